@@ -75,7 +75,10 @@ public sealed unsafe class DispatchHandle
     public void Fill(int rows, float* hidden, int hiddenSize, int* experts, float* weights, int topK)
     {
         if (Pending) throw new InvalidOperationException("the last dispatch was not combined: each Dispatch needs its Combine");
-        (Rows, _hidden, _hiddenSize, _experts, _weights, _topK, Pending) = (rows, hidden, hiddenSize, experts, weights, topK, true);
+        _hidden = hidden;
+        _experts = experts;
+        _weights = weights;
+        (Rows, _hiddenSize, _topK, Pending) = (rows, hiddenSize, topK, true);
     }
 
     /// <summary>Marks the handle as combined; for strategies.</summary>
