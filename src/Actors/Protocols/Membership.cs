@@ -64,7 +64,7 @@ public sealed record Prepared(
     : ProtocolMessage(Epoch, default);
 
 /// <summary>Everybody's descriptors and actors in rank order: connect, then check yourself with the largest batch.</summary>
-public sealed record Wire(Epoch Epoch, IReadOnlyList<string> Descriptors, IReadOnlyList<IActorRef> Stages, IReadOnlyList<IActorRef> Schedulers, IActorRef Router)
+public sealed record WireUp(Epoch Epoch, IReadOnlyList<string> Descriptors, IReadOnlyList<IActorRef> Stages, IReadOnlyList<IActorRef> Schedulers, IActorRef Router)
     : ProtocolMessage(Epoch, default);
 
 /// <summary>The rank has mapped its windows and passed its self-check.</summary>
