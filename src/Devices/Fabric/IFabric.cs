@@ -77,4 +77,11 @@ public interface IFabricEndpoint : IDisposable
 /// <param name="SetupDeadline">The longest <see cref="IFabricEndpoint.Connect"/> may take.</param>
 /// <param name="Secret">128 random bits, the same on all ranks of an epoch; a listener drops who does not know them.</param>
 /// <param name="ListenHost">Address that tcp binds.</param>
-public sealed record FabricOptions(TimeSpan WaitDeadline, TimeSpan SetupDeadline, byte[] Secret, string ListenHost = "127.0.0.1");
+public sealed record FabricOptions(TimeSpan WaitDeadline, TimeSpan SetupDeadline, byte[] Secret, string ListenHost = "127.0.0.1")
+{
+    /// <summary>Length of <see cref="Secret"/>.</summary>
+    public const int SecretBytes = 16;
+
+    /// <summary>What deadlines are measured with.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+}

@@ -35,6 +35,9 @@ public sealed class WindowPlan
     /// <summary>Flags per source rank reserved so far.</summary>
     public int Flags { get; private set; }
 
+    /// <summary>Whether a window was made of this plan, so that it can grow no more.</summary>
+    public bool IsSealed { get; private set; }
+
     /// <summary>A hash (FNV-1a) of all reservations: equal on all ranks, or the plans differ.</summary>
     public ulong Signature => _signature;
 
@@ -42,6 +45,7 @@ public sealed class WindowPlan
     public Region Reserve(long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        ThrowIfSealed();
         var region = new Region(Bytes, bytes);
         Bytes = checked(Bytes + ((bytes + Alignment - 1) / Alignment * Alignment));
         Mix((ulong)bytes);
@@ -52,10 +56,18 @@ public sealed class WindowPlan
     public FlagRange ReserveFlags(int count)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ThrowIfSealed();
         var range = new FlagRange(Flags, count);
         Flags = checked(Flags + count);
         Mix((ulong)count + 0x1_0000_0000_0000UL);
         return range;
+    }
+
+    internal void Seal() => IsSealed = true;
+
+    private void ThrowIfSealed()
+    {
+        if (IsSealed) throw new InvalidOperationException("the window of this plan exists already: make all reservations before Fabrics.Open");
     }
 
     private void Mix(ulong value) => _signature = (_signature ^ value) * 1099511628211UL;
