@@ -4,7 +4,9 @@ using System.Text.Json;
 
 namespace Troupe.Model.Checkpoints;
 
-/// <summary>What two ranks must agree on to serve one model: SHA-256, hex, of config.json and of all tensors' names, types and shapes.</summary>
+/// <summary>
+/// What two ranks must agree on to serve one model: SHA-256, hex, of config.json and of all tensors' names, types and shapes.
+/// </summary>
 public sealed record CheckpointFingerprint(string Config, string Tensors);
 
 /// <summary>
@@ -28,7 +30,8 @@ public sealed class Checkpoint : IDisposable
             else if (File.Exists(Path.Combine(folder, IndexFile))) OpenShards();
             else throw new ModelException($"{folder} has neither {SingleFile} nor {IndexFile}; only safetensors weights are read");
             Names = [.. _where.Keys.Order(StringComparer.Ordinal)];
-            FingerPrint = new CheckpointFingerprint(Hash(ModelFiles.Bytes(folder, "config.json")), Hash(Encoding.UTF8.GetBytes(Inventory())));
+            string config = Hash(ModelFiles.Bytes(folder, "config.json")), tensors = Hash(Encoding.UTF8.GetBytes(Inventory()));
+            FingerPrint = new CheckpointFingerprint(config, tensors);
         }
         catch
         {
@@ -64,10 +67,12 @@ public sealed class Checkpoint : IDisposable
     public TensorView Get(string name, params ReadOnlySpan<int> shape)
     {
         if (!_where.TryGetValue(name, out SafetensorsFile? file))
-            throw new ModelException($"{Folder}: no tensor {name}, wanted with shape {TensorView.Describe(shape)}; does config.json belong to these weights?");
+            throw new ModelException(
+                $"{Folder}: no tensor {name}, wanted with shape {TensorView.Describe(shape)}; does config.json belong to these weights?");
         TensorView view = file.Get(name);
         if (view.Shape.SequenceEqual(shape)) return view;
-        throw new ModelException($"{file.Path}: tensor {name} has shape {TensorView.Describe(view.Shape)}, wanted {TensorView.Describe(shape)}");
+        throw new ModelException(
+            $"{file.Path}: tensor {name} has shape {TensorView.Describe(view.Shape)}, wanted {TensorView.Describe(shape)}");
     }
 
     /// <summary>Unmaps all files; every view becomes invalid.</summary>
@@ -93,9 +98,11 @@ public sealed class Checkpoint : IDisposable
             string shard = property.Value.ValueKind == JsonValueKind.String ? property.Value.GetString()! : "";
             // A file beside the index and nowhere else: an index must not make us open other files.
             if (!shard.EndsWith(".safetensors", StringComparison.Ordinal) || Path.GetFileName(shard) != shard)
-                throw new ModelException($"{path}: weight_map: {property.Name} must name a .safetensors file of this folder, got {ModelFiles.Kind(property.Value)}");
+                throw new ModelException($"{path}: weight_map: {property.Name} must name a .safetensors file of this folder, "
+                    + $"got {ModelFiles.Kind(property.Value)}");
             SafetensorsFile file = Shard(shard);
-            if (file.Entry(property.Name) is null) throw new ModelException($"{path}: weight_map puts tensor {property.Name} in {shard}, which lacks it");
+            if (file.Entry(property.Name) is null)
+                throw new ModelException($"{path}: weight_map puts tensor {property.Name} in {shard}, which lacks it");
             _where.Add(property.Name, file);
         }
     }

@@ -13,7 +13,8 @@ internal sealed class ConfigReader(string file, JsonElement root, string prefix 
     public int Int(int min, int max, int? fallback, params ReadOnlySpan<string> keys)
     {
         if (Find(keys) is not { } found) return fallback ?? throw Missing(keys);
-        if (found.Value.ValueKind == JsonValueKind.Number && found.Value.TryGetInt32(out int value) && value >= min && value <= max) return value;
+        if (found.Value.ValueKind == JsonValueKind.Number && found.Value.TryGetInt32(out int value) && value >= min && value <= max)
+            return value;
         throw Wrong(found, $"an integer in [{min}, {max}]");
     }
 
@@ -21,7 +22,8 @@ internal sealed class ConfigReader(string file, JsonElement root, string prefix 
     public double Number(double min, double max, double fallback, params ReadOnlySpan<string> keys)
     {
         if (Find(keys) is not { } found) return fallback;
-        if (found.Value.ValueKind == JsonValueKind.Number && found.Value.TryGetDouble(out double value) && value > min && value <= max) return value;
+        if (found.Value.ValueKind == JsonValueKind.Number && found.Value.TryGetDouble(out double value) && value > min && value <= max)
+            return value;
         throw Wrong(found, string.Create(CultureInfo.InvariantCulture, $"a number in ({min}, {max}]"));
     }
 
@@ -59,9 +61,10 @@ internal sealed class ConfigReader(string file, JsonElement root, string prefix 
     public string[] Texts(string key)
     {
         if (Find([key]) is not { } found) return [];
-        if (found.Value.ValueKind != JsonValueKind.Array || found.Value.EnumerateArray().Any(item => item.ValueKind != JsonValueKind.String))
-            throw Wrong(found, "a list of strings");
-        return [.. found.Value.EnumerateArray().Select(item => item.GetString()!)];
+        if (found.Value.ValueKind != JsonValueKind.Array) throw Wrong(found, "a list of strings");
+        return [.. found.Value.EnumerateArray().Select(item => item.ValueKind == JsonValueKind.String
+            ? item.GetString()!
+            : throw Wrong(found, "a list of strings"))];
     }
 
     /// <summary>An object inside this one, or null if absent.</summary>
@@ -85,7 +88,8 @@ internal sealed class ConfigReader(string file, JsonElement root, string prefix 
         {
             if (!root.TryGetProperty(key, out JsonElement value) || value.ValueKind == JsonValueKind.Null) continue;
             if (first is { } other && !JsonElement.DeepEquals(other.Value, value))
-                throw Error(key, $"is {ModelFiles.Kind(value)}, but {prefix}{other.Key} is {ModelFiles.Kind(other.Value)}; they must agree");
+                throw Error(
+                    key, $"is {ModelFiles.Kind(value)}, but {prefix}{other.Key} is {ModelFiles.Kind(other.Value)}; they must agree");
             first ??= new Found(key, value);
         }
         return first;
@@ -93,7 +97,8 @@ internal sealed class ConfigReader(string file, JsonElement root, string prefix 
 
     private ModelException Missing(ReadOnlySpan<string> keys) => Error(string.Join(" or ", keys!), "is missing");
 
-    private ModelException Wrong(Found found, string wanted) => Error(found.Key, $"must be {wanted}, got {ModelFiles.Kind(found.Value)}");
+    private ModelException Wrong(Found found, string wanted) =>
+        Error(found.Key, $"must be {wanted}, got {ModelFiles.Kind(found.Value)}");
 
     private readonly record struct Found(string Key, JsonElement Value);
 }

@@ -3,7 +3,8 @@ namespace Troupe.Model.Checkpoints;
 /// <summary>Which keys a family has, their bounds, and what is refused because the runtime would compute something else.</summary>
 internal static class ConfigRules
 {
-    private const int MaxWidth = 1 << 18, MaxLayers = 1024, MaxHeads = 1024, MaxExperts = 4096, MaxVocabulary = 1 << 22, MaxContext = 1 << 24;
+    private const int MaxWidth = 1 << 18, MaxLayers = 1024, MaxHeads = 1024, MaxExperts = 4096;
+    private const int MaxVocabulary = 1 << 22, MaxContext = 1 << 24;
 
     private static readonly (string Architecture, ModelFamily Family)[] Known =
     [
@@ -64,7 +65,8 @@ internal static class ConfigRules
     {
         if (reader.Has("quantization_config"))
             throw reader.Error("quantization_config", "is set; only weights stored as bf16, f16 or f32 are supported");
-        if (reader.Bool(false, "attention_bias")) throw reader.Error("attention_bias", "is true; only attention without biases is supported");
+        if (reader.Bool(false, "attention_bias"))
+            throw reader.Error("attention_bias", "is true; only attention without biases is supported");
         if (reader.Bool(false, "use_sliding_window") && reader.Has("sliding_window"))
             throw reader.Error("use_sliding_window", "is true; only full attention is supported");
         foreach (string type in reader.Texts("layer_types"))

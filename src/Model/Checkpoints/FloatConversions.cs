@@ -23,8 +23,8 @@ public static class FloatConversions
     }
 
     /// <summary>
-    /// f16 to float32. Exponent and mantissa move up by 13 bits and the product with 2^112 corrects the exponent's bias, subnormals included;
-    /// infinities and NaNs get their exponent filled. Both spans: [n]; the destination may be longer.
+    /// f16 to float32. Exponent and mantissa move up by 13 bits and the product with 2^112 corrects the exponent's bias, subnormals
+    /// included; infinities and NaNs get their exponent filled. Both spans: [n]; the destination may be longer.
     /// </summary>
     public static void FromF16(ReadOnlySpan<ushort> source, Span<float> destination)
     {

@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace Troupe.Model.Checkpoints;
 
 /// <summary>The families of models that can be run.</summary>
@@ -80,5 +78,6 @@ public sealed record ModelConfig
 
     /// <summary>Reads the bytes of a config.json; the path is for messages.</summary>
     /// <exception cref="ModelException">The text is broken or describes a model that is not supported.</exception>
-    public static ModelConfig Parse(string path, ReadOnlyMemory<byte> json) => ConfigRules.Read(new ConfigReader(path, ModelFiles.Object(path, json)));
+    public static ModelConfig Parse(string path, ReadOnlyMemory<byte> json) =>
+        ConfigRules.Read(new ConfigReader(path, ModelFiles.Object(path, json)));
 }

@@ -45,7 +45,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
     public IReadOnlyCollection<string> Names => _entries.Keys;
 
     /// <summary>Maps a file and checks its header.</summary>
-    /// <exception cref="ModelException">There is no such file, it cannot be read, or it is damaged; the message names the tensor.</exception>
+    /// <exception cref="ModelException">No such file, or it cannot be read, or it is damaged; the message names the tensor.</exception>
     public static SafetensorsFile Open(string path) => File.Exists(path)
         ? ModelFiles.Guard(path, () => new SafetensorsFile(path))
         : throw new ModelException($"no file {path}; is the model fully downloaded?");

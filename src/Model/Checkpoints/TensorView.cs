@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Troupe.Model.Checkpoints;
 
 /// <summary>The types of stored weights that can be read.</summary>
@@ -60,7 +62,8 @@ public sealed unsafe class TensorView
     public TensorView Rows(int first, int count)
     {
         if (_shape.Length == 0 || first < 0 || count < 0 || (long)first + count > _shape[0])
-            throw new ArgumentOutOfRangeException(nameof(first), $"tensor {Name} has shape {Describe(_shape)}; rows [{first}, {(long)first + count}) are not in it");
+            throw new ArgumentOutOfRangeException(nameof(first),
+                $"tensor {Name} has shape {Describe(_shape)}; rows [{first}, {(long)first + count}) are not in it");
         int[] shape = [count, .. _shape.AsSpan(1)];
         long rowBytes = _shape[0] == 0 ? 0 : ByteCount / _shape[0];
         return new TensorView(Name, DType, shape, Data + first * rowBytes);
@@ -71,13 +74,21 @@ public sealed unsafe class TensorView
     public void CopyTo(Span<float> destination, long first = 0)
     {
         if (first < 0 || first > Elements - destination.Length)
-            throw new ArgumentOutOfRangeException(nameof(first), $"tensor {Name} has {Elements} elements; [{first}, {first + destination.Length}) are not in it");
+            throw new ArgumentOutOfRangeException(nameof(first),
+                $"tensor {Name} has {Elements} elements; [{first}, {first + destination.Length}) are not in it");
         byte* from = Data + first * ElementBytes;
         switch (DType)
         {
-            case TensorDType.BF16: FloatConversions.FromBF16(new ReadOnlySpan<ushort>(from, destination.Length), destination); break;
-            case TensorDType.F16: FloatConversions.FromF16(new ReadOnlySpan<ushort>(from, destination.Length), destination); break;
-            default: new ReadOnlySpan<byte>(from, destination.Length * sizeof(float)).CopyTo(System.Runtime.InteropServices.MemoryMarshal.AsBytes(destination)); break;
+            case TensorDType.BF16:
+                FloatConversions.FromBF16(new ReadOnlySpan<ushort>(from, destination.Length), destination);
+                break;
+            case TensorDType.F16:
+                FloatConversions.FromF16(new ReadOnlySpan<ushort>(from, destination.Length), destination);
+                break;
+            default:
+                Span<byte> bytes = MemoryMarshal.AsBytes(destination);
+                new ReadOnlySpan<byte>(from, bytes.Length).CopyTo(bytes);
+                break;
         }
     }
 

@@ -8,8 +8,8 @@ namespace Troupe.Model.Tests.Checkpoints;
 public sealed class CheckpointTests
 {
     private const string Config = """
-        {"architectures": ["Qwen3ForCausalLM"], "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1,
-         "head_dim": 4, "intermediate_size": 16, "vocab_size": 10, "max_position_embeddings": 32}
+        {"architectures": ["Qwen3ForCausalLM"], "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
+         "num_key_value_heads": 1, "head_dim": 4, "intermediate_size": 16, "vocab_size": 10, "max_position_embeddings": 32}
         """;
 
     [Fact]
@@ -21,7 +21,10 @@ public sealed class CheckpointTests
         Assert.Equal(TensorDType.BF16, embedding.DType);
         Assert.Equal((long)config.VocabSize * config.HiddenSize * 2, embedding.Bytes.Length);
         for (int layer = 0; layer < config.Layers; layer++)
-            checkpoint.Get($"model.layers.{layer}.mlp.experts.{config.Experts - 1}.down_proj.weight", config.HiddenSize, config.MoeIntermediateSize);
+        {
+            string last = $"model.layers.{layer}.mlp.experts.{config.Experts - 1}.down_proj.weight";
+            Assert.Equal(last, checkpoint.Get(last, config.HiddenSize, config.MoeIntermediateSize).Name);
+        }
         Assert.False(checkpoint.Contains("lm_head.weight"));
     }
 
@@ -30,7 +33,8 @@ public sealed class CheckpointTests
     {
         string folder = Repository.At("tests", "goldens", "models", "qwen3-moe-mixed");
         using var checkpoint = Checkpoint.Open(folder);
-        JsonElement map = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "model.safetensors.index.json"))).RootElement.GetProperty("weight_map");
+        byte[] index = File.ReadAllBytes(Path.Combine(folder, "model.safetensors.index.json"));
+        JsonElement map = JsonDocument.Parse(index).RootElement.GetProperty("weight_map");
         Assert.Equal(map.EnumerateObject().Select(p => p.Name).Order(StringComparer.Ordinal), checkpoint.Names);
         foreach (JsonProperty entry in map.EnumerateObject())
         {
@@ -112,7 +116,8 @@ public sealed class CheckpointTests
     [Theory]
     [InlineData("""{"weight_map": 1}""", "weight_map must be an object")]
     [InlineData("""{}""", "weight_map must be an object of tensor names and file names, got nothing")]
-    [InlineData("""{"weight_map": {"a": "../one.safetensors"}}""", "must name a .safetensors file of this folder, got \"../one.safetensors\"")]
+    [InlineData("""{"weight_map": {"a": "../one.safetensors"}}""",
+        "must name a .safetensors file of this folder, got \"../one.safetensors\"")]
     [InlineData("""{"weight_map": {"a": "/etc/passwd"}}""", "must name a .safetensors file of this folder")]
     [InlineData("""{"weight_map": {"a": 3}}""", "must name a .safetensors file of this folder, got 3")]
     [InlineData("""{"weight_map": {"a": "two.safetensors"}}""", "no file ")]

@@ -40,9 +40,11 @@ public sealed class FloatConversionsTests
         Assert.ThrowsAny<ArgumentException>(() => FloatConversions.FromF16(All.AsSpan(0, 20), new float[19]));
     }
 
+    private static int Bits(float value) => BitConverter.SingleToInt32Bits(value);
+
     private static void Same(float wanted, float got, int i)
     {
         if (float.IsNaN(wanted)) Assert.True(float.IsNaN(got), $"bits {i:x4}");
-        else Assert.True(BitConverter.SingleToInt32Bits(wanted) == BitConverter.SingleToInt32Bits(got), $"bits {i:x4}: wanted {wanted}, got {got}");
+        else Assert.True(Bits(wanted) == Bits(got), $"bits {i:x4}: wanted {wanted}, got {got}");
     }
 }

@@ -27,8 +27,9 @@ public sealed class ModelConfigTests
         ModelConfig mixed = ModelConfig.Load(Golden("qwen3-moe-mixed"));
         Assert.Equal(("Qwen3MoeForCausalLM", ModelFamily.Qwen3Moe), (mixed.Architecture, mixed.Family));
         Assert.Equal((96, 5, 6, 3, 16), (mixed.HiddenSize, mixed.Layers, mixed.Heads, mixed.KvHeads, mixed.HeadDim));
-        Assert.Equal((128, 40, 12, 3, false), (mixed.IntermediateSize, mixed.MoeIntermediateSize, mixed.Experts, mixed.ExpertsPerToken, mixed.NormTopkProb));
-        Assert.Equal((331, 512, 1e-6, 10000.0, true), (mixed.VocabSize, mixed.MaxPositions, mixed.RmsNormEps, mixed.RopeTheta, mixed.TieWordEmbeddings));
+        Assert.Equal((128, 40, 12, 3), (mixed.IntermediateSize, mixed.MoeIntermediateSize, mixed.Experts, mixed.ExpertsPerToken));
+        Assert.Equal((331, 512, 1e-6, 10000.0), (mixed.VocabSize, mixed.MaxPositions, mixed.RmsNormEps, mixed.RopeTheta));
+        Assert.Equal((false, true), (mixed.NormTopkProb, mixed.TieWordEmbeddings));
         Assert.Equal([2], mixed.EosTokenIds);
         Assert.Equal(1, mixed.BosTokenId);
         // decoder_sparse_step 2 and mlp_only_layers [3]: the weights on disk have experts in layer 1 alone.
@@ -53,7 +54,8 @@ public sealed class ModelConfigTests
     }
 
     [Theory]
-    [InlineData("architectures", """["GPT2LMHeadModel"]""", "architectures names GPT2LMHeadModel, which is not supported; known: Qwen3ForCausalLM, Qwen3MoeForCausalLM")]
+    [InlineData("architectures", """["GPT2LMHeadModel"]""",
+        "architectures names GPT2LMHeadModel, which is not supported; known: Qwen3ForCausalLM, Qwen3MoeForCausalLM")]
     [InlineData("architectures", null, "architectures must name one architecture, got 0; known: Qwen3ForCausalLM")]
     [InlineData("architectures", "3", "architectures must be a list of strings, got 3")]
     [InlineData("attention_bias", "true", "attention_bias is true; only attention without biases")]
@@ -61,7 +63,8 @@ public sealed class ModelConfigTests
     [InlineData("rope_scaling", """{"rope_type": "yarn", "factor": 4.0}""", "rope_scaling.rope_type is yarn; only default")]
     [InlineData("rope_scaling", """{"type": "linear", "factor": 4.0}""", "rope_scaling.type is linear; only default")]
     [InlineData("rope_parameters", """{"rope_type": "llama3"}""", "rope_parameters.rope_type is llama3; only default")]
-    [InlineData("rope_parameters", """{"rope_theta": 5.0}""", "rope_theta is 1000000, but rope_parameters.rope_theta is 5; they must agree")]
+    [InlineData("rope_parameters", """{"rope_theta": 5.0}""",
+        "rope_theta is 1000000, but rope_parameters.rope_theta is 5; they must agree")]
     [InlineData("rope_parameters", """{"partial_rotary_factor": 0.5}""", "rope_parameters.partial_rotary_factor is not 1")]
     [InlineData("rope_parameters", "7", "rope_parameters must be an object, got 7")]
     [InlineData("use_sliding_window", "true", "use_sliding_window is true; only full attention", "sliding_window", "128")]

@@ -6,7 +6,8 @@ namespace Troupe.Model.Tests.Checkpoints;
 
 public sealed class SafetensorsFileTests
 {
-    private const string Two = """{"a":{"dtype":"BF16","shape":[2,2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}""";
+    private const string Two =
+        """{"a":{"dtype":"BF16","shape":[2,2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}""";
 
     private static string Refusal(byte[] bytes)
     {
@@ -33,7 +34,8 @@ public sealed class SafetensorsFileTests
     public void Scalars_and_empty_tensors_are_tensors_too()
     {
         using var folder = new TempFolder();
-        const string header = """{"s":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"e":{"dtype":"F16","shape":[0,7],"data_offsets":[4,4]}}""";
+        const string header =
+            """{"s":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"e":{"dtype":"F16","shape":[0,7],"data_offsets":[4,4]}}""";
         using var file = SafetensorsFile.Open(folder.WriteTensors("x.safetensors", header, 4));
         Assert.Equal(1, file.Get("s").Elements);
         Assert.Equal(0, file.Get("e").Bytes.Length);
@@ -41,25 +43,32 @@ public sealed class SafetensorsFileTests
 
     [Theory]
     [InlineData("a begins", """{"a":{"dtype":"BF16","shape":[4],"data_offsets":[4,12]}}""", "tensor a begins at 4, but 0 is the next byte")]
-    [InlineData("overlap", """{"a":{"dtype":"BF16","shape":[4],"data_offsets":[0,8]},"b":{"dtype":"BF16","shape":[4],"data_offsets":[4,12]}}""",
+    [InlineData("overlap",
+        """{"a":{"dtype":"BF16","shape":[4],"data_offsets":[0,8]},"b":{"dtype":"BF16","shape":[4],"data_offsets":[4,12]}}""",
         "tensor b begins at 4 and overlaps a, which ends at 8")]
-    [InlineData("count", """{"a":{"dtype":"BF16","shape":[5],"data_offsets":[0,12]}}""", "tensor a: BF16 [5] takes 10 bytes, but data_offsets give 12")]
-    [InlineData("range", """{"a":{"dtype":"BF16","shape":[8],"data_offsets":[0,16]}}""", "tensor a: ends at byte 16 of the data, but the file has 12 bytes")]
-    [InlineData("rest", """{"a":{"dtype":"BF16","shape":[4],"data_offsets":[0,8]}}""", "end at byte 8 of the data, but the file has 12 bytes of data")]
+    [InlineData("count", """{"a":{"dtype":"BF16","shape":[5],"data_offsets":[0,12]}}""",
+        "tensor a: BF16 [5] takes 10 bytes, but data_offsets give 12")]
+    [InlineData("range", """{"a":{"dtype":"BF16","shape":[8],"data_offsets":[0,16]}}""",
+        "tensor a: ends at byte 16 of the data, but the file has 12 bytes")]
+    [InlineData("rest", """{"a":{"dtype":"BF16","shape":[4],"data_offsets":[0,8]}}""",
+        "end at byte 8 of the data, but the file has 12 bytes of data")]
     [InlineData("dtype", """{"a":{"dtype":"Q7","shape":[4],"data_offsets":[0,12]}}""", "tensor a: unknown dtype Q7; known: BF16")]
     [InlineData("no dtype", """{"a":{"shape":[4],"data_offsets":[0,12]}}""", "tensor a: dtype is missing")]
     [InlineData("no shape", """{"a":{"dtype":"F32","data_offsets":[0,12]}}""", "tensor a: shape is missing")]
-    [InlineData("shape", """{"a":{"dtype":"F32","shape":[-3],"data_offsets":[0,12]}}""", "tensor a: shape must be a list of integers in [0, 2147483647], got -3")]
+    [InlineData("shape", """{"a":{"dtype":"F32","shape":[-3],"data_offsets":[0,12]}}""",
+        "tensor a: shape must be a list of integers in [0, 2147483647], got -3")]
     [InlineData("text", """{"a":{"dtype":"F32","shape":"3","data_offsets":[0,12]}}""", "tensor a: shape must be a list of integers")]
     [InlineData("huge", """{"a":{"dtype":"F32","shape":[2147483647,2147483647,2147483647],"data_offsets":[0,12]}}""", "is too large")]
-    [InlineData("order", """{"a":{"dtype":"F32","shape":[1],"data_offsets":[12,8]}}""", "data_offsets must be [begin, end] with 0 <= begin <= end, got [12,8]")]
+    [InlineData("order", """{"a":{"dtype":"F32","shape":[1],"data_offsets":[12,8]}}""",
+        "data_offsets must be [begin, end] with 0 <= begin <= end, got [12,8]")]
     [InlineData("three", """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}""", "data_offsets must be [begin, end]")]
     [InlineData("none", """{"a":{"dtype":"F32","shape":[1]}}""", "data_offsets must be [begin, end] with 0 <= begin <= end, got nothing")]
     [InlineData("negative", """{"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}""", "data_offsets must be [begin, end]")]
     [InlineData("number", """{"a":7}""", "tensor a: an object is wanted, got 7")]
     [InlineData("list", """[1]""", "a JSON object is wanted, got a list")]
     [InlineData("broken", """{"a":""", "not valid JSON")]
-    [InlineData("twice", """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}""", "not valid JSON")]
+    [InlineData("twice", """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}""",
+        "not valid JSON")]
     public void A_header_that_does_not_fit_the_data_names_the_tensor_and_both_numbers(string what, string header, string expected) =>
         Assert.True(Refusal(TempFolder.Tensors(header, 12)) is var message && message.Contains(expected), $"{what}: {message}");
 
@@ -107,7 +116,8 @@ public sealed class SafetensorsFileTests
     public void A_type_that_is_not_supported_is_refused_when_it_is_asked_for()
     {
         using var folder = new TempFolder();
-        using var file = SafetensorsFile.Open(folder.WriteTensors("x.safetensors", """{"a":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}""", 8));
+        const string header = """{"a":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}""";
+        using var file = SafetensorsFile.Open(folder.WriteTensors("x.safetensors", header, 8));
         Assert.Contains("tensor a has dtype I64; supported: BF16, F16, F32", Assert.Throws<ModelException>(() => file.Get("a")).Message);
         Assert.Contains("no tensor c", Assert.Throws<ModelException>(() => file.Get("c")).Message);
     }
