@@ -1,0 +1,77 @@
+using System.Collections.Immutable;
+using Troupe.Actors.Protocols;
+using Troupe.Devices.Topology;
+
+namespace Troupe.Actors.Membership;
+
+/// <summary>How an epoch ends: a rank is lost or fails, or the cluster drains.</summary>
+public sealed partial record CoordinatorState
+{
+    /// <summary>The lifeline of a node ended.</summary>
+    public (CoordinatorState, ImmutableList<Effect>) OnLost(string token)
+    {
+        if (!Nodes.TryGetValue(token, out NodeEntry? node) || node.Phase == NodePhase.Lost) return (this, []);
+        var down = new Effect.Down(node.Join.Address);
+        if (Phase == ClusterPhase.Gathering) return (this with { Nodes = Nodes.Remove(token) }, [down]);
+        CoordinatorState state = With(node with { Phase = NodePhase.Lost });
+        if (Phase == ClusterPhase.Ended) return (state, [down]);
+        var (aborted, effects) = state.Abort(node.Rank, $"died: its control connection ended (process {node.Join.Pid}, {node.Join.Address})");
+        return (aborted, effects.Insert(0, down));
+    }
+
+    /// <summary>A rank's executor failed. The first failure ends the epoch; later ones say where the others were.</summary>
+    public (CoordinatorState, ImmutableList<Effect>) On(RankFailed failed)
+    {
+        if (failed.Epoch != Epoch || Phase == ClusterPhase.Ended) return (this, []);
+        CoordinatorState state = this with { Reported = Reported.Add(failed.Rank), Failure = Failure is null || Reported.IsEmpty ? failed.Error : Failure };
+        if (Phase != ClusterPhase.Aborting)
+        {
+            (state, ImmutableList<Effect> effects) = state.Abort(failed.Culprit, failed.Error);
+            return (state with { Failure = failed.Error }, effects);
+        }
+        return state.AllReported ? state.End() : (state, []);
+    }
+
+    /// <summary>The survivors have had their moment.</summary>
+    public (CoordinatorState, ImmutableList<Effect>) OnReportsDue() => Phase == ClusterPhase.Aborting ? End() : (this, []);
+
+    /// <summary>A failure before there was an epoch to abort: a node could not load, or too few came in time.</summary>
+    public (CoordinatorState, ImmutableList<Effect>) OnGiveUp(string error) =>
+        Phase is ClusterPhase.Ended ? (this, []) : (this with { Failure = Failure ?? error }).End();
+
+    /// <summary>The user wants the cluster to stop: nothing new, running requests end first.</summary>
+    public (CoordinatorState, ImmutableList<Effect>) OnDrain()
+    {
+        if (Phase is ClusterPhase.Aborting or ClusterPhase.Ended or ClusterPhase.Draining) return (this, []);
+        if (Phase != ClusterPhase.Ready) return End();
+        return (this with { Phase = ClusterPhase.Draining }, [.. Schedulers.Select(s => new Effect.Tell(s, new Drain(Epoch)))]);
+    }
+
+    /// <summary>A scheduler has nothing left.</summary>
+    public (CoordinatorState, ImmutableList<Effect>) On(Drained drained)
+    {
+        if (drained.Epoch != Epoch || Phase != ClusterPhase.Draining) return (this, []);
+        CoordinatorState state = this with { DrainedReplicas = DrainedReplicas.Add(drained.Replica) };
+        return state.DrainedReplicas.Count == Terms.Layout.Replicas ? state.End() : (state, []);
+    }
+
+    private bool AllReported => ByRank.All(n => n.Phase == NodePhase.Lost || Reported.Contains(n.Rank));
+
+    private (CoordinatorState, ImmutableList<Effect>) Abort(int culprit, string reason)
+    {
+        if (Phase == ClusterPhase.Aborting) return AllReported ? End() : (this, []);
+        string name = culprit >= 0 ? $"rank {culprit} " : "";
+        var aborted = new EpochAborted(Epoch, default, culprit, reason);
+        ImmutableList<Effect> tell = [.. ByRank.Where(n => n.Phase != NodePhase.Lost && n.Prepared is not null)
+            .Select(n => new Effect.Tell(n.Prepared!.RankRef, aborted)), new Effect.CollectReports()];
+        CoordinatorState state = this with { Phase = ClusterPhase.Aborting, Failure = Failure ?? name + reason };
+        return state.ByRank.Any(n => n.Prepared is not null) ? (state, tell) : state.End();
+    }
+
+    private (CoordinatorState, ImmutableList<Effect>) End()
+    {
+        var stop = new StopNode(Failure ?? "the cluster was asked to stop", Failure is not null);
+        return (this with { Phase = ClusterPhase.Ended },
+            [.. Nodes.Values.Where(n => n.Phase != NodePhase.Lost).Select(n => new Effect.Tell(n.Join.Node, stop)), new Effect.End(Failure)]);
+    }
+}

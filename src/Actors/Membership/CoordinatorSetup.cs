@@ -1,0 +1,48 @@
+using Akka.Actor;
+using Troupe.Actors.Protocols;
+using Troupe.Actors.Reports;
+using Troupe.Actors.Routing;
+
+namespace Troupe.Actors.Membership;
+
+/// <summary>What a coordinator is started with.</summary>
+/// <param name="Terms">What every node must agree with.</param>
+/// <param name="Shape">The model's sizes, for the router's cost model.</param>
+/// <param name="LifelineHost">Address that lifelines listen on and are told to connect to; empty where all ranks share this process.</param>
+/// <param name="LifelinePort">Port, 0 for a free one.</param>
+/// <param name="JoinDeadline">The longest to wait for all ranks.</param>
+/// <param name="DrainDeadline">The longest a drain may take.</param>
+/// <param name="AbortReport">The longest that survivors of an abort are waited for.</param>
+public sealed record CoordinatorSetup(
+    ClusterTerms Terms, StepShape Shape, string LifelineHost, int LifelinePort, TimeSpan JoinDeadline, TimeSpan DrainDeadline, TimeSpan AbortReport,
+    IClusterPort Port, IClusterObserver Observer, Inspector Inspector);
+
+/// <summary>What the state tooling looks at: the coordinator's state and where to ask for the rest.</summary>
+public sealed record InspectedCluster(CoordinatorState State, IActorRef? Router, IActorRef Coordinator);
+
+/// <summary>Clients that are connected, by lifeline token; local ones have none. Bounded: the oldest local entry goes first.</summary>
+public sealed class ClientRegistry
+{
+    private const int MaxLocal = 1024;
+    private readonly Dictionary<string, Connect> _remote = new(StringComparer.Ordinal);
+    private readonly Queue<Connect> _local = new();
+
+    /// <summary>Adds a client.</summary>
+    public void Add(string token, Connect client)
+    {
+        if (token.Length > 0)
+        {
+            _remote[token] = client;
+            return;
+        }
+        _local.Enqueue(client);
+        if (_local.Count > MaxLocal) _local.Dequeue();
+    }
+
+    /// <summary>Takes out the client of a lifeline.</summary>
+    /// <returns>Its id, or null if no client has this lifeline.</returns>
+    public string? Remove(string token) => _remote.Remove(token, out Connect? client) ? client.ClientId : null;
+
+    /// <summary>Where to reach all of them.</summary>
+    public IEnumerable<IActorRef> All => _remote.Values.Concat(_local).Select(c => c.Client);
+}

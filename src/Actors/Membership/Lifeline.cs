@@ -1,0 +1,171 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
+namespace Troupe.Actors.Membership;
+
+/// <summary>
+/// The control node's end of every lifeline: one idle TCP connection per node and per client. The kernel closes it when a process dies, however it
+/// dies, so both sides learn of the other's death within milliseconds, long before a failure detector would.
+/// </summary>
+public sealed class LifelineServer : IDisposable
+{
+    /// <summary>The most connections held; nodes and clients together.</summary>
+    public const int MaxConnections = 4096;
+
+    private static readonly TimeSpan HandshakeDeadline = TimeSpan.FromSeconds(5);
+    private readonly TcpListener _listener;
+    private readonly ConcurrentDictionary<string, TcpClient?> _tokens = new(StringComparer.Ordinal);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Action<string> _lost;
+    private int _open;
+
+    /// <summary>Listens; <paramref name="lost"/> is called with the token of each connection that ends.</summary>
+    /// <exception cref="SocketException">The port is taken or the host is not ours.</exception>
+    public LifelineServer(string host, int port, Action<string> lost)
+    {
+        _lost = lost;
+        _listener = new TcpListener(IPAddress.TryParse(host, out IPAddress? address) ? address : Dns.GetHostAddresses(host)[0], port);
+        _listener.Start();
+        _ = AcceptAsync();
+    }
+
+    /// <summary>The port in use.</summary>
+    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+
+    /// <summary>Lets one connection in: the one that will say this token.</summary>
+    public void Expect(string token) => _tokens.TryAdd(token, null);
+
+    /// <summary>Ends a connection, without reporting it.</summary>
+    public void Forget(string token)
+    {
+        if (_tokens.TryRemove(token, out TcpClient? connection)) connection?.Dispose();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _stop.Cancel();
+        _listener.Stop();
+        foreach (string token in _tokens.Keys) Forget(token);
+        _stop.Dispose();
+    }
+
+    private async Task AcceptAsync()
+    {
+        try
+        {
+            while (!_stop.IsCancellationRequested)
+            {
+                TcpClient connection = await _listener.AcceptTcpClientAsync(_stop.Token);
+                if (Interlocked.Increment(ref _open) > MaxConnections)
+                {
+                    Interlocked.Decrement(ref _open);
+                    connection.Dispose();
+                    continue;
+                }
+                _ = HoldAsync(connection);
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            // The server was disposed: the only way out of the loop.
+        }
+    }
+
+    private async Task HoldAsync(TcpClient connection)
+    {
+        string? token = null;
+        try
+        {
+            Lifeline.KeepAlive(connection.Client);
+            token = await ReadTokenAsync(connection);
+            if (token is null) return;
+            byte[] rest = new byte[1];
+            _ = await connection.GetStream().ReadAsync(rest, _stop.Token);
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            // The connection ended; which is what we are here to notice.
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _open);
+            connection.Dispose();
+            if (token is not null && _tokens.TryRemove(token, out _) && !_stop.IsCancellationRequested) _lost(token);
+        }
+    }
+
+    private async Task<string?> ReadTokenAsync(TcpClient connection)
+    {
+        byte[] said = new byte[Lifeline.TokenLength];
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+        deadline.CancelAfter(HandshakeDeadline);
+        await connection.GetStream().ReadExactlyAsync(said, deadline.Token);
+        string token = Encoding.ASCII.GetString(said);
+        return _tokens.TryUpdate(token, connection, null) ? token : null;
+    }
+}
+
+/// <summary>A node's or client's end of its lifeline.</summary>
+public sealed class Lifeline : IDisposable
+{
+    /// <summary>Characters of a token: 128 bits in hex.</summary>
+    public const int TokenLength = 32;
+
+    private readonly TcpClient _connection;
+    private volatile bool _disposed;
+
+    private Lifeline(TcpClient connection) => _connection = connection;
+
+    /// <summary>Connects and says the token; <paramref name="lost"/> is called once when the control node is gone.</summary>
+    public static async Task<Lifeline> ConnectAsync(string host, int port, string token, Action lost, CancellationToken cancel)
+    {
+        var connection = new TcpClient();
+        try
+        {
+            await connection.ConnectAsync(host, port, cancel);
+            KeepAlive(connection.Client);
+            await connection.GetStream().WriteAsync(Encoding.ASCII.GetBytes(token), cancel);
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+        var lifeline = new Lifeline(connection);
+        _ = lifeline.WatchAsync(lost);
+        return lifeline;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _disposed = true;
+        _connection.Dispose();
+    }
+
+    internal static void KeepAlive(Socket socket)
+    {
+        // A host that vanishes closes nothing; five seconds of unanswered probes do.
+        socket.NoDelay = true;
+        socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, optionValue: true);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 2);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 1);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
+    }
+
+    private async Task WatchAsync(Action lost)
+    {
+        try
+        {
+            _ = await _connection.GetStream().ReadAsync(new byte[1]);
+        }
+        catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException)
+        {
+            // Ended with an error instead of an end of stream: the same to us.
+        }
+        if (!_disposed) lost();
+    }
+}

@@ -1,0 +1,78 @@
+using Troupe.Devices.Topology;
+
+namespace Troupe.Actors.Protocols;
+
+// The conversation of a step: the scheduler says who takes part, offers; the router orders; ranks run and answer.
+
+/// <summary>How a request's tokens are drawn; see Troupe.Model.Sampling.</summary>
+public sealed record SamplingSpec(float Temperature, int TopK, float TopP, float MinP, float RepetitionPenalty, ulong Seed);
+
+/// <summary>What ranks owe a sequence besides tokens.</summary>
+public enum SequenceMode
+{
+    /// <summary>Sample after the prompt, token by token.</summary>
+    Generate,
+
+    /// <summary>Score the prompt: the log-probability of each of its tokens but the first.</summary>
+    Score,
+
+    /// <summary>Report the eight best tokens at each prompt position and the logits after the last, then generate.</summary>
+    Probe,
+}
+
+/// <summary>A sequence enters a slot of its replica's ranks.</summary>
+public sealed record SlotJoin(int Slot, IReadOnlyList<int> Ids, SamplingSpec Sampling, SequenceMode Mode, IReadOnlyList<int> Blocks);
+
+/// <summary>Rows that a slot brings to the step this delta is for.</summary>
+public readonly record struct SlotWork(int Slot, int Rows);
+
+/// <summary>From a scheduler to all ranks of its replica, in all stages: the batch of the next step of a lane.</summary>
+public sealed record BatchDelta(
+    Epoch Epoch, int Replica, long Version, int Lane, IReadOnlyList<SlotJoin> Joins, IReadOnlyList<int> Leaves, IReadOnlyList<SlotWork> Work)
+    : ProtocolMessage(Epoch, default);
+
+/// <summary>What a step is mostly made of; strategies are chosen per phase.</summary>
+public enum StepKind
+{
+    Decode,
+    Prefill,
+}
+
+/// <summary>
+/// A scheduler's offer to the router for the next step of a lane; 0 rows says that it has nothing and need not be waited for.
+/// <paramref name="MeasuredUs"/> is the length of <paramref name="Step"/>, the lane's last step, as its last stage saw it.
+/// </summary>
+public sealed record StepOffer(Epoch Epoch, StepId Step, int Replica, int Lane, int Rows, StepKind Kind, long Version, double MeasuredUs)
+    : ProtocolMessage(Epoch, Step);
+
+/// <summary>What a replica brings to a step: its rows, and the batch version that says which.</summary>
+public readonly record struct ReplicaShare(int Rows, long Version);
+
+/// <summary>
+/// The router's order, to every rank of every stage. <paramref name="After"/> is the lane's previous step (0 for none), whose tokens must be back
+/// on the ring before stage 0 starts; <paramref name="Shares"/> is by replica.
+/// </summary>
+public sealed record StepPlan(Epoch Epoch, StepId Step, int Lane, StepId After, string Strategy, IReadOnlyList<ReplicaShare> Shares)
+    : ProtocolMessage(Epoch, Step);
+
+/// <summary>A token drawn for a slot.</summary>
+public readonly record struct SlotToken(int Slot, int Token);
+
+/// <summary>
+/// What a scored or probed slot got in this step. <paramref name="LogProbs"/>: one per position from <paramref name="Position"/> on (Score);
+/// <paramref name="TopIds"/> and <paramref name="TopLogProbs"/>: eight per position (Probe).
+/// </summary>
+public sealed record SlotScores(
+    int Slot, int Position, IReadOnlyList<float> LogProbs, IReadOnlyList<int> TopIds, IReadOnlyList<float> TopLogProbs);
+
+/// <summary>The last stage's answer to the scheduler of its replica. Times are in microseconds.</summary>
+public sealed record StepResult(
+    Epoch Epoch, StepId Step, int Replica, int Lane, IReadOnlyList<SlotToken> Tokens, IReadOnlyList<SlotScores> Scores, double StepUs, double WaitUs)
+    : ProtocolMessage(Epoch, Step);
+
+/// <summary>A slice of the logits that a probe asked for, at most <see cref="MaxValues"/> values: a diagnostic, not the data plane.</summary>
+public sealed record LogitsSlice(Epoch Epoch, StepId Step, int Replica, int Slot, int Offset, IReadOnlyList<float> Values) : ProtocolMessage(Epoch, Step)
+{
+    /// <summary>Values in a slice: 64 KiB, half of what Akka.NET's default frame takes.</summary>
+    public const int MaxValues = 16_384;
+}

@@ -1,0 +1,153 @@
+using Troupe.Actors.Protocols;
+using Troupe.Devices.Topology;
+using Troupe.Model.Cache;
+
+namespace Troupe.Actors.Scheduling;
+
+/// <summary>
+/// Continuous batching of one replica, without actors, clocks or text: requests queue, are admitted between steps when a slot and all the KV they
+/// can ever need are free, bring prompt chunks and then one row a step, and leave. Deterministic: same calls, same batches.
+/// </summary>
+/// <remarks>
+/// A lane is a micro-batch. Slots belong to lanes, so that lanes never touch each other's state; a sequence stays in its lane. Decode rows come
+/// first in a step, prompt chunks fill what is left of it, oldest first.
+/// </remarks>
+public sealed class BatchState(Epoch epoch, int replica, EpochSizes sizes, int maxQueue)
+{
+    private readonly LinkedList<Sequence> _queue = [];
+    private readonly Sequence?[] _slots = new Sequence?[sizes.MaxRunning];
+    private readonly bool[] _inFlight = new bool[sizes.Lanes];
+    private readonly List<int>[] _leaves = [.. Enumerable.Range(0, sizes.Lanes).Select(_ => new List<int>())];
+    private readonly BlockPool _blocks = new(sizes.Blocks);
+    private long _version;
+
+    /// <summary>Requests that wait for a slot.</summary>
+    public int Queued => _queue.Count;
+
+    /// <summary>Sequences that hold a slot.</summary>
+    public int Running => _slots.Count(s => s is not null);
+
+    /// <summary>KV blocks nobody holds.</summary>
+    public int FreeBlocks => _blocks.Free;
+
+    /// <summary>Nothing waits, runs, or is in a step.</summary>
+    public bool IsIdle => _queue.Count == 0 && Running == 0 && !_inFlight.Contains(true);
+
+    /// <summary>All requests, running ones first.</summary>
+    public IEnumerable<Sequence> All => _slots.Where(s => s is not null).Select(s => s!).Concat(_queue);
+
+    /// <summary>The sequence in a slot.</summary>
+    public Sequence? At(int slot) => (uint)slot < (uint)_slots.Length ? _slots[slot] : null;
+
+    /// <summary>Puts a request into the queue.</summary>
+    /// <returns>Why it is refused, or null.</returns>
+    public string? Enqueue(Sequence sequence)
+    {
+        if (_queue.Count >= maxQueue) return $"the queue is full: {maxQueue} requests wait already; try again later or raise troupe.scheduler.max-queue";
+        int needed = BlocksFor(sequence);
+        if (needed > sizes.Blocks)
+        {
+            return $"the request needs KV for {sequence.Prompt.Length} + {sequence.Request.MaxTokens} tokens = {needed} blocks of {sizes.BlockSize}, "
+                + $"the cache has {sizes.Blocks}; ask for fewer tokens or raise troupe.scheduler.kv-tokens";
+        }
+        _queue.AddLast(sequence);
+        return null;
+    }
+
+    /// <summary>
+    /// The next step's batch of a lane that has none running, or null when it has nothing to do. Admits what fits; <paramref name="admitted"/> lists it.
+    /// </summary>
+    public BatchDelta? Compose(int lane, List<Sequence> admitted)
+    {
+        if (_inFlight[lane]) return null;
+        var joins = new List<SlotJoin>();
+        while (TryAdmit(lane) is { } sequence)
+        {
+            admitted.Add(sequence);
+            RequestSpec request = sequence.Request;
+            joins.Add(new SlotJoin(sequence.Slot, sequence.Prompt, request.Sampling, request.Mode, sequence.Blocks));
+        }
+        List<SlotWork> work = Rows(lane);
+        if (work.Count == 0) return null;
+        _inFlight[lane] = true;
+        var delta = new BatchDelta(epoch, replica, ++_version, lane, joins, [.. _leaves[lane]], work);
+        _leaves[lane].Clear();
+        return delta;
+    }
+
+    /// <summary>A lane's step has ended: its rows are computed. Sequences that were to end give back what they hold.</summary>
+    public void Completed(int lane)
+    {
+        _inFlight[lane] = false;
+        for (int slot = First(lane); slot < First(lane + 1); slot++)
+        {
+            if (_slots[slot] is not { } sequence) continue;
+            sequence.Computed += sequence.InFlight;
+            sequence.InFlight = 0;
+            if (sequence.Ending is not null) Release(sequence);
+        }
+    }
+
+    /// <summary>Ends a request: at once where it is not in a running step, else when that step ends.</summary>
+    public void End(Sequence sequence, string reason)
+    {
+        sequence.Ending ??= reason;
+        if (sequence.Slot < 0) _queue.Remove(sequence);
+        else if (sequence.InFlight == 0) Release(sequence);
+    }
+
+    private int PerLane => sizes.MaxRunning / sizes.Lanes;
+
+    private int First(int lane) => lane * PerLane;
+
+    private int Count(int lane) => _slots.AsSpan(First(lane), PerLane).ToArray().Count(s => s is not null);
+
+    private int BlocksFor(Sequence sequence)
+    {
+        int generated = sequence.Request.Mode == SequenceMode.Score ? 0 : sequence.Request.MaxTokens;
+        return (int)Math.Min(int.MaxValue, ((long)sequence.Prompt.Length + generated + sizes.BlockSize - 1) / sizes.BlockSize);
+    }
+
+    /// <summary>Lets the oldest request in if this lane has the fewest sequences and there are a slot and blocks. No request overtakes another.</summary>
+    private Sequence? TryAdmit(int lane)
+    {
+        if (_queue.First is not { Value: { } sequence }) return null;
+        int mine = Count(lane);
+        if (mine >= PerLane) return null;
+        for (int other = 0; other < sizes.Lanes; other++)
+            if (Count(other) < mine) return null;
+        if (!_blocks.TryReserve(BlocksFor(sequence), out int[]? blocks)) return null;
+        _queue.RemoveFirst();
+        int slot = Array.IndexOf(_slots, null, First(lane), PerLane);
+        (sequence.Slot, sequence.Blocks, _slots[slot]) = (slot, blocks, sequence);
+        return sequence;
+    }
+
+    private List<SlotWork> Rows(int lane)
+    {
+        var work = new List<SlotWork>();
+        int left = sizes.MaxRows;
+        foreach (bool decode in (ReadOnlySpan<bool>)[true, false])
+        {
+            for (int slot = First(lane); slot < First(lane + 1) && left > 0; slot++)
+            {
+                if (_slots[slot] is not { Ending: null, InFlight: 0 } sequence || sequence.Generated.Count > 0 != decode) continue;
+                int rows = Math.Min(left, sequence.Known - sequence.Computed);
+                if (rows < 1) continue;
+                sequence.InFlight = rows;
+                left -= rows;
+                work.Add(new SlotWork(slot, rows));
+            }
+        }
+        return work;
+    }
+
+    private void Release(Sequence sequence)
+    {
+        _slots[sequence.Slot] = null;
+        _blocks.Return(sequence.Blocks);
+        int lane = sequence.Slot / PerLane;
+        _leaves[lane].Add(sequence.Slot);
+        (sequence.Slot, sequence.Blocks) = (-1, []);
+    }
+}

@@ -1,0 +1,150 @@
+using System.Text.Json;
+using Akka.Actor;
+using Akka.Event;
+using Troupe.Actors.Protocols;
+using Troupe.Actors.Reports;
+using Troupe.Devices.Topology;
+
+namespace Troupe.Actors.Scheduling;
+
+/// <summary>What a scheduler is started with.</summary>
+public sealed record SchedulerSetup(
+    Epoch Epoch, int Replica, EpochSizes Sizes, RequestIntake Intake, IReadOnlyList<int> EosIds, int MaxQueue, TimeSpan RequestTimeout,
+    TimeProvider Clock, IActorRef Coordinator);
+
+/// <summary>The replica's stage actors, first stage first, and the router; said by the rank beside which the scheduler lives.</summary>
+public sealed record SchedulerWired(IReadOnlyList<IActorRef> Stages, IActorRef Router);
+
+/// <summary>
+/// Serves one replica's requests: takes them in, batches them from step to step, streams their tokens. A shell around <see cref="BatchState"/>.
+/// </summary>
+public sealed class SchedulerActor : ReceiveActor, IWithTimers
+{
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly SchedulerSetup _setup;
+    private readonly BatchState _batch;
+    private readonly RequestStreams _streams;
+    private SchedulerWired? _wired;
+    private string? _failure;
+    private bool _draining;
+
+    /// <summary>A scheduler that takes requests at once, and runs them when it is wired.</summary>
+    public SchedulerActor(SchedulerSetup setup)
+    {
+        _setup = setup;
+        _batch = new BatchState(setup.Epoch, setup.Replica, setup.Sizes, setup.MaxQueue);
+        _streams = new RequestStreams(setup.Epoch, setup.EosIds, setup.Clock, (sequence, reason) => _batch.End(sequence, reason));
+        Receive<SchedulerWired>(wired => _wired = wired);
+        Receive<EpochStarted>(_ => Pump());
+        Receive<SubmitBatch>(Submit);
+        Receive<StepResult>(OnResult);
+        Receive<LogitsSlice>(slice =>
+        {
+            if (_batch.At(slice.Slot) is { } sequence) _streams.Forward(sequence, slice);
+        });
+        Receive<CancelRequest>(cancel => EndWhere(s => s.Request.Id == cancel.Id, "cancelled", ""));
+        Receive<ClientGone>(gone => EndWhere(s => s.ClientId == gone.ClientId, "cancelled", ""));
+        Receive<RankFailed>(failed => Fail(failed.Error));
+        Receive<Drain>(_ =>
+        {
+            _draining = true;
+            CheckDrained();
+        });
+        Receive<ReportRequest>(request => Sender.Tell(new Report(request.Epoch, setup.Replica, JsonSerializer.Serialize(
+            new SchedulerReport(setup.Replica, _batch.Queued, _batch.Running, _streams.Finished, _batch.FreeBlocks, setup.Sizes.Blocks),
+            ReportJson.Default.SchedulerReport))));
+        Receive<string>(_ => EndWhere(
+            s => setup.Clock.GetElapsedTime(s.Times.Queued) > setup.RequestTimeout, "timeout",
+            $"the request took longer than {setup.RequestTimeout.TotalSeconds:0} s (troupe.scheduler.request-timeout)"));
+    }
+
+    /// <inheritdoc/>
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    /// <inheritdoc/>
+    protected override void PreStart() => Timers.StartPeriodicTimer("timeouts", "timeouts", TimeSpan.FromSeconds(1));
+
+    /// <inheritdoc/>
+    protected override void PostStop() => EndWhere(_ => true, "error", _failure ?? "the scheduler's node was stopped");
+
+    private void Submit(SubmitBatch submit)
+    {
+        foreach (RequestSpec request in submit.Requests)
+        {
+            string? refusal = _failure is not null ? $"the cluster has failed: {_failure}"
+                : _draining ? "the cluster is draining: it takes nothing new"
+                : submit.Epoch != _setup.Epoch ? $"the request is for {submit.Epoch}, the cluster is in {_setup.Epoch}; connect again" : null;
+            Sequence? sequence = null;
+            RequestText? text = null;
+            if (refusal is null)
+            {
+                (sequence, text, refusal) = _setup.Intake.Take(request, submit.ClientId, submit.Client, _setup.Clock.GetTimestamp());
+                if (sequence is not null) refusal = _batch.Enqueue(sequence);
+            }
+            if (refusal is not null)
+            {
+                submit.Client.Tell(new RequestEnded(_setup.Epoch, default, request.Id, "refused", refusal, 0, 0, 0, 0));
+                continue;
+            }
+            _streams.Open(sequence!, text!);
+            submit.Client.Tell(new RequestAccepted(_setup.Epoch, request.Id, _setup.Replica, sequence!.Prompt));
+        }
+        Pump();
+    }
+
+    private void OnResult(StepResult result)
+    {
+        if (result.Epoch != _setup.Epoch || result.Replica != _setup.Replica || (uint)result.Lane >= (uint)_setup.Sizes.Lanes) return;
+        _streams.Take(result, _batch);
+        _batch.Completed(result.Lane);
+        // Sequences that were waiting for this step to end, whether they ran to their end in it or were given up, are gone now.
+        if (!Offer(result.Lane, result) && _wired is not null)
+            _wired.Router.Tell(new StepOffer(_setup.Epoch, result.Step, _setup.Replica, result.Lane, 0, StepKind.Decode, 0, result.WaitUs));
+        Pump();
+        CheckDrained();
+    }
+
+    /// <summary>Offers a step on every lane that has work and none running.</summary>
+    private void Pump()
+    {
+        for (int lane = 0; lane < _setup.Sizes.Lanes; lane++) Offer(lane, null);
+    }
+
+    private bool Offer(int lane, StepResult? last)
+    {
+        if (_wired is null || _failure is not null) return false;
+        var admitted = new List<Sequence>();
+        BatchDelta? delta = _batch.Compose(lane, admitted);
+        long now = _setup.Clock.GetTimestamp();
+        foreach (Sequence sequence in admitted) sequence.Times = sequence.Times with { Admitted = now };
+        if (delta is null) return false;
+        foreach (IActorRef stage in _wired.Stages) stage.Tell(delta);
+        int rows = delta.Work.Sum(w => w.Rows);
+        StepKind kind = delta.Work.Any(w => _batch.At(w.Slot)!.Generated.Count == 0) ? StepKind.Prefill : StepKind.Decode;
+        _wired.Router.Tell(new StepOffer(_setup.Epoch, last?.Step ?? default, _setup.Replica, lane, rows, kind, delta.Version, last?.WaitUs ?? 0));
+        return true;
+    }
+
+    private void EndWhere(Func<Sequence, bool> which, string reason, string error)
+    {
+        foreach (Sequence sequence in _batch.All.Where(s => s.Ending is null && which(s)).ToList())
+        {
+            _streams.Close(sequence, default, reason, error);
+            _batch.End(sequence, reason);
+        }
+        CheckDrained();
+    }
+
+    private void Fail(string error)
+    {
+        if (_failure is not null) return;
+        _failure = error;
+        _log.Error("replica {0}: {1}", _setup.Replica, error);
+        EndWhere(_ => true, "error", error);
+    }
+
+    private void CheckDrained()
+    {
+        if (_draining && _batch.IsIdle) _setup.Coordinator.Tell(new Drained(_setup.Epoch, _setup.Replica));
+    }
+}

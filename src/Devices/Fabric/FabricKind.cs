@@ -1,0 +1,14 @@
+namespace Troupe.Devices.Fabric;
+
+/// <summary>The ways that ranks reach each other.</summary>
+public enum FabricKind
+{
+    /// <summary>Threads of one process; windows are plain memory.</summary>
+    InProcess,
+
+    /// <summary>Processes of one host; windows are files in /dev/shm.</summary>
+    SharedMemory,
+
+    /// <summary>Processes anywhere; windows are written through sockets.</summary>
+    Tcp,
+}

@@ -1,0 +1,234 @@
+using System.Diagnostics.CodeAnalysis;
+using Troupe.Devices.Topology;
+
+namespace Troupe.Devices.Fabric;
+
+/// <summary>A fabric whose windows every rank addresses directly: threads of one process, or processes of one host over /dev/shm.</summary>
+internal sealed unsafe class MappedFabric : IFabric
+{
+    private readonly FabricSetup _setup;
+    private readonly Window[] _windows;
+    private readonly Window _own;
+    private readonly long _planBytes;
+    private readonly int _flags, _self;
+    private readonly AbortRecord* _abort;
+    private readonly Lock _gate = new();
+    private readonly WaitPolicy _policy;
+    private Failure? _failure;
+    private bool _disposed;
+    private long _bytesSent;
+
+    private MappedFabric(string name, FabricSetup setup, Window[] windows)
+    {
+        (Name, _setup, _windows, _self) = (name, setup, windows, setup.Self.Value);
+        (_planBytes, _flags) = (setup.Plan.Bytes, setup.Plan.Flags);
+        _own = windows[_self];
+        _abort = _own.Abort;
+        _policy = WaitPolicy.For(setup.World.Size);
+    }
+
+    /// <summary>
+    /// Checks every window and tells every peer that it is mapped; returns once all peers have mapped this rank's window. Takes over the windows,
+    /// also when it fails.
+    /// </summary>
+    public static MappedFabric Connect(string name, FabricSetup setup, Window[] windows)
+    {
+        var fabric = new MappedFabric(name, setup, windows);
+        try
+        {
+            foreach (var peer in setup.World.Ranks)
+                if (fabric._own.Identity.Refuses(windows[peer.Value].Identity, peer) is { } problem)
+                    throw new FabricSetupException(setup.Self, problem);
+            var deadline = new Deadline(setup.Options.Clock, setup.Options.SetupDeadline);
+            foreach (var peer in setup.World.Ranks)
+                fabric.Raise(peer.Value, WindowLayout.HelloFlag, 1);
+            foreach (var peer in setup.World.Ranks)
+                fabric.WaitFor(peer, WindowLayout.HelloFlag, 1, deadline);
+            return fabric;
+        }
+        catch (FabricException failed)
+        {
+            fabric.Dispose();
+            throw new FabricSetupException(setup.Self, $"set-up of fabric {name}: {failed.Message}", failed);
+        }
+        catch
+        {
+            fabric.Dispose();
+            throw;
+        }
+    }
+
+    public string Name { get; }
+
+    public World World => _setup.World;
+
+    public RankId Self => _setup.Self;
+
+    public long BytesSent => Volatile.Read(ref _bytesSent);
+
+    public Span<byte> Local(Region region)
+    {
+        ThrowIfDead();
+        return At(_own, region);
+    }
+
+    public void Put(RankId peer, Region region, ReadOnlySpan<byte> source)
+    {
+        ThrowIfDead();
+        if (region.Length != source.Length) Bounds.ThrowLength(region, source.Length);
+        source.CopyTo(At(_windows[peer.Value], region));
+        if (peer.Value != _self) _bytesSent += source.Length;
+    }
+
+    public void Notify(RankId peer, int flag, ulong value)
+    {
+        ThrowIfDead();
+        Bounds.CheckFlag(flag, _flags);
+        Raise(peer.Value, flag, value);
+    }
+
+    public ulong Wait(RankId peer, int flag, ulong value)
+    {
+        ThrowIfDead();
+        Bounds.CheckFlag(flag, _flags);
+        ulong seen = Volatile.Read(ref *_own.Flag(peer.Value, flag));
+        return seen >= value ? seen : WaitFor(peer, flag, value, deadline: null);
+    }
+
+    public ulong Peek(RankId peer, int flag)
+    {
+        ThrowIfDead();
+        Bounds.CheckFlag(flag, _flags);
+        return Volatile.Read(ref *_own.Flag(peer.Value, flag));
+    }
+
+    public bool TryMap(RankId peer, Region region, out Span<byte> mapped)
+    {
+        ThrowIfDead();
+        mapped = At(_windows[peer.Value], region);
+        return true;
+    }
+
+    public void SetStatus(StepPoint point)
+    {
+        ThrowIfDead();
+        _own.Status = point;
+    }
+
+    public StepPoint StatusOf(RankId peer)
+    {
+        lock (_gate) return _disposed ? default : _windows[peer.Value].Status;
+    }
+
+    public void Abort(RankId? culprit, string reason)
+    {
+        lock (_gate)
+        {
+            if (_disposed) return;
+            int blamed = culprit?.Value ?? -1;
+            // The record in rank 0's window decides who was first; everybody spreads that one, so that all ranks tell the same story.
+            var first = _windows[0];
+            if (first.ClaimAbort()) first.PublishAbort(blamed, reason);
+            else if (Settled(first)) first.TryReadAbort(out blamed, out reason);
+            foreach (var window in _windows)
+            {
+                if (window.ClaimAbort()) window.PublishAbort(blamed, reason);
+                window.RingAlways();
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            if (_disposed) return;
+            _disposed = true;
+            Interlocked.Exchange(ref *_own.Closed, 1);
+            foreach (var window in _windows)
+                if (window is not null && window != _own) window.Ring(_self);
+            foreach (var window in _windows) window?.Dispose();
+        }
+    }
+
+    /// <summary>A claimed record is written in a moment, unless its writer died right then: whoever comes next does not wait for it long.</summary>
+    private static bool Settled(Window window)
+    {
+        for (int i = 0; i < 1000; i++)
+        {
+            if (window.TryReadAbort(out _, out _)) return true;
+            Thread.Yield();
+        }
+        return false;
+    }
+
+    private void Raise(int peer, int flag, ulong value)
+    {
+        var window = _windows[peer];
+        // Store and full fence in one: the store must be visible before we look whether the peer sleeps (see WaitFor).
+        Interlocked.Exchange(ref *window.Flag(_self, flag), value);
+        window.Ring(_self);
+    }
+
+    private ulong WaitFor(RankId peer, int flag, ulong value, Deadline? deadline)
+    {
+        ulong* word = _own.Flag(peer.Value, flag);
+        for (int turn = 0; turn < _policy.Turns; turn++)
+        {
+            _policy.Pass(turn);
+            if (Arrived(word, value, out ulong early)) return early;
+        }
+        var until = deadline ?? new Deadline(_setup.Options.Clock, _setup.Options.WaitDeadline);
+        while (true)
+        {
+            // Say that we sleep, full fence, look again, sleep: a notifier that stores after our look sees that we sleep.
+            Interlocked.Exchange(ref *_own.Bell, 1 + (uint)peer.Value);
+            bool done = Arrived(word, value, out ulong seen);
+            if (!done)
+            {
+                var left = until.Left;
+                Libc.FutexWait(_own.Bell, 1 + (uint)peer.Value, left < WaitPolicy.LongestNap ? left : WaitPolicy.LongestNap);
+            }
+            Volatile.Write(ref *_own.Bell, 0);
+            if (done || Arrived(word, value, out seen)) return seen;
+            bool gone = _windows[peer.Value].OwnerGone;
+            if (gone && Arrived(word, value, out seen)) return seen; // its last Notify came before its end
+            if (gone) Fail(new Failure(peer, Failure.ClosedByPeer));
+            if (until.Passed) Fail(Failure.Silent(peer, until, _windows[peer.Value].Status));
+        }
+    }
+
+    private bool Arrived(ulong* word, ulong value, out ulong seen)
+    {
+        if (_abort->State == AbortRecord.Published) ThrowIfDead();
+        seen = Volatile.Read(ref *word);
+        return seen >= value;
+    }
+
+    private Span<byte> At(Window window, Region region)
+    {
+        Bounds.CheckRegion(region, _planBytes);
+        return new Span<byte>(window.Data + region.Offset, (int)region.Length);
+    }
+
+    private void ThrowIfDead()
+    {
+        if (_disposed || _failure is not null || Volatile.Read(ref _abort->State) == AbortRecord.Published) ThrowDead();
+    }
+
+    [DoesNotReturn]
+    private void ThrowDead()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_failure is null && _own.TryReadAbort(out int culprit, out string reason))
+            Fail(new Failure((uint)culprit < (uint)World.Size ? World.Rank(culprit) : null, reason));
+        Fail(_failure!);
+    }
+
+    [DoesNotReturn]
+    private void Fail(Failure failure)
+    {
+        _failure ??= failure;
+        throw new FabricException(Self, _failure.Culprit, _own.Status, _failure.Reason);
+    }
+}

@@ -1,0 +1,13 @@
+using Troupe.Devices.Fabric;
+using Troupe.Devices.Topology;
+
+namespace Troupe.Devices.Tests;
+
+/// <summary>Worlds and fabrics that contract tests run over.</summary>
+internal static class Worlds
+{
+    public static FabricKind[] Fabrics { get; } = [FabricKind.InProcess, FabricKind.SharedMemory];
+
+    /// <summary>One stage of so many replicas.</summary>
+    public static World Of(int ranks) => new(new Layout(1, ranks, 1));
+}

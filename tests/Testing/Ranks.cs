@@ -1,0 +1,80 @@
+using System.Runtime.ExceptionServices;
+using Troupe.Devices.Fabric;
+using Troupe.Devices.Topology;
+
+namespace Troupe.Testing;
+
+/// <summary>Runs the ranks of a world as threads of this process, over any fabric.</summary>
+public static class Ranks
+{
+    /// <summary>No test's ranks may take longer than this, all together.</summary>
+    public static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+
+    /// <summary>Options for tests: a fixed secret, deadlines long enough for a busy machine.</summary>
+    public static FabricOptions Options { get; } = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(60), [.. Enumerable.Range(1, 16).Select(i => (byte)i)]);
+
+    /// <summary>A session name that no other test uses.</summary>
+    public static string NewSession() => $"test-{Guid.NewGuid():N}";
+
+    /// <summary>
+    /// Runs <paramref name="body"/> on every rank of a connected fabric. When one rank throws, the others are aborted and its exception is thrown here.
+    /// </summary>
+    public static void Run(FabricKind kind, World world, WindowPlan plan, Action<IFabric> body, FabricOptions? options = null)
+    {
+        Exception? cause = null;
+        var outcomes = Outcomes(kind, world, plan, fabric =>
+        {
+            try
+            {
+                body(fabric);
+            }
+            catch (Exception failed)
+            {
+                Interlocked.CompareExchange(ref cause, failed, null);
+                fabric.Abort(fabric.Self, $"failed in a test: {failed.Message}");
+                throw;
+            }
+        }, options);
+        if ((cause ?? outcomes.FirstOrDefault(outcome => outcome is not null)) is { } first) ExceptionDispatchInfo.Throw(first);
+    }
+
+    /// <summary>As <see cref="Run"/>, but hands back what each rank threw (null: nothing), in rank order, and aborts nobody.</summary>
+    public static IReadOnlyList<Exception?> Outcomes(FabricKind kind, World world, WindowPlan plan, Action<IFabric> body, FabricOptions? options = null)
+    {
+        var hub = new InProcessHub();
+        string session = NewSession();
+        var descriptors = new string[world.Size];
+        var outcomes = new Exception?[world.Size];
+        using var opened = new CountdownEvent(world.Size);
+        using var finished = new CountdownEvent(world.Size);
+        foreach (var rank in world.Ranks)
+        {
+            new Thread(() =>
+            {
+                bool counted = false;
+                try
+                {
+                    var setup = new FabricSetup(world, rank, new Epoch(1), plan, options ?? Options, session);
+                    using var endpoint = Fabrics.Open(kind, setup, hub);
+                    descriptors[rank.Value] = endpoint.Descriptor;
+                    counted = true;
+                    opened.Signal();
+                    opened.Wait(Limit);
+                    using var fabric = endpoint.Connect(descriptors);
+                    body(fabric);
+                }
+                catch (Exception failed)
+                {
+                    outcomes[rank.Value] = failed;
+                }
+                finally
+                {
+                    if (!counted) opened.Signal();
+                    finished.Signal();
+                }
+            }) { IsBackground = true, Name = rank.ToString() }.Start();
+        }
+        if (!finished.Wait(Limit)) throw new TimeoutException($"{finished.CurrentCount} of {world.Size} ranks did not end within {Limit}");
+        return outcomes;
+    }
+}
