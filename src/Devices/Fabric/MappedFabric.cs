@@ -37,7 +37,7 @@ internal sealed unsafe class MappedFabric : IFabric
         try
         {
             foreach (var peer in setup.World.Ranks)
-                if (fabric._own.Identity.Refuses(windows[peer.Value].Identity, peer) is { } problem)
+                if (fabric._own.Identity.Refuses(windows[peer.Value].Identity, peer.Value) is { } problem)
                     throw new FabricSetupException(setup.Self, problem);
             var deadline = new Deadline(setup.Options.Clock, setup.Options.SetupDeadline);
             foreach (var peer in setup.World.Ranks)
