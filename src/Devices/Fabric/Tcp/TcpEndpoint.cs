@@ -10,9 +10,10 @@ internal sealed class TcpEndpoint : IFabricEndpoint
     private const int Backlog = 1024;
 
     private readonly FabricSetup _setup;
+    private readonly string _address;
     private Socket? _listener;
 
-    private TcpEndpoint(FabricSetup setup, Socket listener, string descriptor) => (_setup, _listener, Descriptor) = (setup, listener, descriptor);
+    private TcpEndpoint(FabricSetup setup, Socket listener, string address) => (_setup, _listener, _address) = (setup, listener, address);
 
     public static TcpEndpoint Open(FabricSetup setup)
     {
@@ -42,28 +43,26 @@ internal sealed class TcpEndpoint : IFabricEndpoint
         }
     }
 
-    public string Descriptor { get; }
+    public string Descriptor => FabricDescriptor.Of(_setup, _address);
 
     public IFabric Connect(IReadOnlyList<string> descriptors)
     {
         // Once connected there is nobody left to listen for: strangers that come later find no door at all.
         using var listener = Interlocked.Exchange(ref _listener, null) ?? throw new InvalidOperationException("this endpoint was connected or disposed already");
-        if (descriptors.Count != _setup.World.Size)
-            throw new FabricSetupException(_setup.Self, $"got {descriptors.Count} descriptors for {_setup.World.Size} ranks: one each, in rank order");
-        using var joining = new TcpJoining(_setup, (int)listener.Handle, descriptors);
+        using var joining = new TcpJoining(_setup, (int)listener.Handle, FabricDescriptor.Addresses(_setup, descriptors));
         return joining.Run();
     }
 
     public void Dispose() => Interlocked.Exchange(ref _listener, null)?.Dispose();
 
-    /// <summary>The address of a descriptor: <c>host:port</c> or <c>[v6]:port</c>.</summary>
+    /// <summary>An address as descriptors have it: <c>host:port</c> or <c>[v6]:port</c>.</summary>
     /// <exception cref="FormatException">It is none.</exception>
-    public static IPEndPoint Parse(string descriptor)
+    public static IPEndPoint Parse(string address)
     {
-        int colon = descriptor.LastIndexOf(':');
-        if (colon <= 0 || !ushort.TryParse(descriptor.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out ushort port))
-            throw new FormatException($"'{descriptor}' is not host:port; do all ranks use the same --fabric?");
-        return new IPEndPoint(Resolve(descriptor[..colon].Trim('[', ']')), port);
+        int colon = address.LastIndexOf(':');
+        if (colon <= 0 || !ushort.TryParse(address.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out ushort port))
+            throw new FormatException($"'{address}' is not host:port; do all ranks use the same --fabric?");
+        return new IPEndPoint(Resolve(address[..colon].Trim('[', ']')), port);
     }
 
     private static IPAddress Resolve(string host) =>

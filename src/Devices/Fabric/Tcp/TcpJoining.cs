@@ -16,13 +16,13 @@ internal sealed unsafe class TcpJoining : IDisposable
 
     private readonly FabricSetup _setup;
     private readonly int _listener;
-    private readonly IReadOnlyList<string> _descriptors;
+    private readonly string[] _addresses;
     private readonly List<TcpGreeting> _greetings = [];
     private readonly int[] _data, _control; // descriptor per rank, -1 where there is none (yet)
 
-    public TcpJoining(FabricSetup setup, int listener, IReadOnlyList<string> descriptors)
+    public TcpJoining(FabricSetup setup, int listener, string[] addresses)
     {
-        (_setup, _listener, _descriptors) = (setup, listener, descriptors);
+        (_setup, _listener, _addresses) = (setup, listener, addresses);
         (_data, _control) = (new int[setup.World.Size], new int[setup.World.Size]);
         Array.Fill(_data, -1);
         Array.Fill(_control, -1);
@@ -66,13 +66,13 @@ internal sealed unsafe class TcpJoining : IDisposable
         int descriptor;
         try
         {
-            descriptor = Sockets.BeginConnect(TcpEndpoint.Parse(_descriptors[peer.Value]));
+            descriptor = Sockets.BeginConnect(TcpEndpoint.Parse(_addresses[peer.Value]));
         }
         catch (Exception failed) when (failed is FormatException or System.Net.Sockets.SocketException)
         {
-            throw Failed($"{peer} at '{_descriptors[peer.Value]}': {failed.Message}");
+            throw Failed($"{peer} at '{_addresses[peer.Value]}': {failed.Message}");
         }
-        if (descriptor < 0) throw Failed($"{peer} at {_descriptors[peer.Value]} cannot be reached: {Libc.LastError()}");
+        if (descriptor < 0) throw Failed($"{peer} at {_addresses[peer.Value]} cannot be reached: {Libc.LastError()}");
         _greetings.Add(new TcpGreeting(descriptor, _setup, peer, purpose));
     }
 
@@ -106,7 +106,7 @@ internal sealed unsafe class TcpJoining : IDisposable
         if (greeting.Advance() is not { } complete)
         {
             if (greeting.Peer is not { } peer) return false;
-            throw Failed($"{peer} at {_descriptors[peer.Value]} refused or closed the connection: is it running, with the same session and secret?");
+            throw Failed($"{peer} at {_addresses[peer.Value]} refused or closed the connection: is it running, with the same session and secret?");
         }
         if (!complete) return true;
         var heard = greeting.Heard;
@@ -117,7 +117,7 @@ internal sealed unsafe class TcpJoining : IDisposable
             greeting.Say(TcpHello.Of(_setup, heard.Purpose));
             return Advance(greeting);
         }
-        if (greeting.Peer is { } called && !heard.Knows(_setup)) throw Failed($"whoever answers at {_descriptors[called.Value]} is not {called} of this session");
+        if (greeting.Peer is { } called && !heard.Knows(_setup)) throw Failed($"whoever answers at {_addresses[called.Value]} is not {called} of this session");
         int rank = greeting.Peer?.Value ?? heard.Identity.Rank;
         if (FabricIdentity.Of(_setup).Refuses(heard.Identity, rank) is { } problem) throw Failed(problem);
         if ((uint)rank >= (uint)_setup.World.Size || rank == _setup.Self.Value) return false;
