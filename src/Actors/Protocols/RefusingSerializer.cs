@@ -44,6 +44,6 @@ public sealed class RefusingSerializer : SerializerWithStringManifest
     {
         WireCounters.Process.RefusedObject();
         string type = got?.GetType().FullName ?? "null";
-        return new SerializationException($"{type} is no {nameof(IProtocolMessage)} and may not leave this process; add a record to Protocols");
+        return new SerializationException($"{type} is no {nameof(IProtocolMessage)} and may not leave this process; add it to Protocols");
     }
 }
