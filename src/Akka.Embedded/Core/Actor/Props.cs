@@ -1,0 +1,75 @@
+using System.Linq.Expressions;
+using System.Reflection;
+
+namespace Akka.Actor;
+
+/// <summary>How to make an actor: its class, its constructor's arguments (evaluated once, used for every incarnation), and options.</summary>
+public class Props
+{
+    private static readonly object[] NoArguments = [];
+
+    private Props(Type type, object[] arguments)
+    {
+        if (!typeof(ActorBase).IsAssignableFrom(type)) throw new ArgumentException($"Props needs a class of actor, got {type}");
+        (Type, Arguments) = (type, arguments ?? NoArguments);
+    }
+
+    private Props(Props from) =>
+        (Type, Arguments, Dispatcher, SupervisorStrategy, StashCapacity) =
+        (from.Type, from.Arguments, from.Dispatcher, from.SupervisorStrategy, from.StashCapacity);
+
+    /// <summary>An actor that handles nothing.</summary>
+    public static readonly Props Empty = new(typeof(EmptyActor), null);
+
+    public Type Type { get; }
+    public object[] Arguments { get; }
+
+    /// <summary>The config path of a dispatcher.</summary>
+    public string Dispatcher { get; private init; } = "akka.actor.default-dispatcher";
+
+    /// <summary>Wins over the actor's own; null: the actor's own.</summary>
+    public SupervisorStrategy SupervisorStrategy { get; private init; }
+
+    /// <summary>Messages that IWithStash may hold; null: as configured.</summary>
+    internal int? StashCapacity { get; private init; }
+
+    /// <summary>From `() =&gt; new TActor(...)`; the body must be a plain `new`.</summary>
+    /// <exception cref="InvalidCastException">The body is something else.</exception>
+    public static Props Create<TActor>(Expression<Func<TActor>> factory, SupervisorStrategy supervisorStrategy = null) where TActor : ActorBase
+    {
+        var creation = (NewExpression)factory.Body;
+        var arguments = creation.Arguments.Select(Evaluate).ToArray();
+        return new Props(creation.Type, arguments) { SupervisorStrategy = supervisorStrategy };
+    }
+
+    public static Props Create<TActor>(params object[] args) where TActor : ActorBase => new(typeof(TActor), args);
+
+    public static Props Create<TActor>(SupervisorStrategy supervisorStrategy) where TActor : ActorBase, new() =>
+        new(typeof(TActor), null) { SupervisorStrategy = supervisorStrategy };
+
+    public static Props Create(Type type, params object[] args) => new(type, args);
+
+    public Props WithDispatcher(string dispatcher) => new(this) { Dispatcher = dispatcher };
+
+    /// <summary>There is one kind of mailbox; the name is ignored.</summary>
+    public Props WithMailbox(string mailbox) => this;
+
+    public Props WithSupervisorStrategy(SupervisorStrategy supervisorStrategy) => new(this) { SupervisorStrategy = supervisorStrategy };
+
+    public Props WithStashCapacity(int stashCapacity) => new(this) { StashCapacity = stashCapacity };
+
+    internal ActorBase NewActor()
+    {
+        const BindingFlags Any = BindingFlags.Instance | BindingFlags.Public | BindingFlags.CreateInstance;
+        return (ActorBase)Activator.CreateInstance(Type, Any | BindingFlags.DoNotWrapExceptions, null, Arguments, null);
+    }
+
+    private static object Evaluate(Expression argument) => argument is ConstantExpression constant
+        ? constant.Value
+        : Expression.Lambda<Func<object>>(Expression.Convert(argument, typeof(object))).Compile(preferInterpretation: true)();
+
+    private sealed class EmptyActor : ActorBase
+    {
+        protected override bool Receive(object message) => false;
+    }
+}

@@ -1,0 +1,177 @@
+namespace Akka.Actor;
+
+/// <summary>What becomes of a failed child.</summary>
+public enum Directive
+{
+    Resume,
+    Restart,
+    Escalate,
+    Stop,
+}
+
+public interface IDecider
+{
+    Directive Decide(Exception cause);
+}
+
+/// <summary>Decides by code.</summary>
+public class LocalOnlyDecider(Func<Exception, Directive> decider) : IDecider
+{
+    public Directive Decide(Exception cause) => decider(cause);
+}
+
+/// <summary>Decides by a list of exception classes, the first that matches with `is`.</summary>
+public class DeployableDecider(Directive defaultDirective, params KeyValuePair<Type, Directive>[] pairs) : IDecider
+{
+    public Directive Decide(Exception cause)
+    {
+        foreach (var (type, directive) in pairs)
+        {
+            if (type.IsInstanceOfType(cause)) return directive;
+        }
+        return defaultDirective;
+    }
+}
+
+public static class Decider
+{
+    public static DeployableDecider From(Directive defaultDirective, params KeyValuePair<Type, Directive>[] pairs) =>
+        new(defaultDirective, pairs);
+
+    public static LocalOnlyDecider From(Func<Exception, Directive> localOnlyDecider) => new(localOnlyDecider);
+}
+
+public static class DirectiveExtensions
+{
+    public static KeyValuePair<Type, Directive> When<TException>(this Directive self) where TException : Exception =>
+        new(typeof(TException), self);
+}
+
+/// <summary>How a parent answers the failures of its children.</summary>
+public abstract class SupervisorStrategy
+{
+    /// <summary>Failed creation, Kill and death pacts stop; everything else restarts.</summary>
+    public static readonly IDecider DefaultDecider = Akka.Actor.Decider.From(Directive.Restart,
+        Directive.Stop.When<ActorInitializationException>(), Directive.Stop.When<ActorKilledException>(),
+        Directive.Stop.When<DeathPactException>());
+
+    public static readonly SupervisorStrategy DefaultStrategy = new OneForOneStrategy(DefaultDecider);
+    public static readonly OneForOneStrategy StoppingStrategy = new(_ => Directive.Stop);
+
+    private readonly int _maxRetries;
+    private readonly TimeSpan? _window;
+    private readonly bool _log;
+
+    private protected SupervisorStrategy(int? maxRetries, TimeSpan? window, IDecider decider, bool log)
+    {
+        ArgumentNullException.ThrowIfNull(decider);
+        (_maxRetries, _window, Decider, _log) = (maxRetries ?? -1, window, decider, log);
+    }
+
+    public IDecider Decider { get; }
+
+    /// <summary>The children that share the fate of the one that failed, itself included.</summary>
+    private protected abstract ChildStats[] Affected(ActorCell cell, ChildStats failed);
+
+    /// <summary>False: the failure is the parent's own now.</summary>
+    internal bool HandleFailure(ActorCell cell, ChildStats failed, Exception cause)
+    {
+        var directive = Decider.Decide(cause);
+        var affected = Affected(cell, failed);
+        if (directive == Directive.Restart)
+        {
+            var now = cell.System.Scheduler.MonotonicClock;
+            bool may = affected.All(child => child.MayRestart(_maxRetries, _window, now));
+            if (!may) directive = Directive.Stop;
+        }
+        if (_log) cell.LogVerdict(directive, failed.Child, cause);
+        switch (directive)
+        {
+            case Directive.Escalate:
+                return false;
+            case Directive.Resume:
+                failed.Child.SendSystemMessage(new Resume(cause));
+                return true;
+            case Directive.Stop:
+                foreach (var child in affected) cell.StopRef(child.Child);
+                return true;
+            default:
+                foreach (var child in affected)
+                {
+                    if (child != failed) child.Child.SendSystemMessage(Suspend.Instance);
+                    child.Child.SendSystemMessage(new Recreate(cause));
+                }
+                return true;
+        }
+    }
+}
+
+/// <summary>Only the failed child is affected. Retries: -1 or null is without limit; with a window, that many in each.</summary>
+public class OneForOneStrategy : SupervisorStrategy
+{
+    public OneForOneStrategy(int? maxNrOfRetries, TimeSpan? withinTimeRange, Func<Exception, Directive> localOnlyDecider)
+        : this(maxNrOfRetries, withinTimeRange, Akka.Actor.Decider.From(localOnlyDecider))
+    {
+    }
+
+    public OneForOneStrategy(int? maxNrOfRetries, TimeSpan? withinTimeRange, IDecider decider)
+        : base(maxNrOfRetries, withinTimeRange, decider, true)
+    {
+    }
+
+    public OneForOneStrategy(int maxNrOfRetries, int withinTimeMilliseconds, Func<Exception, Directive> localOnlyDecider,
+        bool loggingEnabled = true)
+        : this(maxNrOfRetries, withinTimeMilliseconds, Akka.Actor.Decider.From(localOnlyDecider), loggingEnabled)
+    {
+    }
+
+    public OneForOneStrategy(int maxNrOfRetries, int withinTimeMilliseconds, IDecider decider, bool loggingEnabled = true)
+        : base(maxNrOfRetries, TimeSpan.FromMilliseconds(withinTimeMilliseconds), decider, loggingEnabled)
+    {
+    }
+
+    public OneForOneStrategy(Func<Exception, Directive> localOnlyDecider) : this(Akka.Actor.Decider.From(localOnlyDecider))
+    {
+    }
+
+    public OneForOneStrategy(Func<Exception, Directive> localOnlyDecider, bool loggingEnabled = true)
+        : base(-1, null, Akka.Actor.Decider.From(localOnlyDecider), loggingEnabled)
+    {
+    }
+
+    public OneForOneStrategy(IDecider decider) : base(-1, null, decider, true)
+    {
+    }
+
+    private protected override ChildStats[] Affected(ActorCell cell, ChildStats failed) => [failed];
+}
+
+/// <summary>All children are affected by the failure of one.</summary>
+public class AllForOneStrategy : SupervisorStrategy
+{
+    public AllForOneStrategy(int? maxNrOfRetries, TimeSpan? withinTimeRange, Func<Exception, Directive> localOnlyDecider)
+        : this(maxNrOfRetries, withinTimeRange, Akka.Actor.Decider.From(localOnlyDecider))
+    {
+    }
+
+    public AllForOneStrategy(int? maxNrOfRetries, TimeSpan? withinTimeRange, IDecider decider)
+        : base(maxNrOfRetries, withinTimeRange, decider, true)
+    {
+    }
+
+    public AllForOneStrategy(int maxNrOfRetries, int withinTimeMilliseconds, Func<Exception, Directive> localOnlyDecider,
+        bool loggingEnabled = true)
+        : base(maxNrOfRetries, TimeSpan.FromMilliseconds(withinTimeMilliseconds), Akka.Actor.Decider.From(localOnlyDecider), loggingEnabled)
+    {
+    }
+
+    public AllForOneStrategy(Func<Exception, Directive> localOnlyDecider) : this(Akka.Actor.Decider.From(localOnlyDecider))
+    {
+    }
+
+    public AllForOneStrategy(IDecider decider) : base(-1, null, decider, true)
+    {
+    }
+
+    private protected override ChildStats[] Affected(ActorCell cell, ChildStats failed) => cell.ChildStats();
+}

@@ -1,0 +1,134 @@
+using System.Collections.Concurrent;
+
+namespace Akka.Actor;
+
+/// <summary>The mailbox: two queues and a flag. System messages go first, before a turn and after each user message in it.</summary>
+internal sealed partial class ActorCell
+{
+    private readonly ConcurrentQueue<Envelope> _user = new();
+    private readonly ConcurrentQueue<SystemMessage> _systemQueue = new();
+
+    /// <summary>Unstashed messages, the next one last; they come before the queue.</summary>
+    private readonly List<Envelope> _front = new(0);
+
+    private volatile Dispatcher _dispatcher;
+    private Envelope _current;
+    private int _scheduled;
+    private int _suspended;
+
+    /// <summary>Counts messages, so that the stash can tell one from the next.</summary>
+    internal long MessageNumber { get; private set; }
+
+    internal bool IsTerminated => _state == CellState.Terminated;
+
+    private bool MayReceive => (_suspended == 0 && _awaiting == 0) || IsTerminated;
+
+    internal void Tell(object message, IActorRef sender)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        _user.Enqueue(new Envelope(message, sender));
+        Schedule();
+    }
+
+    internal void Send(SystemMessage message)
+    {
+        _systemQueue.Enqueue(message);
+        Schedule();
+    }
+
+    /// <summary>To the front of the mailbox, in this order.</summary>
+    internal void Prepend(IReadOnlyList<Envelope> envelopes)
+    {
+        for (int i = envelopes.Count - 1; i >= 0; i--) _front.Add(envelopes[i]);
+    }
+
+    // The exchange is also the fence between enqueuing here and looking into the queues at the end of a turn.
+    private void Schedule()
+    {
+        if (Interlocked.Exchange(ref _scheduled, 1) == 0) _dispatcher.Schedule(this);
+    }
+
+    /// <summary>One turn.</summary>
+    public void Execute()
+    {
+        t_current = this;
+        DrainSystem();
+        for (int left = _dispatcher.Throughput; left > 0 && MayReceive && TryNext(out var envelope); left--)
+        {
+            if (IsTerminated) _system.PublishDeadLetter(envelope.Message, envelope.Sender, _self);
+            else Handle(envelope);
+            DrainSystem();
+        }
+        t_current = null;
+        Interlocked.Exchange(ref _scheduled, 0);
+        if (!_systemQueue.IsEmpty || (MayReceive && (_front.Count > 0 || !_user.IsEmpty))) Schedule();
+    }
+
+    private bool TryNext(out Envelope envelope)
+    {
+        if (_front.Count == 0) return _user.TryDequeue(out envelope);
+        envelope = _front[^1];
+        _front.RemoveAt(_front.Count - 1);
+        return true;
+    }
+
+    private void Handle(in Envelope envelope)
+    {
+        _current = envelope;
+        MessageNumber++;
+        try
+        {
+            if (envelope.Message is IAutoReceivedMessage) AutoReceive(envelope.Message);
+            else ReceiveUser(envelope.Message);
+        }
+        catch (Exception failure)
+        {
+            Fail(failure);
+        }
+        FinishMessage();
+    }
+
+    /// <summary>While a task runs or the actor has failed, the message and its sender are still needed.</summary>
+    private void FinishMessage()
+    {
+        if (_awaiting > 0) return;
+        if (_receiveTimeout is not null) NoteActivity(_current.Message);
+        if (_culprit is null) _current = default;
+    }
+
+    private void DrainSystem()
+    {
+        while (_systemQueue.TryDequeue(out var message))
+        {
+            try
+            {
+                if (IsTerminated) message.AnswerForTheDead();
+                else HandleSystem(message);
+            }
+            catch (Exception failure)
+            {
+                Fail(failure);
+            }
+        }
+    }
+
+    private void HandleSystem(SystemMessage message)
+    {
+        switch (message)
+        {
+            case TaskWork work: RunContinuation(work.Task); break;
+            case TaskDone done: OnTaskDone(done); break;
+            case Watch watch: AddWatcher(watch); break;
+            case Unwatch unwatch: _watchers?.Remove(unwatch.Watcher); break;
+            case DeathWatchNotification death: OnDeath(death); break;
+            case Failed failed when _awaiting > 0: (_failuresWhileAwaiting ??= []).Add(failed); break;
+            case Failed failed: OnChildFailed(failed); break;
+            case CreateMessage: Create(); break;
+            case Suspend: OnSuspend(); break;
+            case Resume resume: OnResume(resume.Cause); break;
+            case Recreate recreate: OnRecreate(recreate.Cause); break;
+            case StopMessage: Terminate(); break;
+            default: throw new InvalidOperationException($"an unknown system message {message.GetType()}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using Akka.Configuration;
+using Akka.Event;
+
+namespace Akka.Actor;
+
+/// <summary>One system: what it starts, in which order, and how it ends. Names are in the other part.</summary>
+internal sealed partial class ActorSystemImpl : ExtendedActorSystem
+{
+    private static readonly Address Unbound = new("akka", "unbound");
+    private readonly ConcurrentDictionary<Type, Lazy<object>> _extensions = new();
+    private readonly TaskCompletionSource _terminated = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Stack<Action> _onTermination = new();
+    private readonly SystemScheduler _scheduler;
+    private readonly LoggerSet _loggers;
+    private long _lastUid = RandomNumberGenerator.GetInt32(int.MaxValue);
+    private int _terminating;
+
+    private ActorSystemImpl(string name, Config config)
+    {
+        Name = name;
+        Settings = new Settings(config.WithFallback(ReferenceConfig.Core));
+        EventStream = new EventStream();
+        _loggers = new LoggerSet(this);
+        _scheduler = new SystemScheduler(this, TimeProvider.System);
+        LocalAddress = new Address("akka", name);
+        RootPath = new RootActorPath(LocalAddress);
+        Log = Logging.GetLogger(this, "ActorSystem");
+        Root = new RootRef(this);
+        DeadLetters = new DeadLetterRef(this);
+    }
+
+    public override string Name { get; }
+    public override Settings Settings { get; }
+    public override EventStream EventStream { get; }
+    public override ILoggingAdapter Log { get; }
+    public override IActorRef DeadLetters { get; }
+    public override IScheduler Scheduler => _scheduler;
+    public override Serialization.Serialization Serialization => _serialization;
+    public override TimeSpan Uptime => _scheduler.MonotonicClock;
+    public override Task WhenTerminated => _terminated.Task;
+    public override IActorRefProvider Provider => this;
+
+    /// <summary>Remoting; null without it.</summary>
+    internal IRemoteTransport Transport { get; private set; }
+
+    internal Dispatchers Dispatchers { get; private set; }
+    internal TimeSpan AskTimeout { get; private set; }
+
+    /// <summary>True from the start of the end: guardians are stopping.</summary>
+    internal bool IsTerminating => Volatile.Read(ref _terminating) != 0;
+
+    internal static ActorSystemImpl Start(string name, Config config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        bool valid = name is { Length: > 0 } && name[0] != '-' && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '-');
+        if (!valid) throw new ArgumentException($"invalid ActorSystem name [{name}]: it must match ^[a-zA-Z0-9][a-zA-Z0-9-]*$", nameof(name));
+        var system = new ActorSystemImpl(name, config);
+        try
+        {
+            system.Start();
+        }
+        catch
+        {
+            system.Finish(() => { });
+            throw;
+        }
+        return system;
+    }
+
+    private void Start()
+    {
+        string provider = Settings.Config.GetString("akka.actor.provider");
+        if (provider is not ("local" or "remote" or "cluster"))
+            throw new ConfigurationException($"akka.actor.provider must be local, remote or cluster, got {provider}");
+        _loggers.StartStandardOutput();
+        if (provider != "local") Transport = ProviderHooks.CreateRemote(this);
+        ReadSettings();
+        Dispatchers = new Dispatchers(Settings.Config);
+        Root.StartGuardians();
+        _serialization = new Serialization.Serialization(this);
+        if (Transport is not null) BindTransport();
+        _loggers.StartLoggers();
+        CoordinatedShutdown.Get(this);
+        if (provider == "cluster") ProviderHooks.StartCluster(this);
+    }
+
+    private void ReadSettings()
+    {
+        AskTimeout = Settings.Config.GetTimeSpan("akka.actor.ask-timeout");
+        ReadDeadLetterSettings();
+        ReadDeployments();
+    }
+
+    private void BindTransport()
+    {
+        try
+        {
+            _defaultAddress = Transport.Start();
+        }
+        catch (Exception cause) when (cause is not AggregateException)
+        {
+            throw new AggregateException($"remoting of {Name} did not start: {cause.Message}", cause);
+        }
+    }
+
+    public override Task Terminate()
+    {
+        if (Settings.Config.GetBoolean("akka.coordinated-shutdown.run-by-actor-system-terminate"))
+            _ = CoordinatedShutdown.Get(this).Run(CoordinatedShutdown.ActorSystemTerminateReason.Instance);
+        else StopGuardians();
+        return WhenTerminated;
+    }
+
+    /// <summary>The last step of the end: /user, then /system, then all the rest.</summary>
+    internal void StopGuardians()
+    {
+        if (Interlocked.Exchange(ref _terminating, 1) == 0) Root.User.Stop();
+    }
+
+    /// <summary>/user has ended, by us or by itself.</summary>
+    internal void OnUserEnded()
+    {
+        Interlocked.Exchange(ref _terminating, 1);
+        _loggers.Stop();
+        Root.SystemGuardian.Stop();
+    }
+
+    /// <summary>/system has ended too: there are no actors any more.</summary>
+    internal void OnSystemEnded() => _ = Task.Run(EndAsync);
+
+    private async Task EndAsync()
+    {
+        try
+        {
+            if (Transport is not null) await Transport.StopAsync().ConfigureAwait(false);
+        }
+        catch (Exception failure)
+        {
+            Log.Error(failure, "remoting did not stop as it should");
+        }
+        Finish(RunTerminationCallbacks);
+    }
+
+    private void Finish(Action last)
+    {
+        _scheduler.Stop();
+        Dispatchers?.Dispose();
+        last();
+        _terminated.TrySetResult();
+    }
+
+    public override void RegisterOnTermination(Action code)
+    {
+        lock (_onTermination)
+        {
+            if (!WhenTerminated.IsCompleted) _onTermination.Push(code);
+            else throw new InvalidOperationException("the system has already terminated");
+        }
+    }
+
+    private void RunTerminationCallbacks()
+    {
+        Action[] callbacks;
+        lock (_onTermination) callbacks = [.. _onTermination];
+        foreach (var callback in callbacks)
+        {
+            try
+            {
+                callback();
+            }
+            catch (Exception failure)
+            {
+                Log.Error(failure, "a termination callback failed");
+            }
+        }
+    }
+
+    public override T GetExtension<T>() => TryGetExtension(out T extension) ? extension : null;
+
+    public override bool TryGetExtension<T>(out T extension)
+    {
+        extension = _extensions.TryGetValue(typeof(T), out var found) ? (T)found.Value : null;
+        return extension is not null;
+    }
+
+    public override object RegisterExtension(IExtensionId extension) =>
+        _extensions.GetOrAdd(extension.ExtensionType, _ => new Lazy<object>(() => extension.CreateExtension(this))).Value;
+}

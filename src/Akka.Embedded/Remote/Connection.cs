@@ -1,0 +1,122 @@
+using System.Net.Sockets;
+
+namespace Akka.Remote;
+
+/// <summary>
+/// One socket. Its reader runs until the socket closes, then tells the transport once. Anything that is not a well-formed frame
+/// ends the connection.
+/// </summary>
+internal sealed class Connection
+{
+    private readonly RemoteTransport _transport;
+    private readonly Socket _socket;
+    private byte[] _buffer = new byte[32 * 1024];
+    private string _failure;
+
+    /// <param name="transport">Whose it is.</param>
+    /// <param name="socket">Connected; the connection closes it.</param>
+    /// <param name="wanted">The peer that we called; null when we were called.</param>
+    public Connection(RemoteTransport transport, Socket socket, Peer wanted)
+    {
+        (_transport, _socket, Wanted) = (transport, socket, wanted);
+        socket.NoDelay = true;
+        socket.Blocking = false;
+        PartialSinceMs = transport.NowMs;
+        Inbox = new Inbox(transport);
+    }
+
+    public Peer Wanted { get; }
+
+    public bool Inbound => Wanted is null;
+
+    /// <summary>Who is at the other end; null until the handshake is done.</summary>
+    public Peer Peer { get; set; }
+
+    public Inbox Inbox { get; }
+
+    /// <summary>Since when a handshake or the rest of a frame is due; 0 if nothing is.</summary>
+    public long PartialSinceMs { get; private set; }
+
+    public string Remote => Peer?.Address.ToString() ?? Wanted?.Address.ToString() ?? _socket.RemoteEndPoint?.ToString() ?? "?";
+
+    /// <summary>Writes as much as fits without waiting. -1: the connection is broken.</summary>
+    public int TrySend(ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            int sent = _socket.Send(bytes, SocketFlags.None, out var error);
+            if (error == SocketError.Success) return sent;
+            if (error == SocketError.WouldBlock) return 0;
+            Shutdown(error.ToString());
+        }
+        catch (ObjectDisposedException)
+        {
+            // The reader noticed first.
+        }
+        return -1;
+    }
+
+    public async Task SendAllAsync(ReadOnlyMemory<byte> bytes)
+    {
+        while (bytes.Length > 0) bytes = bytes[await _socket.SendAsync(bytes)..];
+    }
+
+    /// <summary>Ends both directions; the reader then sees the end and reports it with this reason, if it is the first.</summary>
+    public void Shutdown(string reason)
+    {
+        Interlocked.CompareExchange(ref _failure, reason, null);
+        try
+        {
+            _socket.Shutdown(SocketShutdown.Both);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // It is closed already, which is what we want.
+        }
+    }
+
+    /// <summary>Reads frames until the end.</summary>
+    public async Task RunAsync()
+    {
+        try
+        {
+            await ReadAsync();
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException or WireException)
+        {
+            Interlocked.CompareExchange(ref _failure, e.Message, null);
+        }
+        _socket.Dispose();
+        _transport.Closed(this, _failure ?? "the peer closed the connection");
+    }
+
+    private async Task ReadAsync()
+    {
+        int start = 0, end = 0;
+        while (true)
+        {
+            if (end == _buffer.Length) Array.Resize(ref _buffer, _buffer.Length * 2);
+            int received = await _socket.ReceiveAsync(_buffer.AsMemory(end), SocketFlags.None);
+            if (received == 0) return;
+            end += received;
+            start = Consume(start, end);
+            if (Peer is not null && start == end) PartialSinceMs = 0;
+            else if (Peer is not null && (start > 0 || PartialSinceMs == 0)) PartialSinceMs = _transport.NowMs;
+            if (start == 0) continue;
+            _buffer.AsSpan(start, end - start).CopyTo(_buffer);
+            (start, end) = (0, end - start);
+        }
+    }
+
+    private int Consume(int start, int end)
+    {
+        while (true)
+        {
+            int limit = Peer is null ? Frames.MaxHelloBytes : _transport.Settings.MaximumFrameSize;
+            var frame = Frames.Next(_buffer.AsSpan(start, end - start), limit);
+            if (frame.Length == 0) return start;
+            _transport.Handle(this, (FrameKind)frame[0], frame[1..]);
+            start += 4 + frame.Length;
+        }
+    }
+}
