@@ -4,7 +4,7 @@ namespace Troupe.Actors.Ranks;
 
 /// <summary>
 /// The one thread that touches a rank's device, fabric and KV cache. Set-up work runs on it as closures; steps run on it without allocating, and
-/// their outcomes go into a ring of reused objects, which the rank's actor drains when <paramref name="signal"/> tells it to.
+/// their outcomes go into a ring of reused objects, which the rank's actor drains when a signal on the thread pool tells it to.
 /// </summary>
 public sealed class RankExecutor : IDisposable
 {

@@ -15,6 +15,8 @@ public sealed class StepOutcome(int slots)
     /// <summary>Scores and probes; empty in ordinary decoding.</summary>
     public List<SlotScores> Scores { get; } = [];
 
+    internal List<Gathered> Gathered { get; } = [];
+
     /// <summary>Logits that probes asked for, by slot.</summary>
     public List<(int Slot, float[] Logits)> Logits { get; } = [];
 
@@ -40,6 +42,7 @@ public sealed class StepOutcome(int slots)
     {
         (Step, Lane, TokenCount, Rows, StepUs, ExchangeUs, Error) = (plan.Step, plan.Lane, 0, 0, 0, 0, null);
         Scores.Clear();
+        Gathered.Clear();
         Logits.Clear();
     }
 }
