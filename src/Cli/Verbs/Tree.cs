@@ -19,7 +19,6 @@ internal static class Tree
         root.Add(InspectVerbs.Leave(shell));
         root.Add(InspectVerbs.Down(shell));
         root.Add(TokenizeVerb.Create(shell));
-        root.Add(DevicesVerb.Create(shell));
         return root;
     }
 }
