@@ -86,8 +86,6 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
                 return OnJoin(join, out direct);
             case MembershipInput.Welcomed welcomed when Gossip.Members.IsEmpty && welcomed.Gossip.Members.ContainsKey(Self):
                 return this with { Gossip = welcomed.Gossip };
-            case MembershipInput.Received received when Gossip.Members.IsEmpty && received.Gossip.Removed.ContainsKey(Self):
-                return this with { Gossip = received.Gossip };
             case MembershipInput.Received received when Knows(received):
                 return this with { Gossip = Gossip.Merge(received.Gossip) };
             case MembershipInput.Received { From: var from } when Gossip.Removed.ContainsKey(from):
@@ -126,10 +124,9 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
             ? this : this with { Gossip = Gossip.With(new Member(join.Node, MemberStatus.Joining, Member.NotUpYet, join.Roles, join.Version)) };
     }
 
-    /// <summary>Gossip counts only between members of one cluster.</summary>
-    private bool Knows(MembershipInput.Received received) =>
-        Gossip.Members.ContainsKey(received.From)
-        && (received.Gossip.Members.ContainsKey(Self) || received.Gossip.Removed.ContainsKey(Self));
+    /// <summary>Gossip counts only between members of one cluster; but who says that we are removed may be newer than what we know.</summary>
+    private bool Knows(MembershipInput.Received received) => received.Gossip.Removed.ContainsKey(Self)
+        || (Gossip.Members.ContainsKey(received.From) && received.Gossip.Members.ContainsKey(Self));
 
     private Membership Observe(ImmutableSortedSet<UniqueAddress> unreachable)
     {
@@ -186,11 +183,11 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
         if (Gossip.Members.IsEmpty) return targets;
         bool changed = Gossip.Digest != before.Gossip.Digest;
         var received = input as MembershipInput.Received;
-        if (received is not null)
+        if (received is not null && before.Knows(received))
         {
-            bool sawNew = Gossip.Observations.GetValueOrDefault(Self) != before.Gossip.Observations.GetValueOrDefault(Self);
-            if (Gossip.Digest != received.Gossip.Digest || sawNew) targets.Add(received.From);
-            if (sawNew && Gossip.Leader(Self) is { } leader) targets.Add(leader.UniqueAddress);
+            // They do not know yet what we know, or that we have seen it.
+            if (Gossip.Digest != received.Gossip.Digest || MyVersion(received.Gossip) < MyVersion(Gossip)) targets.Add(received.From);
+            if (changed && Gossip.Leader(Self) is { } leader) targets.Add(leader.UniqueAddress);
         }
         if (changed || input is MembershipInput.GossipTick)
         {
@@ -204,6 +201,8 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
         }
         return [.. targets.Distinct().Where(node => node != Self)];
     }
+
+    private long MyVersion(Gossip gossip) => gossip.Observations.GetValueOrDefault(Self)?.Version ?? 0;
 
     private IEnumerable<Member> Reachable(MemberStatus? status)
     {
