@@ -11,13 +11,15 @@ public static class Ranks
     public static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
     /// <summary>Options for tests: a fixed secret, deadlines long enough for a busy machine.</summary>
-    public static FabricOptions Options { get; } = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(60), [.. Enumerable.Range(1, 16).Select(i => (byte)i)]);
+    public static FabricOptions Options { get; } =
+        new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(60), [.. Enumerable.Range(1, FabricOptions.SecretBytes).Select(i => (byte)i)]);
 
     /// <summary>A session name that no other test uses.</summary>
     public static string NewSession() => $"test-{Guid.NewGuid():N}";
 
     /// <summary>
-    /// Runs <paramref name="body"/> on every rank of a connected fabric. When one rank throws, the others are aborted and its exception is thrown here.
+    /// Runs <paramref name="body"/> on every rank of a connected fabric. When one rank throws, the others are aborted and its exception is
+    /// thrown here.
     /// </summary>
     public static void Run(FabricKind kind, World world, WindowPlan plan, Action<IFabric> body, FabricOptions? options = null)
     {
@@ -39,7 +41,8 @@ public static class Ranks
     }
 
     /// <summary>As <see cref="Run"/>, but hands back what each rank threw (null: nothing), in rank order, and aborts nobody.</summary>
-    public static IReadOnlyList<Exception?> Outcomes(FabricKind kind, World world, WindowPlan plan, Action<IFabric> body, FabricOptions? options = null)
+    public static IReadOnlyList<Exception?> Outcomes(
+        FabricKind kind, World world, WindowPlan plan, Action<IFabric> body, FabricOptions? options = null)
     {
         var hub = new InProcessHub();
         string session = NewSession();

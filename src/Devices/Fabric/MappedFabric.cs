@@ -28,8 +28,8 @@ internal sealed unsafe class MappedFabric : IFabric
     }
 
     /// <summary>
-    /// Checks every window and tells every peer that it is mapped; returns once all peers have mapped this rank's window. Takes over the windows,
-    /// also when it fails.
+    /// Checks every window and tells every peer that it is mapped; returns once all peers have mapped this rank's window. Takes over the
+    /// windows, also when it fails.
     /// </summary>
     public static MappedFabric Connect(string name, FabricSetup setup, Window[] windows)
     {
@@ -152,7 +152,8 @@ internal sealed unsafe class MappedFabric : IFabric
         }
     }
 
-    /// <summary>A claimed record is written in a moment, unless its writer died right then: whoever comes next does not wait for it long.</summary>
+    /// <summary>A claimed record is written in a moment, unless its writer died right then: whoever comes next does not wait for it
+    /// long.</summary>
     private static bool Settled(Window window)
     {
         for (int i = 0; i < 1000; i++)
@@ -201,7 +202,7 @@ internal sealed unsafe class MappedFabric : IFabric
 
     private bool Arrived(ulong* word, ulong value, out ulong seen)
     {
-        if (_abort->State == AbortRecord.Published) ThrowIfDead();
+        if (Volatile.Read(ref _abort->State) == AbortRecord.Published) ThrowIfDead();
         seen = Volatile.Read(ref *word);
         return seen >= value;
     }

@@ -65,8 +65,12 @@ public sealed class FabricFaultTests
             }
             Action[] calls =
             [
-                () => fabric.Wait(fabric.Self, flags[0], 0), () => fabric.Notify(peer, flags[0], 2), () => fabric.Put(peer, box, new byte[8]),
-                () => fabric.Peek(peer, flags[0]), () => fabric.Local(box).Clear(), () => fabric.SetStatus(default),
+                () => fabric.Wait(fabric.Self, flags[0], 0),
+                () => fabric.Notify(peer, flags[0], 2),
+                () => fabric.Put(peer, box, new byte[8]),
+                () => fabric.Peek(peer, flags[0]),
+                () => fabric.Local(box).Clear(),
+                () => fabric.SetStatus(default),
                 () => fabric.TryMap(fabric.Self, box, out _),
             ];
             foreach (var call in calls)

@@ -6,8 +6,8 @@ using Troupe.Devices.Topology;
 namespace Troupe.Devices.Fabric.Tcp;
 
 /// <summary>
-/// The control connections of a rank and the small thread that listens on them, so that an abort arrives and a question for the status is answered while
-/// the executor computes or hangs.
+/// The control connections of a rank and the small thread that listens on them, so that an abort arrives and a question for the status is
+/// answered while the executor computes or hangs.
 /// </summary>
 internal sealed unsafe class TcpControl : IDisposable
 {
@@ -28,7 +28,8 @@ internal sealed unsafe class TcpControl : IDisposable
     private long _ownEpoch;
     private ulong _ownStatus;
 
-    /// <summary>Takes over the descriptors (per rank, -1 for one's own); <paramref name="aborted"/> is called on the listening thread.</summary>
+    /// <summary>Takes over the descriptors (per rank, -1 for one's own); <paramref name="aborted"/> is called on the listening
+    /// thread.</summary>
     public TcpControl(FabricSetup setup, int[] descriptors, Action<Failure> aborted)
     {
         (_setup, _descriptors, _aborted) = (setup, descriptors, aborted);
@@ -84,7 +85,8 @@ internal sealed unsafe class TcpControl : IDisposable
         }
     }
 
-    /// <summary>A frame is small and control connections are nearly always empty, so it goes in one piece; where it does not, the peer is lost anyway.</summary>
+    /// <summary>A frame is small and control connections are nearly always empty, so it goes in one piece; where it does not, the peer is
+    /// lost anyway.</summary>
     private bool Send(int peer, in Frame frame)
     {
         lock (_writing)
@@ -100,7 +102,8 @@ internal sealed unsafe class TcpControl : IDisposable
         var entries = new Sockets.PollEntry[count + 1];
         byte[][] frames = [.. _descriptors.Select(_ => new byte[Unsafe.SizeOf<Frame>()])];
         int[] filled = new int[count];
-        for (int peer = 0; peer < count; peer++) entries[peer] = new Sockets.PollEntry { Descriptor = _descriptors[peer], Events = Sockets.Readable };
+        for (int peer = 0; peer < count; peer++)
+            entries[peer] = new Sockets.PollEntry { Descriptor = _descriptors[peer], Events = Sockets.Readable };
         entries[count] = new Sockets.PollEntry { Descriptor = _stop.Descriptor, Events = Sockets.Readable };
         while (true)
         {
@@ -132,7 +135,8 @@ internal sealed unsafe class TcpControl : IDisposable
                 _aborted(new Failure(culprit, Encoding.UTF8.GetString(frame.Text[..Math.Clamp(frame.TextLength, 0, Frame.MaxText)])));
                 break;
             case FrameKind.Ask:
-                Send(peer, new Frame { Kind = FrameKind.Answer, Epoch = Volatile.Read(ref _ownEpoch), Status = Volatile.Read(ref _ownStatus) });
+                var (epoch, status) = (Volatile.Read(ref _ownEpoch), Volatile.Read(ref _ownStatus));
+                Send(peer, new Frame { Kind = FrameKind.Answer, Epoch = epoch, Status = status });
                 break;
             case FrameKind.Answer:
                 lock (_answers)

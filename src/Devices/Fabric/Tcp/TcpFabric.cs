@@ -5,8 +5,8 @@ using Troupe.Devices.Topology;
 namespace Troupe.Devices.Fabric.Tcp;
 
 /// <summary>
-/// A fabric over sockets. The executor itself moves all bytes, inside Put, Notify and Wait; while a write would block it reads what the peers send, so
-/// that all may send much at once.
+/// A fabric over sockets. The executor itself moves all bytes, inside Put, Notify and Wait; while a write would block it reads what the
+/// peers send, so that all may send much at once.
 /// </summary>
 internal sealed unsafe class TcpFabric : IFabric
 {
@@ -198,8 +198,8 @@ internal sealed unsafe class TcpFabric : IFabric
     }
 
     /// <summary>
-    /// Sleeps until any peer sent something, <paramref name="writing"/> takes more, or an abort comes, and reads. Throws when there is nothing left to
-    /// hope for from <paramref name="awaited"/>.
+    /// Sleeps until any peer sent something, <paramref name="writing"/> takes more, or an abort comes, and reads. Throws when there is
+    /// nothing left to hope for from <paramref name="awaited"/>.
     /// </summary>
     private void Sleep(TcpLink? writing, RankId awaited, Deadline deadline)
     {
