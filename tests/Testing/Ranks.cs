@@ -48,22 +48,23 @@ public static class Ranks
         string session = NewSession();
         var descriptors = new string[world.Size];
         var outcomes = new Exception?[world.Size];
-        using var opened = new CountdownEvent(world.Size);
-        using var finished = new CountdownEvent(world.Size);
-        foreach (var rank in world.Ranks)
-        {
-            new Thread(() =>
+        var opened = new CountdownEvent(world.Size);
+        var connected = new CountdownEvent(world.Size); // an abort of a quick rank must not hit a slow one's set-up
+        Thread[] threads =
+        [
+            .. world.Ranks.Select(rank => new Thread(() =>
             {
-                bool counted = false;
+                var toCount = new Queue<CountdownEvent>([opened, connected]);
                 try
                 {
                     var setup = new FabricSetup(world, rank, new Epoch(1), plan, options ?? Options, session);
                     using var endpoint = Fabrics.Open(kind, setup, hub);
                     descriptors[rank.Value] = endpoint.Descriptor;
-                    counted = true;
-                    opened.Signal();
+                    toCount.Dequeue().Signal();
                     opened.Wait(Limit);
                     using var fabric = endpoint.Connect(descriptors);
+                    toCount.Dequeue().Signal();
+                    connected.Wait(Limit);
                     body(fabric);
                 }
                 catch (Exception failed)
@@ -72,12 +73,17 @@ public static class Ranks
                 }
                 finally
                 {
-                    if (!counted) opened.Signal();
-                    finished.Signal();
+                    foreach (var left in toCount) left.Signal();
                 }
-            }) { IsBackground = true, Name = rank.ToString() }.Start();
-        }
-        if (!finished.Wait(Limit)) throw new TimeoutException($"{finished.CurrentCount} of {world.Size} ranks did not end within {Limit}");
+            })
+            {
+                IsBackground = true,
+                Name = rank.ToString(),
+            }),
+        ];
+        foreach (var thread in threads) thread.Start();
+        foreach (var thread in threads)
+            if (!thread.Join(Limit)) throw new TimeoutException($"{thread.Name} of {world.Size} ranks did not end within {Limit}");
         return outcomes;
     }
 }

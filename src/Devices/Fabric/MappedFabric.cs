@@ -195,6 +195,8 @@ internal sealed unsafe class MappedFabric : IFabric
             if (done || Arrived(word, value, out seen)) return seen;
             bool gone = _windows[peer.Value].OwnerGone;
             if (gone && Arrived(word, value, out seen)) return seen; // its last Notify came before its end
+            // It may have ended because of an abort that is not in our window yet; in rank 0's it is.
+            if (gone && Aborted(_windows[0]) is { } abort) Fail(abort);
             if (gone) Fail(new Failure(peer, Failure.ClosedByPeer));
             if (until.Passed) Fail(Failure.Silent(peer, until, _windows[peer.Value].Status));
         }
@@ -222,10 +224,12 @@ internal sealed unsafe class MappedFabric : IFabric
     private void ThrowDead()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (_failure is null && _own.TryReadAbort(out int culprit, out string reason))
-            Fail(new Failure((uint)culprit < (uint)World.Size ? World.Rank(culprit) : null, reason));
-        Fail(_failure!);
+        Fail(_failure ?? Aborted(_own)!);
     }
+
+    private Failure? Aborted(Window window) => !window.TryReadAbort(out int culprit, out string reason)
+        ? null
+        : new Failure((uint)culprit < (uint)World.Size ? World.Rank(culprit) : null, reason);
 
     [DoesNotReturn]
     private void Fail(Failure failure)

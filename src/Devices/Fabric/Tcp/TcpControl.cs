@@ -22,9 +22,10 @@ internal sealed unsafe class TcpControl : IDisposable
     private readonly Thread _listener;
     private readonly WakeUp _stop = new();
     private readonly Lock _writing = new();
-    private readonly object _answers = new(); // guards the two below, and is pulsed when they change
+    private readonly object _answers = new(); // guards the three below, and is pulsed when they change
     private readonly StepPoint[] _status;
     private readonly int[] _answered;
+    private readonly bool[] _ended;
     private long _ownEpoch;
     private ulong _ownStatus;
 
@@ -33,10 +34,12 @@ internal sealed unsafe class TcpControl : IDisposable
     public TcpControl(FabricSetup setup, int[] descriptors, Action<Failure> aborted)
     {
         (_setup, _descriptors, _aborted) = (setup, descriptors, aborted);
-        (_status, _answered) = (new StepPoint[descriptors.Length], new int[descriptors.Length]);
+        (_status, _answered, _ended) = (new StepPoint[descriptors.Length], new int[descriptors.Length], new bool[descriptors.Length]);
         _listener = new Thread(Listen, maxStackSize: 256 << 10) { IsBackground = true, Name = $"tcp control of {setup.Self}" };
-        _listener.Start();
     }
+
+    /// <summary>Starts to listen.</summary>
+    public void Start() => _listener.Start();
 
     /// <summary>Where this rank is.</summary>
     public StepPoint OwnStatus
@@ -69,6 +72,16 @@ internal sealed unsafe class TcpControl : IDisposable
                 while (_answered[peer] == before && patience is { Passed: false, Left: var left }) Monitor.Wait(_answers, left);
             }
             return _status[peer];
+        }
+    }
+
+    /// <summary>Returns once all that a peer said before it ended was heard; soon in any case.</summary>
+    public void AwaitEnd(int peer)
+    {
+        lock (_answers)
+        {
+            var patience = new Deadline(TimeProvider.System, AnswerPatience);
+            while (!_ended[peer] && patience is { Passed: false, Left: var left }) Monitor.Wait(_answers, left);
         }
     }
 
@@ -110,7 +123,15 @@ internal sealed unsafe class TcpControl : IDisposable
             fixed (Sockets.PollEntry* start = entries) Sockets.Poll(start, entries.Length, TimeSpan.FromMinutes(1));
             if (entries[count].Found != 0) return;
             for (int peer = 0; peer < count; peer++)
-                if (entries[peer].Found != 0 && !Read(peer, frames[peer], ref filled[peer])) entries[peer].Descriptor = -1;
+            {
+                if (entries[peer].Found == 0 || Read(peer, frames[peer], ref filled[peer])) continue;
+                entries[peer].Descriptor = -1;
+                lock (_answers)
+                {
+                    _ended[peer] = true;
+                    Monitor.PulseAll(_answers);
+                }
+            }
         }
     }
 
