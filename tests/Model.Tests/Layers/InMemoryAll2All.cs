@@ -68,7 +68,8 @@ internal sealed class InMemoryGroup : IDisposable
         {
             partial.CopyTo(new Span<float>(_partial, partial.Length));
             group.Meet();
-            int first = group._members.Take(index).Sum(m => m._tokens) * shape.Hidden;
+            int first = 0;
+            for (int m = 0; m < index; m++) first += group._members[m]._tokens * shape.Hidden;
             output.Clear();
             for (int i = 0; i < output.Length; i++)
                 foreach (Member m in group._members) output[i] += m._partial[first + i];
