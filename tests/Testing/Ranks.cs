@@ -23,8 +23,7 @@ public static class Ranks
     /// </summary>
     public static void Run(FabricKind kind, World world, WindowPlan plan, Action<IFabric> body, FabricOptions? options = null)
     {
-        Exception? cause = null;
-        var outcomes = Outcomes(kind, world, plan, fabric =>
+        var (_, first) = RunAll(kind, world, plan, fabric =>
         {
             try
             {
@@ -32,22 +31,26 @@ public static class Ranks
             }
             catch (Exception failed)
             {
-                Interlocked.CompareExchange(ref cause, failed, null);
                 fabric.Abort(fabric.Self, $"failed in a test: {failed.Message}");
                 throw;
             }
         }, options);
-        if ((cause ?? outcomes.FirstOrDefault(outcome => outcome is not null)) is { } first) ExceptionDispatchInfo.Throw(first);
+        if (first is not null) ExceptionDispatchInfo.Throw(first);
     }
 
     /// <summary>As <see cref="Run"/>, but hands back what each rank threw (null: nothing), in rank order, and aborts nobody.</summary>
     public static IReadOnlyList<Exception?> Outcomes(
-        FabricKind kind, World world, WindowPlan plan, Action<IFabric> body, FabricOptions? options = null)
+        FabricKind kind, World world, WindowPlan plan, Action<IFabric> body, FabricOptions? options = null) =>
+        RunAll(kind, world, plan, body, options).Outcomes;
+
+    private static (Exception?[] Outcomes, Exception? First) RunAll(
+        FabricKind kind, World world, WindowPlan plan, Action<IFabric> body, FabricOptions? options)
     {
         var hub = new InProcessHub();
         string session = NewSession();
-        var descriptors = new string[world.Size];
+        string[] descriptors = [.. world.Ranks.Select(_ => "")];
         var outcomes = new Exception?[world.Size];
+        Exception? first = null;
         var opened = new CountdownEvent(world.Size);
         var connected = new CountdownEvent(world.Size); // an abort of a quick rank must not hit a slow one's set-up
         Thread[] threads =
@@ -70,6 +73,7 @@ public static class Ranks
                 catch (Exception failed)
                 {
                     outcomes[rank.Value] = failed;
+                    Interlocked.CompareExchange(ref first, failed, null);
                 }
                 finally
                 {
@@ -84,6 +88,6 @@ public static class Ranks
         foreach (var thread in threads) thread.Start();
         foreach (var thread in threads)
             if (!thread.Join(Limit)) throw new TimeoutException($"{thread.Name} of {world.Size} ranks did not end within {Limit}");
-        return outcomes;
+        return (outcomes, first);
     }
 }
