@@ -10,6 +10,7 @@ public sealed class NodeConfigTests
     [InlineData("local.conf", 4, "", 0)]
     [InlineData("control.conf", 4, "control", 1)]
     [InlineData("rank.conf", 4, "rank", 1)]
+    [InlineData("docker.conf", 4, "", 0)]
     public void The_example_files_load(string file, int ranks, string role, int seeds)
     {
         var layers = new ConfigLayers(HoconText.Load(Repository.At("hocon", file)));
