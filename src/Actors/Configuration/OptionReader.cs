@@ -68,7 +68,8 @@ internal sealed class OptionReader(ConfigLayers layers)
     public IReadOnlyList<string> Texts(string key)
     {
         HoconValue? value = layers.Config.GetValue(key);
-        if (value is null) return [];
+        // To Akka.NET, an empty array is neither array, nor object, nor text.
+        if (value is null || (!value.IsArray() && !value.IsObject() && !value.IsString())) return [];
         if (!value.IsArray()) throw Refuse(key, "a list in brackets");
         string?[] texts = [.. value.GetArray().Select(item => item.GetString()?.Trim())];
         return texts.Any(string.IsNullOrEmpty) ? throw Refuse(key, "a list of texts") : [.. texts.Select(t => t!)];

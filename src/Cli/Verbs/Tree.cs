@@ -12,8 +12,13 @@ internal static class Tree
         var root = new RootCommand("Troupe serves mixture-of-experts language models whose experts are spread over many ranks.");
         root.Directives.Clear();
         root.Add(TestVerb.Create(shell));
+        root.Add(NodeVerb.Create(shell));
+        root.Add(InspectVerbs.Status(shell));
+        root.Add(InspectVerbs.Members(shell));
+        root.Add(InspectVerbs.Explain(shell));
+        root.Add(InspectVerbs.Leave(shell));
+        root.Add(InspectVerbs.Down(shell));
         root.Add(TokenizeVerb.Create(shell));
-        root.Add(DevicesVerb.Create(shell));
         return root;
     }
 }

@@ -57,7 +57,11 @@ public static class Sampler
     public static int ArgMax(ReadOnlySpan<float> logits)
     {
         float best = Max(logits);
-        for (int id = 0; id < logits.Length; id++)
+        int id = 0;
+        var wanted = new Vector<float>(best);
+        while (id <= logits.Length - Vector<float>.Count && !Vector.EqualsAny(new Vector<float>(logits[id..]), wanted))
+            id += Vector<float>.Count;
+        for (; id < logits.Length; id++)
             if (logits[id] == best) return id;
         throw new ArgumentException(logits.IsEmpty
             ? "no logits to choose from: the vocabulary is empty"
@@ -98,16 +102,10 @@ public static class Sampler
     {
         // Dividing by a temperature keeps the order, so top-k may be cut before it.
         float lowest = parameters.TopK > 0 && parameters.TopK < logits.Length
-            ? WeightedCut.Lowest(logits, [], parameters.TopK)
+            ? RankingCut.TopK(logits, parameters.TopK)
             : float.NegativeInfinity;
-        float max = Max(logits);
-        double sum = 0;
-        for (int i = 0; i < logits.Length; i++)
-        {
-            logits[i] = logits[i] >= lowest ? MathF.Exp((logits[i] - max) / parameters.Temperature) : 0;
-            sum += logits[i];
-        }
-        if (parameters.TopP < 1) sum = Keep(logits, WeightedCut.Lowest(logits, logits, parameters.TopP * sum));
+        double sum = Exponentials.Weigh(logits, Max(logits), parameters.Temperature, lowest);
+        if (parameters.TopP < 1) sum = Keep(logits, RankingCut.TopShare(logits, sum, parameters.TopP));
         // The most likely token has weight 1, so its share is the weight itself.
         return parameters.MinP > 0 ? Keep(logits, parameters.MinP) : sum;
     }
@@ -115,10 +113,10 @@ public static class Sampler
     private static double Keep(Span<float> weights, float lowest)
     {
         double sum = 0;
-        for (int i = 0; i < weights.Length; i++)
+        foreach (ref float weight in weights)
         {
-            if (weights[i] < lowest) weights[i] = 0;
-            sum += weights[i];
+            if (weight < lowest) weight = 0;
+            sum += weight;
         }
         return sum;
     }

@@ -98,13 +98,14 @@ internal static unsafe class AttentionKernel
     private static void Score<T>(ref Running run, byte* keys, int size, int group) where T : IStored
     {
         Vector512<float> a = default, b = default, c = default, d = default;
-        for (int i = 0; i < size; i++)
+        float* qa = run.Queries.A, qb = run.Queries.B, qc = run.Queries.C, qd = run.Queries.D;
+        for (int i = 0; i < size; i++, keys += Lanes.Count * T.Size)
         {
-            Vector512<float> k = T.Load(keys + i * Lanes.Count * T.Size);
-            a = Vector512.FusedMultiplyAdd(k, Vector512.Create(run.Queries.A[i]), a);
-            b = Vector512.FusedMultiplyAdd(k, Vector512.Create(run.Queries.B[i]), b);
-            c = Vector512.FusedMultiplyAdd(k, Vector512.Create(run.Queries.C[i]), c);
-            d = Vector512.FusedMultiplyAdd(k, Vector512.Create(run.Queries.D[i]), d);
+            Vector512<float> k = T.Load(keys);
+            a = Vector512.FusedMultiplyAdd(k, Vector512.Create(qa[i]), a);
+            b = Vector512.FusedMultiplyAdd(k, Vector512.Create(qb[i]), b);
+            c = Vector512.FusedMultiplyAdd(k, Vector512.Create(qc[i]), c);
+            d = Vector512.FusedMultiplyAdd(k, Vector512.Create(qd[i]), d);
         }
         float scale = 1 / MathF.Sqrt(size);
         float* scores = run.Scores + group * Lanes.Count;
@@ -141,13 +142,17 @@ internal static unsafe class AttentionKernel
         float* sums = run.Sums + column;
         Vector512<float> a = Vector512.Load(sums) * run.Factor[0], b = Vector512.Load(sums + stride) * run.Factor[1];
         Vector512<float> c = Vector512.Load(sums + 2 * stride) * run.Factor[2], d = Vector512.Load(sums + 3 * stride) * run.Factor[3];
-        for (int s = 0; s < count; s++)
+        for (float* p = run.Scores, end = p + count; p < end; groups++)
         {
-            Vector512<float> v = T.Load(groups[s / Lanes.Count] + ((long)(s % Lanes.Count) * stride + column) * T.Size);
-            a = Vector512.FusedMultiplyAdd(v, Vector512.Create(run.Scores[s]), a);
-            b = Vector512.FusedMultiplyAdd(v, Vector512.Create(run.Scores[Tile + s]), b);
-            c = Vector512.FusedMultiplyAdd(v, Vector512.Create(run.Scores[2 * Tile + s]), c);
-            d = Vector512.FusedMultiplyAdd(v, Vector512.Create(run.Scores[3 * Tile + s]), d);
+            byte* row = *groups + column * T.Size;
+            for (float* last = p + Math.Min(Lanes.Count, end - p); p < last; p++, row += stride * T.Size)
+            {
+                Vector512<float> v = T.Load(row);
+                a = Vector512.FusedMultiplyAdd(v, Vector512.Create(p[0]), a);
+                b = Vector512.FusedMultiplyAdd(v, Vector512.Create(p[Tile]), b);
+                c = Vector512.FusedMultiplyAdd(v, Vector512.Create(p[2 * Tile]), c);
+                d = Vector512.FusedMultiplyAdd(v, Vector512.Create(p[3 * Tile]), d);
+            }
         }
         a.Store(sums);
         b.Store(sums + stride);
