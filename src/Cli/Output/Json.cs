@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Troupe.Cli.Measures;
 
 namespace Troupe.Cli.Output;
 
@@ -9,10 +8,6 @@ namespace Troupe.Cli.Output;
 [JsonSerializable(typeof(RequestResult))]
 [JsonSerializable(typeof(List<RequestResult>))]
 [JsonSerializable(typeof(DevicesResult))]
-[JsonSerializable(typeof(PerplexityResult))]
-[JsonSerializable(typeof(VerifyResult))]
-[JsonSerializable(typeof(BenchResult))]
-[JsonSerializable(typeof(DemoResult))]
 [JsonSerializable(typeof(UpResult))]
 [JsonSerializable(typeof(CancelResult))]
 internal sealed partial class CliJson : JsonSerializerContext;
