@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.Net.Sockets;
 using Troupe.Actors.Client;
+using Troupe.Actors.Configuration;
 using Troupe.Cli.Output;
 using Troupe.Devices.Fabric;
 using Troupe.Model.Checkpoints;
@@ -40,7 +41,7 @@ internal static class CommandLine
         }
         // A prompt may start with '@': no response files.
         ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
-        if (parsed.Errors.Count > 0 && parsed.Action is not (HelpText or VersionText)) throw new UsageException(ParseProblem.Of(parsed, root));
+        if (parsed.Action is not (HelpText or VersionText) && ParseProblem.Of(parsed, root) is { } problem) throw new UsageException(problem);
         var invocation = new InvocationConfiguration
         {
             EnableDefaultExceptionHandler = false,
@@ -57,7 +58,7 @@ internal static class CommandLine
         {
             UsageException e => (ExitCode.WrongUsage, e.Message),
             OperationCanceledException when stopped => (ExitCode.Failed, "stopped"),
-            FailedException or ModelException or ClusterException or FabricSetupException => (ExitCode.Failed, error.Message),
+            FailedException or ModelException or ConfigException or ClusterException or FabricSetupException => (ExitCode.Failed, error.Message),
             SocketException e => (ExitCode.Failed, $"network: {e.Message}"),
             IOException or UnauthorizedAccessException => (ExitCode.Failed, error.Message),
             _ => (ExitCode.Failed, $"a defect in Troupe: {error.GetType().Name}: {error.Message}; run with -v for where it happened"),

@@ -8,12 +8,21 @@ internal static class ParseProblem
 {
     private const int NearEnough = 3;
 
-    /// <summary>The first problem, and where to read on.</summary>
-    public static string Of(ParseResult parsed, RootCommand root)
+    /// <summary>The first problem, and where to read on; null where there is none.</summary>
+    public static string? Of(ParseResult parsed, RootCommand root)
     {
         Command command = parsed.CommandResult.Command;
+        string? problem = Misspelt(parsed) is { } word ? Unknown(word, command) : parsed.Errors.Count > 0 ? Problem(parsed, command, root) : null;
         string path = string.Join(' ', Path(command));
-        return $"{Problem(parsed, command, root)}; see ./troupe {path}{(path.Length > 0 ? " " : "")}--help";
+        return problem is null ? null : $"{problem}; see ./troupe {path}{(path.Length > 0 ? " " : "")}--help";
+    }
+
+    /// <summary>A word that looks like an option but was taken for an argument, such as a prompt; behind <c>--</c> any word may be one.</summary>
+    private static string? Misspelt(ParseResult parsed)
+    {
+        Token[] arguments = [.. parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens)];
+        return parsed.Tokens.TakeWhile(t => t.Type != TokenType.DoubleDash)
+            .FirstOrDefault(t => t.Value.Length > 1 && t.Value[0] == '-' && !t.Value.Contains(' ') && arguments.Any(a => ReferenceEquals(a, t)))?.Value;
     }
 
     private static string Problem(ParseResult parsed, Command command, RootCommand root)

@@ -1,19 +1,18 @@
 using System.CommandLine;
+using Troupe.Actors.Configuration;
 using Troupe.Devices.All2All;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Topology;
 
 namespace Troupe.Cli.Options;
 
-/// <summary>Which model runs, on how many ranks, and in which numbers. Checked as far as that can be done without the model.</summary>
-/// <param name="Model">The model's folder.</param>
-/// <param name="Threads">Threads of each rank; 0 shares the cores out evenly.</param>
-/// <param name="Strategy">auto, or the name of a strategy that this build has.</param>
-internal sealed record RunSettings(
-    string Model, Layout Layout, string Fabric, string Strategy, int Threads, string Weights, string Rows, string Kv, string Math, bool InProcess)
+/// <summary>Which model runs, on how many ranks, in which numbers and where. Checked as far as that can be done without the model.</summary>
+/// <param name="Options">Everything that HOCON can set, the command line's settings over it.</param>
+/// <param name="InProcess">Whether the ranks are threads of this process: asked for, or there is but one.</param>
+internal sealed record RunSettings(TroupeOptions Options, bool InProcess)
 {
-    /// <summary>Whether all ranks are threads of this process: asked for, or there is but one.</summary>
-    public bool RunsHere => InProcess || Layout.Ranks == 1;
+    /// <summary>Stages, replicas, tensor ranks.</summary>
+    public Layout Layout => Options.Layout;
 }
 
 /// <summary>Options for <see cref="RunSettings"/>: the same wherever a model runs.</summary>
@@ -29,7 +28,7 @@ internal sealed class ModelOptions : IOptions
         "How tokens reach their experts; `troupe devices` lists the names", Auto);
     private readonly Option<string> _weights = Opt.Choice("--weights", "Type that weights are kept in", "as-stored", ["as-stored"], "bf16", "int8", "int4");
     private readonly Option<string> _rows = Opt.Choice("--rows", "Type of rows on the fabric", "fp32", ["fp32", "bf16"], "int8", "fp8");
-    private readonly Option<string> _kv = Opt.Choice("--kv", "Type of the KV cache", "fp32", ["fp32"], "bf16");
+    private readonly Option<string> _kv = Opt.Choice("--kv", "Type of the KV cache", "fp32", ["fp32", "bf16"]);
     private readonly Option<string> _math;
     private readonly Option<bool> _inProcess = Opt.Switch("--in-process", "Ranks are threads of this process, not processes");
 
@@ -48,32 +47,66 @@ internal sealed class ModelOptions : IOptions
         [_model, _stages, _replicas, _tensor, _fabric, _strategy, _threads, _weights, _rows, _kv, _math, _inProcess]);
 
     /// <summary>The settings that were given; warnings go to <paramref name="warn"/>.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="warn">Takes one line.</param>
+    /// <param name="file">A configuration file: then only options that were written out are put over it.</param>
     /// <exception cref="UsageException">They contradict each other, or ask for what no build has.</exception>
-    public RunSettings Read(ParseResult parsed, Action<string> warn)
+    public RunSettings Read(ParseResult parsed, Action<string> warn, HoconText? file = null)
     {
-        var layout = new Layout(parsed.GetValue(_stages), parsed.GetValue(_replicas), parsed.GetValue(_tensor));
-        if (layout.Problem() is { } problem) throw new UsageException($"{problem}: use fewer --stages, --replicas or --tensor");
-        (string fabric, bool inProcess) = Fabric(parsed.GetValue(_fabric)!, parsed.GetValue(_inProcess));
-        return new RunSettings(parsed.GetValue(_model) ?? SampleModel.Find(), layout, fabric, Strategy(parsed.GetValue(_strategy)!, warn),
-            parsed.GetValue(_threads), parsed.GetValue(_weights)!, parsed.GetValue(_rows)!, parsed.GetValue(_kv)!, parsed.GetValue(_math)!, inProcess);
+        var command = HoconText.Of("the command line", Settings(parsed, all: file is null));
+        TroupeOptions options = TroupeOptions.Read(file is null ? new ConfigLayers(command) : new ConfigLayers(command, file));
+        if (options.Layout.Problem() is { } problem) throw new UsageException($"{problem}: use fewer --stages, --replicas or --tensor");
+        bool inProcess = InProcess(parsed.GetValue(_fabric)!, options.Fabric.Kind, parsed.GetValue(_inProcess));
+        bool shared = file is null && parsed.GetValue(_threads) == 0;
+        options = options with
+        {
+            Threads = shared ? Math.Max(1, Environment.ProcessorCount / options.Layout.Ranks) : options.Threads,
+            Routing = options.Routing with { Strategy = Strategy(options.Routing.Strategy, warn) },
+        };
+        return new RunSettings(options, inProcess || options.Layout.Ranks == 1);
     }
 
-    /// <summary>Threads share memory, so --fabric inprocess asks for threads, and the other fabrics for processes.</summary>
-    private static (string Fabric, bool InProcess) Fabric(string name, bool inProcess)
+    private IEnumerable<KeyValuePair<string, string>> Settings(ParseResult parsed, bool all)
     {
-        FabricKind kind;
+        string fabric = parsed.GetValue(_fabric)!;
+        if (fabric != Auto) CheckFabric(fabric);
+        (string Key, Option Option, string Value)[] settings =
+        [
+            ("model", _model, parsed.GetValue(_model) ?? (all ? SampleModel.Find() : "")),
+            ("layout.stages", _stages, $"{parsed.GetValue(_stages)}"),
+            ("layout.replicas", _replicas, $"{parsed.GetValue(_replicas)}"),
+            ("layout.tensor", _tensor, $"{parsed.GetValue(_tensor)}"),
+            ("threads", _threads, $"{Math.Max(1, parsed.GetValue(_threads))}"),
+            ("weights", _weights, parsed.GetValue(_weights)!),
+            ("numbers.rows", _rows, parsed.GetValue(_rows)!),
+            ("numbers.kv", _kv, parsed.GetValue(_kv)!),
+            ("numbers.math", _math, parsed.GetValue(_math)!),
+            ("fabric.kind", _fabric, fabric),
+            ("routing.strategy", _strategy, parsed.GetValue(_strategy)!),
+        ];
+        return settings.Where(s => all || parsed.GetResult(s.Option) is { Implicit: false })
+            .Select(s => new KeyValuePair<string, string>($"troupe.{s.Key}", s.Value));
+    }
+
+    private static void CheckFabric(string name)
+    {
         try
         {
-            kind = Fabrics.Parse(name, inProcess ? FabricKind.InProcess : FabricKind.SharedMemory);
+            Fabrics.Parse(name, FabricKind.InProcess);
         }
         catch (ArgumentException)
         {
             throw new UsageException($"--fabric: unknown fabric '{name}'; known are {Fabrics.Names}");
         }
-        if (inProcess && kind != FabricKind.InProcess)
-            throw new UsageException($"--in-process and --fabric {name} contradict each other: threads reach each other through --fabric inprocess; "
+    }
+
+    /// <summary>Threads share memory, so fabric inprocess asks for threads, and the other fabrics for processes.</summary>
+    private static bool InProcess(string name, FabricKind? kind, bool asked)
+    {
+        if (asked && kind is not (null or FabricKind.InProcess))
+            throw new UsageException($"--in-process and fabric {name} contradict each other: threads reach each other through --fabric inprocess; "
                 + "leave --in-process out for processes");
-        return (name, inProcess || kind == FabricKind.InProcess);
+        return asked || kind == FabricKind.InProcess;
     }
 
     private static string Strategy(string name, Action<string> warn)

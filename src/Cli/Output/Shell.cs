@@ -32,6 +32,9 @@ internal sealed record Shell
     /// <summary>The clock of every wait and measurement.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
+    /// <summary>Says something that does not stop the verb.</summary>
+    public void Warn(string line) => Error.WriteLine($"troupe: warning: {line}");
+
     /// <summary>The shell of this process. Text is UTF-8 whatever the locale says.</summary>
     public static Shell OfThisProcess()
     {

@@ -12,6 +12,7 @@ internal static class Tree
         var root = new RootCommand("Troupe serves mixture-of-experts language models whose experts are spread over many ranks.");
         root.Directives.Clear();
         root.Add(TestVerb.Create(shell));
+        root.Add(GenerateVerb.Create(shell));
         root.Add(NodeVerb.Create(shell));
         root.Add(InspectVerbs.Status(shell));
         root.Add(InspectVerbs.Members(shell));
@@ -19,6 +20,7 @@ internal static class Tree
         root.Add(InspectVerbs.Leave(shell));
         root.Add(InspectVerbs.Down(shell));
         root.Add(TokenizeVerb.Create(shell));
+        root.Add(DevicesVerb.Create(shell));
         return root;
     }
 }

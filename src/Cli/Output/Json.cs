@@ -1,0 +1,35 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Troupe.Cli.Output;
+
+/// <summary>What the verbs print with --json. Field names are a contract with scripts: more may come, these stay. All of it is ASCII.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(RequestResult))]
+[JsonSerializable(typeof(List<RequestResult>))]
+[JsonSerializable(typeof(DevicesResult))]
+[JsonSerializable(typeof(UpResult))]
+[JsonSerializable(typeof(CancelResult))]
+internal sealed partial class CliJson : JsonSerializerContext;
+
+/// <summary>One request: an element of submit's list, and all of generate's answer. Ids are the generated tokens.</summary>
+internal sealed record RequestResult(
+    string Id, string Prompt, IReadOnlyList<int> Ids, string Text, string FinishReason, double QueueMs, double PrefillMs, double DecodeMs,
+    double TokensPerSecond, bool Resumed, IReadOnlyList<int> PromptIds, int Replica, string? Error);
+
+/// <summary>What this machine offers.</summary>
+internal sealed record DevicesResult(
+    int Cores, long MemoryBytes, string Architecture, SimdResult Simd, AvailabilityResult Onednn,
+    IReadOnlyList<AvailabilityResult> Fabrics, IReadOnlyList<AvailabilityResult> Strategies);
+
+/// <summary>Vector units.</summary>
+internal sealed record SimdResult(int VectorBits, IReadOnlyList<string> Features);
+
+/// <summary>Something that can be used here, or why not.</summary>
+internal sealed record AvailabilityResult(string Name, bool Available, string Detail);
+
+/// <summary>The answer of cancel: whether anything is known of the request is not, since any client's may be named.</summary>
+internal sealed record CancelResult(string Id, bool Sent);
+
+/// <summary>What up writes once the cluster is ready.</summary>
+internal sealed record UpResult(string Address, string Model, string Layout, int Ranks, string Provider);
