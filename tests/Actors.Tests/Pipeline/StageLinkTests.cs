@@ -32,7 +32,7 @@ public sealed class StageLinkTests
         var plan = new WindowPlan();
         StageLinkPlan reserved = StageLinkPlan.Reserve(plan, lanes, Rows, Hidden, Rows);
         int[] sums = new int[Steps];
-        Ranks.Run(kind, world, plan, fabric => RunStage(fabric, new StageLink(fabric, reserved, rendezvous), stages, lanes, sums));
+        Testing.Ranks.Run(kind, world, plan, fabric => RunStage(fabric, new StageLink(fabric, reserved, rendezvous), stages, lanes, sums));
         // Each step starts with its number and every stage adds one; the last one's sum came back on the ring.
         Assert.Equal(Enumerable.Range(0, Steps).Select(s => s + stages), sums);
     }

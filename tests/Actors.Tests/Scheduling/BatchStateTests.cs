@@ -57,8 +57,10 @@ public sealed class BatchStateTests
         foreach (string id in (string[])["a", "b", "c", "d"]) state.Enqueue(Request(id, 3, 3));
         state.Compose(0, []);
         state.Compose(1, []);
-        Assert.Equal(2, state.Queued); // one in each lane: a lane never gets two ahead of the other
-        Assert.Equal(2, state.Running);
+        int perLane = Sizes.MaxRunning / Sizes.Lanes;
+        int[] counts = [.. Enumerable.Range(0, Sizes.Lanes).Select(lane => state.All.Count(s => s.Slot >= 0 && s.Slot / perLane == lane))];
+        Assert.Equal(1, counts[0]); // composed first, it left the next one to the other lane
+        Assert.InRange(counts[1], 1, 2);
     }
 
     [Fact]
