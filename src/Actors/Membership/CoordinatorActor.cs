@@ -10,8 +10,8 @@ namespace Troupe.Actors.Membership;
 /// <summary>A lifeline ended; said by the lifeline server.</summary>
 public sealed record LifelineLost(string Token);
 
-/// <summary>A local child process has ended, or could not start; said by whoever started it.</summary>
-public sealed record GiveUp(string Error);
+/// <summary>A local child process has ended; said by whoever started it. <paramref name="How"/> ends a sentence: <c>was killed by signal 9</c>.</summary>
+public sealed record ChildEnded(int Pid, string How);
 
 /// <summary>Stop accepting, let running requests end, stop the nodes.</summary>
 public sealed record BeginDrain;
@@ -102,7 +102,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
             }
         });
         Receive<RankFailed>(failed => Apply(_state.On(failed)));
-        Receive<GiveUp>(given => Apply(_state.OnGiveUp(given.Error)));
+        Receive<ChildEnded>(ended => Apply(_state.OnChildEnded(ended)));
         Receive<BeginDrain>(_ =>
         {
             Timers.StartSingleTimer("drain", "drain", _setup.DrainDeadline);
@@ -122,9 +122,8 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
     {
         Receive<Connect>(connect =>
         {
-            string token = connect.Client.Path.Address.HasLocalScope ? "" : NewToken();
+            string token = _clients.Add(connect, NewToken);
             if (token.Length > 0) _lifeline?.Expect(token);
-            _clients.Add(token, connect);
             bool ready = _state.Phase == ClusterPhase.Ready;
             connect.Client.Tell(new Connected(_state.Epoch, ready, _state.WaitingFor ?? "", _setup.LifelineHost, _lifeline?.Port ?? 0, token,
                 ready ? _state.Schedulers : []));

@@ -8,14 +8,23 @@ namespace Troupe.Actors.Membership;
 public sealed partial record CoordinatorState
 {
     /// <summary>The lifeline of a node ended.</summary>
-    public (CoordinatorState, ImmutableList<Effect>) OnLost(string token)
+    public (CoordinatorState, ImmutableList<Effect>) OnLost(string token) =>
+        Nodes.TryGetValue(token, out NodeEntry? node) ? Lose(node, "ended its control connection") : (this, []);
+
+    /// <summary>A local rank process ended: one that has joined is lost, one that has not will never come.</summary>
+    public (CoordinatorState, ImmutableList<Effect>) OnChildEnded(ChildEnded ended) =>
+        Nodes.Values.FirstOrDefault(n => n.Join.Pid == ended.Pid) is { } node ? Lose(node, ended.How)
+        : Phase == ClusterPhase.Gathering ? OnGiveUp($"a rank process (pid {ended.Pid}) {ended.How}") : (this, []);
+
+    private (CoordinatorState, ImmutableList<Effect>) Lose(NodeEntry node, string how)
     {
-        if (!Nodes.TryGetValue(token, out NodeEntry? node) || node.Phase == NodePhase.Lost) return (this, []);
+        if (node.Phase == NodePhase.Lost) return (this, []);
+        string token = node.Token;
         var down = new Effect.Down(node.Join.Address);
         if (Phase == ClusterPhase.Gathering) return (this with { Nodes = Nodes.Remove(token) }, [down]);
         CoordinatorState state = With(node with { Phase = NodePhase.Lost });
         if (Phase == ClusterPhase.Ended) return (state, [down]);
-        var (aborted, effects) = state.Abort(node.Rank, $"died: its control connection ended (process {node.Join.Pid}, {node.Join.Address})");
+        var (aborted, effects) = state.Abort(node.Rank, $"died: process {node.Join.Pid} at {node.Join.Address} {how}");
         return (aborted, effects.Insert(0, down));
     }
 

@@ -34,8 +34,11 @@ public sealed class LifelineServer : IDisposable
     /// <summary>The port in use.</summary>
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
-    /// <summary>Lets one connection in: the one that will say this token.</summary>
-    public void Expect(string token) => _tokens.TryAdd(token, null);
+    /// <summary>Lets one connection in: the one that will say this token. Saying it twice changes nothing. At most <see cref="MaxConnections"/> are expected.</summary>
+    public void Expect(string token)
+    {
+        if (_tokens.Count < MaxConnections) _tokens.TryAdd(token, null);
+    }
 
     /// <summary>Ends a connection, without reporting it.</summary>
     public void Forget(string token)

@@ -23,6 +23,9 @@ public enum TransferOrder
 /// </summary>
 public static class PipelineSchedule
 {
+    /// <summary>The first step that the router plans; those before it are every rank's self-check.</summary>
+    public static readonly StepId FirstStep = new(3);
+
     /// <summary>
     /// The order for a stage that has computed <paramref name="done"/> and knows of <paramref name="next"/>, if any, whose lane's previous step is
     /// <paramref name="nextAfter"/>. Steps are planned in order, so a step earlier than <paramref name="done"/> has left this stage already.
@@ -31,14 +34,4 @@ public static class PipelineSchedule
         next is null || nextAfter >= done ? TransferOrder.SendOnly
         : stage % 2 == 0 ? TransferOrder.SendFirst
         : TransferOrder.ReceiveFirst;
-
-    /// <summary>
-    /// The layers of each stage: consecutive, as even as they come; earlier stages take one more where they do not divide.
-    /// (The head weighs on the last stage, so it is the last to get an extra layer.)
-    /// </summary>
-    public static (int First, int Count) Layers(int layers, int stages, int stage)
-    {
-        int each = layers / stages, more = layers % stages;
-        return (stage * each + Math.Min(stage, more), each + (stage < more ? 1 : 0));
-    }
 }

@@ -27,12 +27,14 @@ public sealed record StageLinkPlan(int Lanes, int MaxRows, int Hidden, int MaxTo
 
 /// <summary>
 /// Hidden rows from stage to stage and sampled tokens back to stage 0, on the fabric. Used by the executor thread only.
-/// With <paramref name="rendezvous"/> a send first waits until the peer has posted its receive, as some transports do by nature.
+/// With <paramref name="rendezvous"/> a send of rows first waits until the peer has posted its receive, as some transports do by nature; the few
+/// bytes of the ring are always sent eagerly.
 /// </summary>
 public sealed class StageLink(IFabric fabric, StageLinkPlan plan, bool rendezvous = false)
 {
     private readonly RankPlace _place = fabric.World.Place(fabric.Self);
     private readonly int _stages = fabric.World.Layout.Stages;
+    private readonly long[] _received = new long[plan.Lanes];
 
     private RankId At(int stage) => fabric.World.RankAt(stage, _place.Replica, _place.Tensor);
 
@@ -45,12 +47,14 @@ public sealed class StageLink(IFabric fabric, StageLinkPlan plan, bool rendezvou
         fabric.Notify(next, plan.Sent[lane], (ulong)step.Value);
     }
 
-    /// <summary>Waits until the previous stage's rows of a step are here.</summary>
+    /// <summary>Waits until the previous stage's rows of a step are here; once is enough, twice is fine.</summary>
     public void Await(StepId step, int lane)
     {
+        if (_received[lane] == step.Value) return;
         RankId previous = At(_place.Stage - 1);
         if (rendezvous) fabric.Notify(previous, plan.Posted[lane], (ulong)step.Value);
         fabric.Wait(previous, plan.Sent[lane], (ulong)step.Value);
+        _received[lane] = step.Value;
     }
 
     /// <summary>The rows that <see cref="Await"/> waited for: [rows, H], in this rank's window.</summary>

@@ -43,7 +43,7 @@ public sealed class RefusingSerializer : SerializerWithStringManifest
     private static SerializationException Refuse(object? got)
     {
         WireCounters.Process.RefusedObject();
-        return new SerializationException(
-            $"{got?.GetType().FullName ?? "null"} is no {nameof(IProtocolMessage)} and may not leave this process; make it a record in Protocols/");
+        string type = got?.GetType().FullName ?? "null";
+        return new SerializationException($"{type} is no {nameof(IProtocolMessage)} and may not leave this process; add it to Protocols");
     }
 }

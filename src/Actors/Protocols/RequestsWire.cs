@@ -50,7 +50,8 @@ internal static class RequestsWire
 
     private static RequestSpec Read(Wire.RequestSpec p) => new(
         Text(p.Id), p.HasPrompt ? Text(p.Prompt) : null, Numbers(p.Ids, MaxIds), NotNegative(p.MaxTokens),
-        StepsWire.Read(Present(p.Sampling)), Each(p.Stop, MaxStops, stop => Text(stop, "stop")), p.IgnoreEos, Known<SequenceMode>((int)p.Mode));
+        StepsWire.Read(Present(p.Sampling)), Each(p.Stop, MaxStops, stop => Text(stop, "stop")), p.IgnoreEos,
+        Known<SequenceMode>((int)p.Mode));
 
     private static Wire.SubmitBatch Write(SubmitBatch m) => new()
     {

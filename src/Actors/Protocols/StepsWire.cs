@@ -19,9 +19,10 @@ internal static class StepsWire
         Temperature = m.Temperature, TopK = m.TopK, TopP = m.TopP, MinP = m.MinP, RepetitionPenalty = m.RepetitionPenalty, Seed = m.Seed,
     };
 
-    /// <summary>Which values a sampler takes is its own affair; here they only must be numbers. A TopK of -1 is "all" to many clients.</summary>
+    /// <summary>Which values a sampler takes is its own affair; here they only must be numbers. A TopK of -1: all.</summary>
     public static SamplingSpec Read(Wire.SamplingSpec p) => new(
-        NotNegative(p.Temperature), AtLeast(-1, p.TopK), NotNegative(p.TopP), NotNegative(p.MinP), NotNegative(p.RepetitionPenalty), p.Seed);
+        NotNegative(p.Temperature), AtLeast(-1, p.TopK), NotNegative(p.TopP), NotNegative(p.MinP),
+        NotNegative(p.RepetitionPenalty), p.Seed);
 
     public static Wire.SlotScores Write(SlotScores m) => new()
     {

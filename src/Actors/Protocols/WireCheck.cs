@@ -106,6 +106,9 @@ internal static class WireCheck
 
     public static SerializationException Refuse<T>(string field, string wanted, T got) => new($"{Name(field)} must be {wanted}, got {got}");
 
+    /// <summary>A stranger's text as a log can bear it.</summary>
+    public static string Printable(string text) => string.Concat(text.Take(64).Select(c => char.IsControl(c) ? '?' : c));
+
     /// <summary>The field's name out of an expression such as <c>(int)p.Kind</c>.</summary>
     private static string Name(string expression)
     {

@@ -47,7 +47,7 @@ internal static class WireForms
     {
         int slash = manifest.LastIndexOf('/');
         var known = slash < 0 ? null : All.FirstOrDefault(form => manifest.AsSpan(0, slash).SequenceEqual(form.Name));
-        string got = string.Concat(manifest.Take(64).Select(c => char.IsControl(c) ? '?' : c));
+        string got = WireCheck.Printable(manifest);
         return known is null
             ? $"no message has the manifest '{got}'; do all nodes run the same build?"
             : $"{known.Name} is spoken here in version {known.Version}, got '{got}'; do all nodes run the same build?";

@@ -25,15 +25,21 @@ internal static class WireRefs
     {
         if (path.Length == 0) return null;
         if (path.Length > MaxPath) throw WireCheck.Refuse(field, $"a path of at most {MaxPath} characters", path.Length);
+        return IsPath(path)
+            ? system.Provider.ResolveActorRef(path)
+            : throw WireCheck.Refuse(field, "an actor's path", WireCheck.Printable(path));
+    }
+
+    /// <summary>The provider hands out dead letters for what it cannot read, without a word; so look first.</summary>
+    private static bool IsPath(string text)
+    {
         try
         {
-            ActorPath.Parse(path); // throws where the provider would hand out dead letters without a word
-            return system.Provider.ResolveActorRef(path);
+            return ActorPath.Parse(text).Address is { System.Length: > 0, Port: null or (> 0 and <= 65_535) };
         }
-        catch (Exception e)
+        catch (Exception)
         {
-            // Parsers throw what they like; to the caller it is one thing: bytes that are no message.
-            throw WireCheck.Refuse(field, "an actor's path", e.Message);
+            return false; // parsers of addresses throw what they like
         }
     }
 }

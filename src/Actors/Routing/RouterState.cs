@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Troupe.Actors.Pipeline;
 using Troupe.Actors.Protocols;
 using Troupe.Devices.Topology;
 
@@ -33,7 +34,7 @@ public sealed record RouterState(
 {
     /// <summary>A router at the start of an epoch. <paramref name="sizes"/> gives the model's and the group's sizes; its rows are not read.</summary>
     public static RouterState Start(Epoch epoch, int replicas, int lanes, CostModel model, StepShape sizes, string? pinned) =>
-        new(epoch, new StepId(1), [.. Enumerable.Repeat(
+        new(epoch, PipelineSchedule.FirstStep, [.. Enumerable.Repeat(
             new LaneState(default, [.. Enumerable.Repeat<LaneShare>(new LaneShare.Idle(), replicas)]), lanes)],
             model, sizes, pinned, null);
 

@@ -12,6 +12,8 @@ public sealed record Choice(string Strategy, string Reason, ImmutableSortedDicti
 /// <summary>Picks a strategy for a step, pure: legality first, then the cheapest prediction; the one in use stays unless another is clearly cheaper.</summary>
 public static class Selector
 {
+    private static readonly string Fallback = Strategies.NameOf(Strategies.Fallback);
+
     /// <summary>A challenger must be predicted this much cheaper than the strategy in use, so that noise does not make the choice flap.</summary>
     public const double Hysteresis = 0.9;
 
@@ -20,7 +22,7 @@ public static class Selector
     {
         var predicted = Predict(model, shape);
         if (pinned is not null && predicted.ContainsKey(pinned)) return new Choice(pinned, $"pinned by --strategy {pinned}", predicted);
-        if (shape.Ranks == 1) return new Choice(Strategies.Fallback, "one rank in the expert group: nothing to exchange", predicted);
+        if (shape.Ranks == 1) return new Choice(Fallback, "one rank in the expert group: nothing to exchange", predicted);
         string cheapest = predicted.MinBy(p => p.Value).Key;
         if (predicted.Count == 1) return new Choice(cheapest, "the only strategy that is legal here", predicted);
         if (inUse is not null && inUse != cheapest && predicted.TryGetValue(inUse, out double current)
@@ -32,5 +34,5 @@ public static class Selector
     }
 
     private static ImmutableSortedDictionary<string, double> Predict(CostModel model, StepShape shape) =>
-        ImmutableSortedDictionary<string, double>.Empty.Add(Strategies.Fallback, model.AllGatherReduceScatter(shape));
+        ImmutableSortedDictionary<string, double>.Empty.Add(Fallback, model.AllGatherReduceScatter(shape));
 }

@@ -18,7 +18,7 @@ public sealed class BatchState(Epoch epoch, int replica, EpochSizes sizes, int m
     private readonly Sequence?[] _slots = new Sequence?[sizes.MaxRunning];
     private readonly bool[] _inFlight = new bool[sizes.Lanes];
     private readonly List<int>[] _leaves = [.. Enumerable.Range(0, sizes.Lanes).Select(_ => new List<int>())];
-    private readonly BlockPool _blocks = new(sizes.Blocks);
+    private BlockPool _blocks = BlockPool.Of(sizes.Blocks, sizes.BlockSize);
     private long _version;
 
     /// <summary>Requests that wait for a slot.</summary>
@@ -44,7 +44,7 @@ public sealed class BatchState(Epoch epoch, int replica, EpochSizes sizes, int m
     public string? Enqueue(Sequence sequence)
     {
         if (_queue.Count >= maxQueue) return $"the queue is full: {maxQueue} requests wait already; try again later or raise troupe.scheduler.max-queue";
-        int needed = BlocksFor(sequence);
+        int needed = _blocks.BlocksFor(Positions(sequence));
         if (needed > sizes.Blocks)
         {
             return $"the request needs KV for {sequence.Prompt.Length} + {sequence.Request.MaxTokens} tokens = {needed} blocks of {sizes.BlockSize}, "
@@ -102,11 +102,9 @@ public sealed class BatchState(Epoch epoch, int replica, EpochSizes sizes, int m
 
     private int Count(int lane) => _slots.AsSpan(First(lane), PerLane).ToArray().Count(s => s is not null);
 
-    private int BlocksFor(Sequence sequence)
-    {
-        int generated = sequence.Request.Mode == SequenceMode.Score ? 0 : sequence.Request.MaxTokens;
-        return (int)Math.Min(int.MaxValue, ((long)sequence.Prompt.Length + generated + sizes.BlockSize - 1) / sizes.BlockSize);
-    }
+    /// <summary>KV positions that a request can ever need.</summary>
+    private static int Positions(Sequence sequence) =>
+        sequence.Prompt.Length + (sequence.Request.Mode == SequenceMode.Score ? 0 : sequence.Request.MaxTokens);
 
     /// <summary>Lets the oldest request in if this lane has the fewest sequences and there are a slot and blocks. No request overtakes another.</summary>
     private Sequence? TryAdmit(int lane)
@@ -116,10 +114,11 @@ public sealed class BatchState(Epoch epoch, int replica, EpochSizes sizes, int m
         if (mine >= PerLane) return null;
         for (int other = 0; other < sizes.Lanes; other++)
             if (Count(other) < mine) return null;
-        if (!_blocks.TryReserve(BlocksFor(sequence), out int[]? blocks)) return null;
+        if (_blocks.Reserve(Positions(sequence)) is not { } reserved) return null;
+        _blocks = reserved.Rest;
         _queue.RemoveFirst();
         int slot = Array.IndexOf(_slots, null, First(lane), PerLane);
-        (sequence.Slot, sequence.Blocks, _slots[slot]) = (slot, blocks, sequence);
+        (sequence.Slot, sequence.Blocks, _slots[slot]) = (slot, [.. reserved.Blocks], sequence);
         return sequence;
     }
 
@@ -145,7 +144,7 @@ public sealed class BatchState(Epoch epoch, int replica, EpochSizes sizes, int m
     private void Release(Sequence sequence)
     {
         _slots[sequence.Slot] = null;
-        _blocks.Return(sequence.Blocks);
+        _blocks = _blocks.Release(sequence.Blocks);
         int lane = sequence.Slot / PerLane;
         _leaves[lane].Add(sequence.Slot);
         (sequence.Slot, sequence.Blocks) = (-1, []);

@@ -52,7 +52,7 @@ public sealed unsafe class AllGatherReduceScatter : IAll2All
     {
         long slots = (long)shape.MaxTokens * shape.TopK * sizeof(int);
         return ExchangePlan.Reserve(plan, members, sizeof(StepHeader), slots, slots,
-            (long)shape.MaxTokens * shape.Hidden * RowCodec.BytesPerValue(shape.Rows));
+            (long)shape.MaxTokens * shape.Hidden * (shape.Rows == RowType.Bf16 ? sizeof(ushort) : sizeof(float)));
     }
 
     /// <inheritdoc/>
@@ -84,14 +84,14 @@ public sealed unsafe class AllGatherReduceScatter : IAll2All
                 experts.CopyTo(intoExperts);
                 weights.CopyTo(intoWeights);
                 if (_narrow is null) hidden.CopyTo(intoHidden);
-                else RowCodec.Widen(new ReadOnlySpan<ushort>(_narrow, hidden.Length), intoHidden);
+                else RowMath.Widen(new ReadOnlySpan<ushort>(_narrow, hidden.Length), intoHidden);
             }
             else
             {
                 _exchange.Received<int>(member, IdsPart).CopyTo(intoExperts);
                 _exchange.Received<float>(member, WeightsPart).CopyTo(intoWeights);
                 if (_narrow is null) _exchange.Received<float>(member, RowsPart).CopyTo(intoHidden);
-                else RowCodec.Widen(_exchange.Received<ushort>(member, RowsPart), intoHidden);
+                else RowMath.Widen(_exchange.Received<ushort>(member, RowsPart), intoHidden);
             }
         }
         _handle.Fill(_first[Members], _hidden, _shape.Hidden, _experts, _weights, _shape.TopK);
@@ -110,7 +110,7 @@ public sealed unsafe class AllGatherReduceScatter : IAll2All
         var own = partial.Slice(_first[self] * _shape.Hidden, output.Length);
         if (Members == 1)
         {
-            RowCodec.Begin(own, output);
+            RowMath.Begin(own, output);
             return;
         }
         for (int row = 0; row < tokens; row++)
@@ -153,11 +153,11 @@ public sealed unsafe class AllGatherReduceScatter : IAll2All
         int at = row * _shape.Hidden;
         bool mine = member == _exchange.Position;
         if (_narrow is null)
-            RowCodec.Add((mine ? own : _exchange.Received<float>(member, PartialPart)).Slice(at, sum.Length), sum);
+            RowMath.Add((mine ? own : _exchange.Received<float>(member, PartialPart)).Slice(at, sum.Length), sum);
         else if (mine)
-            RowCodec.Add(new ReadOnlySpan<ushort>(_narrow + (long)_first[member] * _shape.Hidden + at, sum.Length), sum);
+            RowMath.Add(new ReadOnlySpan<ushort>(_narrow + (long)_first[member] * _shape.Hidden + at, sum.Length), sum);
         else
-            RowCodec.Add(_exchange.Received<ushort>(member, PartialPart).Slice(at, sum.Length), sum);
+            RowMath.Add(_exchange.Received<ushort>(member, PartialPart).Slice(at, sum.Length), sum);
     }
 
     /// <summary>Starts the exchange with this rank's header.</summary>
@@ -176,9 +176,7 @@ public sealed unsafe class AllGatherReduceScatter : IAll2All
         var theirs = parts == 0 ? default : MemoryMarshal.Read<StepHeader>(_exchange.Received<byte>(member, HeaderPart));
         if (_sent.Agrees(theirs)) return theirs;
         string reason = $"sent {theirs} where {_fabric.Self} sent {_sent}: all but the count of rows must be equal, and rows within capacity";
-        _fabric.Abort(_exchange.Group[member], reason);
-        throw new FabricException(_fabric.Self, _exchange.Group[member],
-            new StepPoint(new Epoch(_sent.Epoch), new StepId(_sent.Step), new LayerIndex(_sent.Layer), (StepPhase)_sent.Phase), reason);
+        throw _exchange.Abort(member, reason);
     }
 
     private DispatchHandle Alone(ReadOnlySpan<float> hidden, ReadOnlySpan<int> experts, ReadOnlySpan<float> weights, int tokens)
@@ -193,7 +191,7 @@ public sealed unsafe class AllGatherReduceScatter : IAll2All
     private Span<ushort> Narrow(ReadOnlySpan<float> rows)
     {
         var narrow = new Span<ushort>(_narrow, rows.Length);
-        RowCodec.Narrow(rows, narrow);
+        RowMath.Narrow(rows, narrow);
         return narrow;
     }
 

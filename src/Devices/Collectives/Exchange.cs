@@ -104,9 +104,8 @@ public sealed class Exchange
         ref var header = ref HeaderOf(member);
         if (header.Sequence != _sequence || (uint)header.Parts > ExchangePlan.MaxParts)
         {
-            _fabric.Abort(Group[member], $"sent exchange {header.Sequence} of {header.Parts} parts where {_fabric.Self} is at exchange {_sequence}: "
+            throw Abort(member, $"sent exchange {header.Sequence} of {header.Parts} parts where {_fabric.Self} is at exchange {_sequence}: "
                 + "all ranks of a group must make the same calls in the same order");
-            _fabric.Wait(Group[member], _plan.Flag, (ulong)_sequence); // throws what was aborted
         }
         return header.Parts;
     }
@@ -121,6 +120,13 @@ public sealed class Exchange
         long at = ExchangePlan.HeaderBytes;
         for (int i = 0; i < part; i++) at += ExchangePlan.Align(header.Sizes[i]);
         return MemoryMarshal.Cast<byte, T>(_fabric.Local(_plan.Slot(member, Position, Parity).Slice(at, header.Sizes[part])));
+    }
+
+    /// <summary>Aborts the epoch because of what a member sent; throw the result.</summary>
+    internal FabricException Abort(int member, string reason)
+    {
+        _fabric.Abort(Group[member], reason);
+        return new FabricException(_fabric.Self, Group[member], _fabric.StatusOf(_fabric.Self), reason);
     }
 
     private ref SlotHeader HeaderOf(int member) =>

@@ -1,5 +1,3 @@
-using Troupe.Devices.Topology;
-
 namespace Troupe.Devices.Fabric;
 
 /// <summary>
@@ -31,17 +29,17 @@ internal struct FabricIdentity
         PlanBytes = setup.Plan.Bytes,
     };
 
-    /// <summary>Why a peer that shows <paramref name="theirs"/> cannot be <paramref name="peer"/> of the same fabric, or null.</summary>
-    public readonly string? Refuses(in FabricIdentity theirs, RankId peer) => theirs switch
+    /// <summary>Why a peer that shows <paramref name="theirs"/> cannot be rank <paramref name="peer"/> of the same fabric, or null.</summary>
+    public readonly string? Refuses(in FabricIdentity theirs, int peer) => theirs switch
     {
-        _ when theirs.Magic != Magic => $"what {peer} published is not a window of Troupe",
-        _ when theirs.Version != Version => $"{peer} speaks fabric version {theirs.Version}, this rank {Version}: run the same build everywhere",
-        _ when theirs.Epoch != Epoch => $"{peer} is in epoch {theirs.Epoch}, this rank in epoch {Epoch}",
+        _ when theirs.Magic != Magic => $"what rank {peer} published is not a window of Troupe",
+        _ when theirs.Version != Version => $"rank {peer} speaks fabric version {theirs.Version}, this rank {Version}: run the same build everywhere",
+        _ when theirs.Epoch != Epoch => $"rank {peer} is in epoch {theirs.Epoch}, this rank in epoch {Epoch}",
         _ when theirs.WorldSize != WorldSize =>
-            $"{peer} counts {theirs.WorldSize} ranks, this rank {WorldSize}: give every node the same --stages, --replicas and --tensor",
-        _ when theirs.Rank != peer.Value => $"{peer}'s descriptor leads to rank {theirs.Rank}: descriptors must be in rank order",
+            $"rank {peer} counts {theirs.WorldSize} ranks, this rank {WorldSize}: give every node the same --stages, --replicas and --tensor",
+        _ when theirs.Rank != peer => $"rank {peer}'s descriptor leads to rank {theirs.Rank}: descriptors must be in rank order",
         _ when theirs.PlanSignature != PlanSignature || theirs.PlanBytes != PlanBytes || theirs.Flags != Flags =>
-            $"{peer} planned its window differently ({Plan(theirs)}) than this rank ({Plan(this)}): "
+            $"rank {peer} planned its window differently ({Plan(theirs)}) than this rank ({Plan(this)}): "
             + "every rank must make the same reservations in the same order; do model and options match?",
         _ => null,
     };

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Troupe.Devices.Fabric.Tcp;
 
 namespace Troupe.Devices.Fabric;
 
@@ -47,6 +48,7 @@ public static class Fabrics
             FabricKind.InProcess => new InProcessEndpoint(setup, hub ?? throw new ArgumentNullException(nameof(hub),
                 "ranks of one process meet in an InProcessHub: make one and give it to each of them")),
             FabricKind.SharedMemory => SharedMemoryEndpoint.Open(setup),
+            FabricKind.Tcp => TcpEndpoint.Open(setup),
             _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, $"known fabrics are {Names}"),
         };
     }

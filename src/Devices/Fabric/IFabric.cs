@@ -5,7 +5,8 @@ namespace Troupe.Devices.Fabric;
 /// <summary>
 /// The bulk plane of one rank: one-sided writes into the symmetric window of every other rank.
 /// <para>All members but <see cref="Abort"/>, <see cref="StatusOf"/> and the counters belong to the rank's executor thread. They are synchronous
-/// and allocate nothing in steady state. After an abort, or once a wait failed, every call throws <see cref="FabricException"/>.</para>
+/// and allocate nothing in steady state. After an abort, or once a wait failed, every call throws <see cref="FabricException"/>. What is sent to a rank
+/// that has given up its fabric is dropped; a Wait for that rank ends, unless what it waits for was sent before.</para>
 /// </summary>
 public interface IFabric : IDisposable
 {
@@ -76,11 +77,14 @@ public interface IFabricEndpoint : IDisposable
 /// <param name="WaitDeadline">A wait longer than this ends with an error that names the peer.</param>
 /// <param name="SetupDeadline">The longest <see cref="IFabricEndpoint.Connect"/> may take.</param>
 /// <param name="Secret">128 random bits, the same on all ranks of an epoch; a listener drops who does not know them.</param>
-/// <param name="ListenHost">Address that tcp binds.</param>
+/// <param name="ListenHost">Address that tcp binds, a name or a number.</param>
 public sealed record FabricOptions(TimeSpan WaitDeadline, TimeSpan SetupDeadline, byte[] Secret, string ListenHost = "127.0.0.1")
 {
     /// <summary>Length of <see cref="Secret"/>.</summary>
     public const int SecretBytes = 16;
+
+    /// <summary>What other ranks call this host, where that is not <see cref="ListenHost"/> (as with 0.0.0.0).</summary>
+    public string? AdvertisedHost { get; init; }
 
     /// <summary>What deadlines are measured with.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;

@@ -6,18 +6,19 @@ internal sealed class InProcessEndpoint : IFabricEndpoint
     private readonly FabricSetup _setup;
     private readonly InProcessHub _hub;
     private readonly WindowLayout _layout;
+    private readonly string _name;
     private IWindowMemory? _own;
 
     public InProcessEndpoint(FabricSetup setup, InProcessHub hub)
     {
         (_setup, _hub) = (setup, hub);
         _layout = new WindowLayout(setup.World.Size, setup.Plan);
-        Descriptor = $"inprocess:{setup.Session}/{setup.Self.Value}";
-        _own = hub.Create(Descriptor, _layout.TotalBytes);
+        _name = $"inprocess:{setup.Session}/{setup.Self.Value}";
+        _own = hub.Create(_name, _layout.TotalBytes);
         new Window(_own, _layout).Identity = FabricIdentity.Of(setup);
     }
 
-    public string Descriptor { get; }
+    public string Descriptor => FabricDescriptor.Of(_setup, _name);
 
     public IFabric Connect(IReadOnlyList<string> descriptors)
     {

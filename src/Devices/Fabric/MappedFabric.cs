@@ -37,7 +37,7 @@ internal sealed unsafe class MappedFabric : IFabric
         try
         {
             foreach (var peer in setup.World.Ranks)
-                if (fabric._own.Identity.Refuses(windows[peer.Value].Identity, peer) is { } problem)
+                if (fabric._own.Identity.Refuses(windows[peer.Value].Identity, peer.Value) is { } problem)
                     throw new FabricSetupException(setup.Self, problem);
             var deadline = new Deadline(setup.Options.Clock, setup.Options.SetupDeadline);
             foreach (var peer in setup.World.Ranks)
@@ -75,8 +75,9 @@ internal sealed unsafe class MappedFabric : IFabric
     public void Put(RankId peer, Region region, ReadOnlySpan<byte> source)
     {
         ThrowIfDead();
-        if (region.Length != source.Length) Bounds.ThrowLength(region, source.Length);
-        source.CopyTo(At(_windows[peer.Value], region));
+        var target = At(_windows[peer.Value], region);
+        if (target.Length != source.Length) Bounds.ThrowLength(region, source.Length);
+        source.CopyTo(target);
         if (peer.Value != _self) _bytesSent += source.Length;
     }
 

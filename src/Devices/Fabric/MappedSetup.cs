@@ -10,10 +10,9 @@ internal static class MappedSetup
         bool handedOver = false;
         try
         {
-            if (descriptors.Count != setup.World.Size)
-                throw new FabricSetupException(setup.Self, $"got {descriptors.Count} descriptors for {setup.World.Size} ranks: one each, in rank order");
+            string[] names = FabricDescriptor.Addresses(setup, descriptors);
             foreach (var rank in setup.World.Ranks)
-                windows.Add(new Window(rank == setup.Self ? own : find(descriptors[rank.Value]), layout));
+                windows.Add(new Window(rank == setup.Self ? own : find(names[rank.Value]), layout));
             handedOver = true;
             return MappedFabric.Connect(name, setup, [.. windows]);
         }

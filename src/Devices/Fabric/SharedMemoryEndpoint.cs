@@ -5,21 +5,22 @@ internal sealed class SharedMemoryEndpoint : IFabricEndpoint
 {
     private readonly FabricSetup _setup;
     private readonly WindowLayout _layout;
+    private readonly string _name;
     private SharedMemoryFile? _own;
 
-    private SharedMemoryEndpoint(FabricSetup setup, WindowLayout layout, SharedMemoryFile own, string descriptor)
-        => (_setup, _layout, _own, Descriptor) = (setup, layout, own, descriptor);
+    private SharedMemoryEndpoint(FabricSetup setup, WindowLayout layout, SharedMemoryFile own, string name)
+        => (_setup, _layout, _own, _name) = (setup, layout, own, name);
 
     public static SharedMemoryEndpoint Open(FabricSetup setup)
     {
-        string descriptor = $"{SharedMemoryFile.Prefix}{setup.Session}-{setup.Self.Value}";
+        string name = $"{SharedMemoryFile.Prefix}{setup.Session}-{setup.Self.Value}";
         var layout = new WindowLayout(setup.World.Size, setup.Plan);
         try
         {
             SharedMemoryFile.RemoveLeftovers();
-            var own = SharedMemoryFile.Create(PathOf(descriptor), layout.TotalBytes, setup.World.Size);
+            var own = SharedMemoryFile.Create(PathOf(name), layout.TotalBytes, setup.World.Size);
             new Window(own, layout).Identity = FabricIdentity.Of(setup);
-            return new SharedMemoryEndpoint(setup, layout, own, descriptor);
+            return new SharedMemoryEndpoint(setup, layout, own, name);
         }
         catch (IOException failed)
         {
@@ -27,7 +28,7 @@ internal sealed class SharedMemoryEndpoint : IFabricEndpoint
         }
     }
 
-    public string Descriptor { get; }
+    public string Descriptor => FabricDescriptor.Of(_setup, _name);
 
     public IFabric Connect(IReadOnlyList<string> descriptors)
     {
@@ -39,13 +40,13 @@ internal sealed class SharedMemoryEndpoint : IFabricEndpoint
 
     public void Dispose() => Interlocked.Exchange(ref _own, null)?.Dispose();
 
-    private SharedMemoryFile Find(string descriptor)
+    private SharedMemoryFile Find(string name)
     {
-        if (!descriptor.StartsWith(SharedMemoryFile.Prefix, StringComparison.Ordinal) || descriptor.Contains('/', StringComparison.Ordinal))
-            throw new FabricSetupException(_setup.Self, $"'{descriptor}' is not a shared-memory window: do all ranks use the same --fabric?");
+        if (!name.StartsWith(SharedMemoryFile.Prefix, StringComparison.Ordinal) || name.Contains('/', StringComparison.Ordinal))
+            throw new FabricSetupException(_setup.Self, $"'{name}' is not a shared-memory window: do all ranks use the same --fabric?");
         try
         {
-            return SharedMemoryFile.Open(PathOf(descriptor), _layout.TotalBytes);
+            return SharedMemoryFile.Open(PathOf(name), _layout.TotalBytes);
         }
         catch (IOException failed)
         {
@@ -53,5 +54,5 @@ internal sealed class SharedMemoryEndpoint : IFabricEndpoint
         }
     }
 
-    private static string PathOf(string descriptor) => Path.Combine(SharedMemoryFile.Folder, descriptor);
+    private static string PathOf(string name) => Path.Combine(SharedMemoryFile.Folder, name);
 }

@@ -5,7 +5,7 @@ namespace Akka.Actor;
 /// <summary>One timer of the runtime per schedule; all end with the system.</summary>
 internal sealed class SystemScheduler(ActorSystemImpl system, TimeProvider time) : IScheduler, IAdvancedScheduler
 {
-    // The runtime's timers count whole milliseconds: one more keeps "never early".
+    // The runtime's timers count whole milliseconds of a coarse clock: those that fire early are set again.
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(1);
     private readonly ConcurrentDictionary<ScheduledTimer, byte> _timers = new();
     private readonly long _start = time.GetTimestamp();
@@ -60,14 +60,17 @@ internal sealed class SystemScheduler(ActorSystemImpl system, TimeProvider time)
         private readonly Lock _gate = new();
         private ITimer _timer;
         private CancellationTokenRegistration _registration;
+        private TimeSpan _due;
+        private TimeSpan _period;
         private bool _ended;
 
         public void Start(TimeSpan delay, TimeSpan? interval, ICancelable cancelable)
         {
             lock (_gate)
             {
-                var period = interval is { } every ? Max(every, Tick) : Timeout.InfiniteTimeSpan;
-                _timer = owner.CreateTimer(Fire, delay == TimeSpan.Zero ? delay : delay + Tick, period);
+                _due = owner.MonotonicClock + delay;
+                _period = interval is { } every ? Max(every, Tick) : Timeout.InfiniteTimeSpan;
+                _timer = owner.CreateTimer(Fire, delay, _period);
             }
             if (cancelable is null) return;
             var registration = cancelable.Token.UnsafeRegister(static timer => ((ScheduledTimer)timer).Dispose(), this);
@@ -82,7 +85,17 @@ internal sealed class SystemScheduler(ActorSystemImpl system, TimeProvider time)
 
         private void Fire(object state)
         {
-            if (_ended) return;
+            lock (_gate)
+            {
+                if (_ended) return;
+                var early = _due - owner.MonotonicClock;
+                if (early > TimeSpan.Zero)
+                {
+                    _timer.Change(Max(early, Tick), _period);
+                    return;
+                }
+                _due = TimeSpan.Zero;
+            }
             if (once) Dispose();
             try
             {

@@ -47,7 +47,7 @@ internal sealed class HoconPieces
 /// <summary>Replaces substitutions by what they name in the same text.</summary>
 internal sealed class HoconResolver(HoconSource root)
 {
-    private const int MaxNodes = 1 << 18;
+    private const int MaxDepth = 256;
     private readonly Dictionary<object, HoconValue> _done = new(ReferenceEqualityComparer.Instance);
     private readonly HashSet<object> _open = new(ReferenceEqualityComparer.Instance);
 
@@ -57,7 +57,7 @@ internal sealed class HoconResolver(HoconSource root)
     {
         if (_done.TryGetValue(source, out var known)) return known;
         if (!_open.Add(source)) throw new ConfigurationException("a substitution refers to itself");
-        if (_done.Count > MaxNodes) throw new ConfigurationException($"a configuration has at most {MaxNodes} values");
+        if (_open.Count > MaxDepth) throw new ConfigurationException($"substitutions and values nest at most {MaxDepth} deep");
         var value = source switch
         {
             HoconSource fields => new HoconValue(ResolveFields(fields)),

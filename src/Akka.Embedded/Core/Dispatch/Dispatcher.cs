@@ -70,12 +70,21 @@ internal sealed class ThreadsDispatcher : Dispatcher
 internal sealed class Dispatchers(Config config) : IDisposable
 {
     public const string DefaultId = "akka.actor.default-dispatcher";
-    private readonly ConcurrentDictionary<string, Lazy<Dispatcher>> _byId = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Dispatcher> _byId = new(StringComparer.Ordinal);
 
-    public Dispatcher Default => Find(DefaultId);
+    /// <summary>For actors without a wish, and for what is left of ended ones.</summary>
+    public Dispatcher Default { get; } = new PoolDispatcher(config.GetInt(DefaultId + ".throughput", 30));
 
     /// <exception cref="ConfigurationException">The configuration has no such dispatcher, or of an unknown type.</exception>
-    public Dispatcher Find(string id) => _byId.GetOrAdd(id, key => new Lazy<Dispatcher>(() => Create(key))).Value;
+    public Dispatcher Find(string id)
+    {
+        lock (_byId)
+        {
+            if (id == DefaultId) return Default;
+            if (!_byId.TryGetValue(id, out var dispatcher)) _byId[id] = dispatcher = Create(id);
+            return dispatcher;
+        }
+    }
 
     private Dispatcher Create(string id)
     {
@@ -96,6 +105,9 @@ internal sealed class Dispatchers(Config config) : IDisposable
     /// <summary>Ends threads that actors share; called when all actors have ended.</summary>
     public void Dispose()
     {
-        foreach (var made in _byId.Values) made.Value.Release();
+        lock (_byId)
+        {
+            foreach (var made in _byId.Values) made.Release();
+        }
     }
 }

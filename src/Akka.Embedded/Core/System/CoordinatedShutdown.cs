@@ -131,7 +131,8 @@ namespace Akka.Actor
             return Done.Instance;
         }
 
-        private void OnProcessExit(object sender, EventArgs e) => Run(ClrExitReason.Instance).Wait(TotalTimeout);
+        // Whether it succeeds is of no interest any more.
+        private void OnProcessExit(object sender, EventArgs e) => Task.WaitAny([Run(ClrExitReason.Instance)], TotalTimeout);
 
         private sealed class Id : ExtensionIdProvider<CoordinatedShutdown>
         {

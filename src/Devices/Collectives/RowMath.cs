@@ -2,14 +2,11 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
-namespace Troupe.Devices.All2All;
+namespace Troupe.Devices.Collectives;
 
-/// <summary>How rows change between the fp32 of the ranks and the bf16 of the wire, and how partial sums are added.</summary>
-internal static class RowCodec
+/// <summary>How rows change between the fp32 of the ranks and the bf16 of the wire, and how sums of rows are made.</summary>
+internal static class RowMath
 {
-    /// <summary>Bytes of one value on the wire.</summary>
-    public static int BytesPerValue(RowType rows) => rows == RowType.Bf16 ? 2 : 4;
-
     /// <summary>Rounds to bf16, nearest even; NaN stays NaN.</summary>
     public static void Narrow(ReadOnlySpan<float> source, Span<ushort> target)
     {

@@ -1,0 +1,88 @@
+using Troupe.Devices.Fabric;
+using Troupe.Devices.Topology;
+
+namespace Troupe.Actors.Configuration;
+
+/// <summary>Everything of ours that a configuration sets, read and validated once. hocon/reference.conf explains each key.</summary>
+/// <param name="ClusterName">The cluster's and the actor system's name.</param>
+/// <param name="Model">The model's folder as written; relative to the working folder.</param>
+/// <param name="Layout">Stages, replicas, tensor ranks.</param>
+/// <param name="Rank">The rank this node insists on; null where the coordinator may choose.</param>
+/// <param name="Threads">Computing threads per rank.</param>
+public sealed record TroupeOptions(
+    string ClusterName, string Model, Layout Layout, int? Rank, int Threads, WeightStorage Weights, NumberOptions Numbers,
+    FabricSettings Fabric, RoutingOptions Routing, SchedulerOptions Scheduler, LimitOptions Limits, ControlOptions Control)
+{
+    /// <summary>Reads and validates.</summary>
+    /// <exception cref="ConfigException">A value of the wrong type or out of range; names text, line, key and value.</exception>
+    public static TroupeOptions Read(ConfigLayers layers) => OptionText.Read(layers);
+
+    /// <summary>The defaults of hocon/reference.conf.</summary>
+    public static TroupeOptions Default { get; } = Read(new ConfigLayers());
+
+    /// <summary>All of it as HOCON, which <see cref="Read"/> reads back to an equal value; a parent process hands it to its children.</summary>
+    public string ToHocon() => OptionText.Write(this);
+}
+
+/// <summary>How weights are kept in memory.</summary>
+public enum WeightStorage
+{
+    AsStored,
+    Bf16,
+    Int8,
+    Int4,
+}
+
+/// <summary>How kernels are chosen; see DESIGN section 10.</summary>
+public enum MathMode
+{
+    /// <summary>One fixed order of sums per row.</summary>
+    Exact,
+
+    /// <summary>A kernel per phase and weight.</summary>
+    Fast,
+}
+
+/// <summary>A floating point type on the wire or in the cache.</summary>
+public enum NumberType
+{
+    Fp32,
+    Bf16,
+}
+
+/// <summary>troupe.numbers</summary>
+/// <param name="Rows">On the wire.</param>
+/// <param name="Kv">In the KV cache.</param>
+public sealed record NumberOptions(MathMode Math, NumberType Rows, NumberType Kv);
+
+/// <summary>troupe.fabric</summary>
+/// <param name="Kind">Null for auto.</param>
+/// <param name="ListenHost">Address that the tcp fabric listens on.</param>
+/// <param name="WaitDeadline">For one wait inside a step.</param>
+/// <param name="SetupDeadline">For mapping and connecting.</param>
+public sealed record FabricSettings(FabricKind? Kind, string ListenHost, TimeSpan WaitDeadline, TimeSpan SetupDeadline);
+
+/// <summary>troupe.routing</summary>
+/// <param name="Strategy">A strategy's name or auto, as written: an unknown one falls back later, with a warning.</param>
+/// <param name="History">Steps that explain remembers.</param>
+public sealed record RoutingOptions(string Strategy, int History);
+
+/// <summary>troupe.scheduler</summary>
+/// <param name="MaxQueue">Waiting requests.</param>
+/// <param name="MaxRunning">Running requests.</param>
+/// <param name="PrefillChunk">Tokens of prompts per step.</param>
+/// <param name="RequestTimeout">From arrival to the last token.</param>
+/// <param name="KvTokens">Positions of KV cache per replica; null for auto.</param>
+/// <param name="BlockSize">Positions per block.</param>
+public sealed record SchedulerOptions(int MaxQueue, int MaxRunning, int PrefillChunk, TimeSpan RequestTimeout, int? KvTokens, int BlockSize);
+
+/// <summary>troupe.limits: bounds on one request.</summary>
+public sealed record LimitOptions(int PromptBytes, int MaxTokens, int StopStrings, int StopBytes);
+
+/// <summary>troupe.control</summary>
+/// <param name="LifelineHost">Empty for the node's own host.</param>
+/// <param name="LifelinePort">0 for any free one.</param>
+/// <param name="JoinDeadline">For all ranks to join.</param>
+/// <param name="DrainDeadline">For running requests to end.</param>
+/// <param name="AbortReport">For survivors to say what they know.</param>
+public sealed record ControlOptions(string LifelineHost, int LifelinePort, TimeSpan JoinDeadline, TimeSpan DrainDeadline, TimeSpan AbortReport);

@@ -1,0 +1,115 @@
+using Troupe.Actors.Pipeline;
+using Troupe.Actors.Protocols;
+using Troupe.Devices.All2All;
+using Troupe.Devices.Fabric;
+using Troupe.Devices.Kernels.Cpu;
+using Troupe.Devices.Topology;
+using Troupe.Model.Layers;
+
+namespace Troupe.Actors.Ranks;
+
+/// <summary>
+/// Everything a rank owns, made and used on its executor thread: device, weights, shard, KV cache, fabric, strategy, links. Made in two halves, because
+/// the fabric's other half needs everybody's descriptors.
+/// </summary>
+public sealed class RankRuntime : IDisposable
+{
+    private readonly Assign _assign;
+    private readonly IDisposable _weights;
+    private readonly IFabricEndpoint _endpoint;
+    private readonly StageLinkPlan _linkPlan;
+    private readonly Func<IFabric, RankGroup, IAll2All>? _makeAll2All;
+
+    /// <summary>Loads this rank's shard and opens its half of the fabric.</summary>
+    public RankRuntime(RankSetup setup, Assign assign, Action<double> progress)
+    {
+        (Setup, _assign) = (setup, assign);
+        World = new World(setup.Layout);
+        Self = World.Rank(assign.Rank);
+        Place = World.Place(Self);
+        Device = new CpuDevice(setup.Threads);
+        RankGroup group = World.Stage(Place.Stage);
+        Placement = ExpertPlacement.Blocks(setup.Config.Experts, group.Size);
+        Spec = ShardSpec.Of(setup.Config, Place.Stage, setup.Layout.Stages, Placement, group.IndexOf(Self));
+        (var source, _weights) = setup.Weights();
+        EpochSizes sizes = assign.Sizes;
+        Shard = ModelShard.Create(source, setup.Config, Spec, Device,
+            new ShardOptions
+            {
+                KvType = setup.KvType, KvBlocks = sizes.Blocks, BlockSize = sizes.BlockSize, MaxRows = sizes.MaxRows, GroupSize = group.Size,
+            },
+            p => progress((double)p.Part / p.Parts));
+        var plan = new WindowPlan();
+        _linkPlan = StageLinkPlan.Reserve(plan, sizes.Lanes, setup.Layout.Stages > 1 ? sizes.MaxRows : 0, setup.Config.HiddenSize, sizes.MaxRunning);
+        if (setup.Config.Experts > 0)
+        {
+            var shape = new All2AllShape(sizes.MaxRows, setup.Config.HiddenSize, setup.Config.ExpertsPerToken, setup.Bf16Rows ? RowType.Bf16 : RowType.Fp32);
+            _makeAll2All = Strategies.Reserve(Strategies.Resolve(assign.Strategy == "auto" ? Strategies.NameOf(Strategies.Fallback) : assign.Strategy).Use,
+                plan, group.Size, shape);
+        }
+        FabricOptions options = setup.FabricOptions with { Secret = assign.Secret.ToArray() };
+        FabricKind kind = Fabrics.Parse(assign.Fabric, FabricKind.SharedMemory);
+        _endpoint = Fabrics.Open(kind, new FabricSetup(World, Self, assign.Epoch, plan, options, assign.Session), setup.Hub);
+    }
+
+    /// <summary>What the rank was started with.</summary>
+    public RankSetup Setup { get; }
+
+    /// <summary>The ranks of the epoch.</summary>
+    public World World { get; }
+
+    /// <summary>This rank.</summary>
+    public RankId Self { get; }
+
+    /// <summary>Where it stands.</summary>
+    public RankPlace Place { get; }
+
+    /// <summary>What it computes on.</summary>
+    public CpuDevice Device { get; }
+
+    /// <summary>Which rank of the stage holds which expert.</summary>
+    public ExpertPlacement Placement { get; }
+
+    /// <summary>Which part of the model it holds.</summary>
+    public ShardSpec Spec { get; }
+
+    /// <summary>That part.</summary>
+    public ModelShard Shard { get; }
+
+    /// <summary>What the others need to connect.</summary>
+    public string Descriptor => _endpoint.Descriptor;
+
+    /// <summary>The fabric, once connected. <see cref="IFabric.Abort"/> and the counters may be used from other threads.</summary>
+    public IFabric? Fabric { get; private set; }
+
+    /// <summary>Sizes of the epoch.</summary>
+    public EpochSizes Sizes => _assign.Sizes;
+
+    /// <summary>The epoch.</summary>
+    public Epoch Epoch => _assign.Epoch;
+
+    /// <summary>The way to the experts, once connected; null for a model without any.</summary>
+    public IAll2All? All2All { get; private set; }
+
+    /// <summary>The links to the neighbouring stages, once connected.</summary>
+    public StageLink Link { get; private set; } = null!;
+
+    /// <summary>Connects to all ranks; all do this at the same time.</summary>
+    public void Connect(IReadOnlyList<string> descriptors)
+    {
+        Fabric = _endpoint.Connect(descriptors);
+        Link = new StageLink(Fabric, _linkPlan);
+        All2All = _makeAll2All?.Invoke(Fabric, World.Stage(Place.Stage));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        All2All?.Dispose();
+        Fabric?.Dispose();
+        _endpoint.Dispose();
+        Shard.Dispose();
+        _weights.Dispose();
+        Device.Dispose();
+    }
+}

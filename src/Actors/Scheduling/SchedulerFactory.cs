@@ -1,0 +1,20 @@
+using Akka.Actor;
+using Troupe.Actors.Protocols;
+using Troupe.Actors.Ranks;
+using Troupe.Model.Tokenizer;
+
+namespace Troupe.Actors.Scheduling;
+
+/// <summary>Starts the scheduler of a replica beside its stage-0 rank.</summary>
+internal static class SchedulerFactory
+{
+    /// <summary>A scheduler as a child of the rank.</summary>
+    public static IActorRef Start(IActorRefFactory context, RankSetup setup, Assign assign, int replica, IActorRef coordinator)
+    {
+        BpeTokenizer? tokenizer = setup.ModelFolder is null ? null : BpeTokenizer.Load(setup.ModelFolder);
+        var intake = new RequestIntake(setup.Config, tokenizer, assign.Sizes.Context, setup.Limits);
+        var scheduler = new SchedulerSetup(
+            assign.Epoch, replica, assign.Sizes, intake, setup.Config.EosTokenIds, setup.MaxQueue, setup.RequestTimeout, setup.Clock, coordinator);
+        return context.ActorOf(Props.Create(() => new SchedulerActor(scheduler)), "scheduler");
+    }
+}

@@ -1,0 +1,77 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.Net.Sockets;
+using Troupe.Actors.Client;
+using Troupe.Cli.Output;
+using Troupe.Devices.Fabric;
+using Troupe.Model.Checkpoints;
+
+namespace Troupe.Cli;
+
+/// <summary>From arguments to an exit code. What is expected to go wrong ends as one line on stderr.</summary>
+internal static class CommandLine
+{
+    /// <summary>Parses, runs the verb, and turns errors into lines. <paramref name="stop"/> asks a running verb to end in good order.</summary>
+    public static async Task<int> RunAsync(string[] args, Shell shell, CancellationToken stop)
+    {
+        var help = new HelpText(shell.Width);
+        RootCommand root = Verbs.Tree.Create(shell);
+        foreach (Option option in root.Options)
+        {
+            if (option is HelpOption) option.Action = help;
+            if (option is VersionOption) option.Action = new VersionText();
+        }
+        try
+        {
+            return await ParseAndRunAsync(root, help, args, shell, stop);
+        }
+        catch (Exception e)
+        {
+            return Report(e, args, shell, stop.IsCancellationRequested);
+        }
+    }
+
+    private static async Task<int> ParseAndRunAsync(RootCommand root, HelpText help, string[] args, Shell shell, CancellationToken stop)
+    {
+        if (args.Length == 0)
+        {
+            help.Write(root, shell.Error);
+            return ExitCode.WrongUsage;
+        }
+        // A prompt may start with '@': no response files.
+        ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
+        if (parsed.Errors.Count > 0 && parsed.Action is not (HelpText or VersionText)) throw new UsageException(ParseProblem.Of(parsed, root));
+        var invocation = new InvocationConfiguration
+        {
+            EnableDefaultExceptionHandler = false,
+            ProcessTerminationTimeout = null,
+            Output = shell.Out,
+            Error = shell.Error,
+        };
+        return await parsed.InvokeAsync(invocation, stop);
+    }
+
+    private static int Report(Exception error, string[] args, Shell shell, bool stopped)
+    {
+        (int code, string line) = error switch
+        {
+            UsageException e => (ExitCode.WrongUsage, e.Message),
+            OperationCanceledException when stopped => (ExitCode.Failed, "stopped"),
+            FailedException or ModelException or ClusterException or FabricSetupException => (ExitCode.Failed, error.Message),
+            SocketException e => (ExitCode.Failed, $"network: {e.Message}"),
+            IOException or UnauthorizedAccessException => (ExitCode.Failed, error.Message),
+            _ => (ExitCode.Failed, $"a defect in Troupe: {error.GetType().Name}: {error.Message}; run with -v for where it happened"),
+        };
+        bool verbose = args.Contains("-v") || args.Contains("--verbose");
+        try
+        {
+            shell.Error.WriteLine($"troupe: {line.ReplaceLineEndings(" ")}");
+            if (verbose && code != ExitCode.WrongUsage) shell.Error.WriteLine(error);
+        }
+        catch (IOException)
+        {
+            // Nobody reads stderr, or its disk is full as well: the exit code has to say it.
+        }
+        return code;
+    }
+}

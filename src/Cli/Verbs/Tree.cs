@@ -1,0 +1,25 @@
+using System.CommandLine;
+using Troupe.Cli.Output;
+
+namespace Troupe.Cli.Verbs;
+
+/// <summary>All verbs, in the order of the help.</summary>
+internal static class Tree
+{
+    /// <summary>The whole command line.</summary>
+    public static RootCommand Create(Shell shell)
+    {
+        var root = new RootCommand("Troupe serves mixture-of-experts language models whose experts are spread over many ranks.");
+        root.Directives.Clear();
+        root.Add(TestVerb.Create(shell));
+        root.Add(NodeVerb.Create(shell));
+        root.Add(InspectVerbs.Status(shell));
+        root.Add(InspectVerbs.Members(shell));
+        root.Add(InspectVerbs.Explain(shell));
+        root.Add(InspectVerbs.Leave(shell));
+        root.Add(InspectVerbs.Down(shell));
+        root.Add(TokenizeVerb.Create(shell));
+        root.Add(DevicesVerb.Create(shell));
+        return root;
+    }
+}

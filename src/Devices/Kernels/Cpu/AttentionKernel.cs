@@ -1,0 +1,169 @@
+using System.Runtime.Intrinsics;
+using Troupe.Devices.Tensors;
+
+namespace Troupe.Devices.Kernels.Cpu;
+
+/// <summary>
+/// Causal attention over KV blocks with a running softmax (Milakov and Gimelshein 2018) in tiles of 64 positions. Tiles start at multiples of
+/// 64 whatever the prompt's chunks are, so that the order of sums is fixed. Four query heads share each load of a key or value.
+/// </summary>
+internal static unsafe class AttentionKernel
+{
+    private const int Tile = 64, Heads4 = 4;
+
+    private struct Job
+    {
+        public float* Queries, Output;
+        public int* Positions, Slots, Blocks;
+        public KvBlocks Kv;
+        public int BlocksPerSlot, Heads;
+    }
+
+    // What four heads have summed so far.
+    private ref struct Running
+    {
+        public FourRows Queries;
+        public float* Scores;
+        public float* Sums;
+        public float* Max;
+        public float* Denominator;
+        public float* Factor;
+    }
+
+    /// <summary>queries, output: [T, heads, D].</summary>
+    public static void Run(WorkerPool pool, KvBlocks kv, KvRows rows, int heads, float* queries, float* output)
+    {
+        fixed (int* positions = rows.Positions, slots = rows.Slots, blocks = rows.Blocks)
+        {
+            var job = new Job
+            {
+                Queries = queries, Output = output, Positions = positions, Slots = slots, Blocks = blocks, Kv = kv,
+                BlocksPerSlot = rows.BlocksPerSlot, Heads = heads,
+            };
+            long total = 0;
+            foreach (int position in rows.Positions) total += position + Tile;
+            long work = total / Math.Max(rows.Count, 1) * 2 * kv.HeadSize * Math.Max(heads / kv.Heads, Heads4);
+            pool.For(kv.Type == ElementType.F32 ? &Rows<StoredF32> : &Rows<StoredBf16>, &job, rows.Count * kv.Heads, work);
+        }
+    }
+
+    private static void Rows<T>(void* data, int first, int end) where T : IStored
+    {
+        ref Job job = ref *(Job*)data;
+        int size = job.Kv.HeadSize, shared = job.Heads / job.Kv.Heads;
+        float* room = stackalloc float[Heads4 * (Tile + job.Kv.ValueStride + Lanes.Count + 2)];
+        var run = new Running { Scores = room, Sums = room + Heads4 * Tile };
+        run.Denominator = run.Sums + Heads4 * job.Kv.ValueStride;
+        run.Max = run.Denominator + Heads4 * Lanes.Count;
+        run.Factor = run.Max + Heads4;
+        for (int item = first; item < end; item++)
+        {
+            (int row, int kvHead) = (item / job.Kv.Heads, item % job.Kv.Heads);
+            for (int head = 0; head < shared; head += Heads4)
+            {
+                int count = Math.Min(Heads4, shared - head);
+                long at = ((long)row * job.Heads + kvHead * shared + head) * size;
+                float* q = job.Queries + at;
+                // Fewer than four heads are left: the last one stands in for the missing ones.
+                run.Queries = new FourRows(q, q + Math.Min(1, count - 1) * size, q + Math.Min(2, count - 1) * size, q + (count - 1) * size);
+                Attend<T>(ref job, ref run, kvHead, job.Blocks + job.Slots[row] * job.BlocksPerSlot, job.Positions[row] + 1);
+                for (int h = 0; h < count; h++) Finish(ref run, h, job.Kv.ValueStride, size, job.Output + at + h * size);
+            }
+        }
+    }
+
+    private static void Attend<T>(ref Job job, ref Running run, int kvHead, int* blocks, int length) where T : IStored
+    {
+        new Span<float>(run.Sums, Heads4 * job.Kv.ValueStride).Clear();
+        new Span<float>(run.Denominator, Heads4 * Lanes.Count).Clear();
+        new Span<float>(run.Max, Heads4).Fill(float.NegativeInfinity);
+        byte** keys = stackalloc byte*[Tile / Lanes.Count];
+        byte** values = stackalloc byte*[Tile / Lanes.Count];
+        for (int start = 0; start < length; start += Tile)
+        {
+            int count = Math.Min(Tile, length - start), groups = (count + Lanes.Count - 1) / Lanes.Count;
+            for (int g = 0; g < groups; g++)
+            {
+                int position = start + g * Lanes.Count, offset = position % job.Kv.BlockSize;
+                keys[g] = job.Kv.KeyGroup(blocks[position / job.Kv.BlockSize], kvHead, offset);
+                values[g] = job.Kv.ValueRow(blocks[position / job.Kv.BlockSize], kvHead, offset);
+                Score<T>(ref run, keys[g], job.Kv.HeadSize, g);
+            }
+            for (int h = 0; h < Heads4; h++) Exponents(ref run, h, count, groups);
+            for (int d = 0; d < job.Kv.ValueStride; d += Lanes.Count) AddValues<T>(ref run, values, count, job.Kv.ValueStride, d);
+        }
+    }
+
+    // Scores of four heads with the 16 positions of a key group: [D, 16].
+    private static void Score<T>(ref Running run, byte* keys, int size, int group) where T : IStored
+    {
+        Vector512<float> a = default, b = default, c = default, d = default;
+        float* qa = run.Queries.A, qb = run.Queries.B, qc = run.Queries.C, qd = run.Queries.D;
+        for (int i = 0; i < size; i++, keys += Lanes.Count * T.Size)
+        {
+            Vector512<float> k = T.Load(keys);
+            a = Vector512.FusedMultiplyAdd(k, Vector512.Create(qa[i]), a);
+            b = Vector512.FusedMultiplyAdd(k, Vector512.Create(qb[i]), b);
+            c = Vector512.FusedMultiplyAdd(k, Vector512.Create(qc[i]), c);
+            d = Vector512.FusedMultiplyAdd(k, Vector512.Create(qd[i]), d);
+        }
+        float scale = 1 / MathF.Sqrt(size);
+        float* scores = run.Scores + group * Lanes.Count;
+        (a * scale).Store(scores);
+        (b * scale).Store(scores + Tile);
+        (c * scale).Store(scores + 2 * Tile);
+        (d * scale).Store(scores + 3 * Tile);
+    }
+
+    // Scores become exp(score - max so far); what was summed before shrinks by the factor that the new maximum asks for.
+    private static void Exponents(ref Running run, int head, int count, int groups)
+    {
+        float* scores = run.Scores + head * Tile;
+        for (int i = count; i < groups * Lanes.Count; i++) scores[i] = float.NegativeInfinity;
+        Vector512<float> top = Vector512.Create(run.Max[head]);
+        for (int g = 0; g < groups; g++) top = Vector512.Max(top, Vector512.Load(scores + g * Lanes.Count));
+        float max = run.Max[head];
+        for (int lane = 0; lane < Lanes.Count; lane++) max = MathF.Max(max, top[lane]);
+        float factor = VectorMath.Exp(Vector512.Create(run.Max[head] - max))[0];
+        Vector512<float> sum = Vector512.Load(run.Denominator + head * Lanes.Count) * factor;
+        for (int g = 0; g < groups; g++)
+        {
+            Vector512<float> p = VectorMath.Exp(Vector512.Load(scores + g * Lanes.Count) - Vector512.Create(max));
+            p.Store(scores + g * Lanes.Count);
+            sum += p;
+        }
+        sum.Store(run.Denominator + head * Lanes.Count);
+        (run.Max[head], run.Factor[head]) = (max, factor);
+    }
+
+    // 16 columns of the weighted sum of values, four heads.
+    private static void AddValues<T>(ref Running run, byte** groups, int count, int stride, int column) where T : IStored
+    {
+        float* sums = run.Sums + column;
+        Vector512<float> a = Vector512.Load(sums) * run.Factor[0], b = Vector512.Load(sums + stride) * run.Factor[1];
+        Vector512<float> c = Vector512.Load(sums + 2 * stride) * run.Factor[2], d = Vector512.Load(sums + 3 * stride) * run.Factor[3];
+        for (float* p = run.Scores, end = p + count; p < end; groups++)
+        {
+            byte* row = *groups + column * T.Size;
+            for (float* last = p + Math.Min(Lanes.Count, end - p); p < last; p++, row += stride * T.Size)
+            {
+                Vector512<float> v = T.Load(row);
+                a = Vector512.FusedMultiplyAdd(v, Vector512.Create(p[0]), a);
+                b = Vector512.FusedMultiplyAdd(v, Vector512.Create(p[Tile]), b);
+                c = Vector512.FusedMultiplyAdd(v, Vector512.Create(p[2 * Tile]), c);
+                d = Vector512.FusedMultiplyAdd(v, Vector512.Create(p[3 * Tile]), d);
+            }
+        }
+        a.Store(sums);
+        b.Store(sums + stride);
+        c.Store(sums + 2 * stride);
+        d.Store(sums + 3 * stride);
+    }
+
+    private static void Finish(ref Running run, int head, int stride, int size, float* output)
+    {
+        float inverse = 1 / Lanes.Sum(Vector512.Load(run.Denominator + head * Lanes.Count));
+        float* sums = run.Sums + head * stride;
+        for (int i = 0; i < size; i++) output[i] = sums[i] * inverse;
+    }
+}

@@ -1,0 +1,103 @@
+using Troupe.Devices.Tensors;
+
+namespace Troupe.Devices.Kernels.Cpu;
+
+/// <summary>Checks lengths and hands addresses to the static kernels. See <see cref="IKernels"/> for shapes.</summary>
+internal sealed unsafe class CpuKernels(WorkerPool pool) : IKernels
+{
+    public void Gather(Weight table, ReadOnlySpan<int> ids, Span<float> output)
+    {
+        Want(output.Length, (long)ids.Length * table.Columns, "output");
+        fixed (float* to = output) RowKernels.Gather(table, ids, to);
+    }
+
+    public void RmsNorm(ReadOnlySpan<float> x, Weight scale, float epsilon, Span<float> y)
+    {
+        int rows = Rows(x.Length, scale.Columns, "x");
+        Want(y.Length, x.Length, "y");
+        fixed (float* from = x, to = y) NormKernel.Run(pool, from, rows, scale, epsilon, to);
+    }
+
+    public void Linear(ReadOnlySpan<float> x, Weight weight, Span<float> y)
+    {
+        int rows = Rows(x.Length, weight.Columns, "x");
+        Want(y.Length, (long)rows * weight.Rows, "y");
+        if (rows == 0 || weight.Rows == 0) return;
+        fixed (float* from = x, to = y) LinearKernel.Run(pool, from, rows, weight, to);
+    }
+
+    public void Rope(Span<float> x, ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int headSize)
+    {
+        int rows = Rows(cos.Length, headSize / 2, "cos");
+        if (rows == 0) return;
+        int width = x.Length / rows;
+        Want(sin.Length, cos.Length, "sin");
+        Want(x.Length, (long)rows * width / headSize * headSize, "x");
+        fixed (float* values = x, c = cos, s = sin) RowKernels.Rope(pool, values, rows, width, c, s, headSize);
+    }
+
+    public void StoreKv(KvBlocks kv, KvRows rows, ReadOnlySpan<float> keys, ReadOnlySpan<float> values)
+    {
+        Want(keys.Length, (long)rows.Count * kv.Heads * kv.HeadSize, "keys");
+        Want(values.Length, keys.Length, "values");
+        RowKernels.StoreKv(kv, rows, keys, values);
+    }
+
+    public void Attend(KvBlocks kv, KvRows rows, ReadOnlySpan<float> queries, Span<float> output)
+    {
+        if (rows.Count == 0) return;
+        int heads = queries.Length / rows.Count / kv.HeadSize;
+        Want(queries.Length, (long)rows.Count * (heads / kv.Heads) * kv.Heads * kv.HeadSize, "queries");
+        Want(output.Length, queries.Length, "output");
+        fixed (float* q = queries, to = output) AttentionKernel.Run(pool, kv, rows, heads, q, to);
+    }
+
+    public void Route(Span<float> logits, int experts, bool normalize, Span<int> ids, Span<float> weights)
+    {
+        int rows = Rows(logits.Length, experts, "logits");
+        if (rows == 0) return;
+        int topK = ids.Length / rows;
+        Want(weights.Length, (long)rows * topK, "weights");
+        Want(ids.Length, (long)rows * topK, "ids");
+        fixed (float* values = logits, to = weights)
+        fixed (int* chosen = ids)
+            RouterKernel.Run(pool, values, rows, experts, normalize, topK, chosen, to);
+    }
+
+    public void SiluMultiply(Span<float> gate, ReadOnlySpan<float> up)
+    {
+        Want(up.Length, gate.Length, "up");
+        fixed (float* g = gate, u = up) RowKernels.SiluMultiply(pool, g, u, gate.Length);
+    }
+
+    public void Add(Span<float> x, ReadOnlySpan<float> y)
+    {
+        Want(y.Length, x.Length, "y");
+        fixed (float* to = x, from = y) RowKernels.Add(to, from, x.Length);
+    }
+
+    public void Experts(ExpertWeights experts, ExpertRows rows, ReadOnlySpan<float> hidden, Span<float> activation, Span<float> partial)
+    {
+        Want(partial.Length, hidden.Length, "partial");
+        partial.Clear();
+        if (rows.Pairs == 0) return;
+        int count = Rows(hidden.Length, experts.Gate[0].Columns, "hidden");
+        if (activation.Length < (long)rows.Pairs * experts.Gate[0].Rows)
+            throw new ArgumentException($"activation must have room for {(long)rows.Pairs * experts.Gate[0].Rows} values, got {activation.Length}");
+        fixed (float* h = hidden, a = activation, p = partial) ExpertsKernel.Run(pool, experts, rows, h, a, p);
+    }
+
+    public bool AllFinite(ReadOnlySpan<float> x)
+    {
+        fixed (float* values = x) return RowKernels.AllFinite(values, x.Length);
+    }
+
+    private static int Rows(int length, int width, string name) => width > 0 && length % width == 0
+        ? length / width
+        : throw new ArgumentException($"{name} must be whole rows of {width}, got {length} values");
+
+    private static void Want(int length, long wanted, string name)
+    {
+        if (length != wanted) throw new ArgumentException($"{name} must have {wanted} values, got {length}");
+    }
+}

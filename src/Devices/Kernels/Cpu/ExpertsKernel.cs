@@ -1,0 +1,125 @@
+using System.Runtime.Intrinsics;
+using Troupe.Devices.Tensors;
+
+namespace Troupe.Devices.Kernels.Cpu;
+
+/// <summary>
+/// The feed-forward of all local experts in two jobs: gate, up and SiLU over tiles of (expert, intermediate); then down over tiles of the
+/// hidden size, where one thread adds up all experts of its columns in ascending order.
+/// </summary>
+internal static unsafe class ExpertsKernel
+{
+    private const int OutTile = 32;
+
+    private struct Job
+    {
+        public Weight* Gate, Up, Down;
+        public int* Active, Offsets, Rows;
+        public float* Weights, Hidden, Activation, Partial;
+        public int ActiveCount, Tiles, Intermediate, Width;
+    }
+
+    /// <summary>hidden: [rows, H]; partial: the same, zeros; activation: [pairs, I]. At least one pair.</summary>
+    public static void Run(WorkerPool pool, ExpertWeights experts, ExpertRows rows, float* hidden, float* activation, float* partial)
+    {
+        (int inner, int width) = (experts.Gate[0].Rows, experts.Gate[0].Columns);
+        long pairWork = (long)inner * width;
+        fixed (Weight* gate = experts.Gate, up = experts.Up, down = experts.Down)
+        fixed (int* active = rows.Active, offsets = rows.Offsets, pairs = rows.Rows)
+        fixed (float* weights = rows.Weights)
+        {
+            var job = new Job
+            {
+                Gate = gate, Up = up, Down = down, Active = active, Offsets = offsets, Rows = pairs, Weights = weights, Hidden = hidden,
+                Activation = activation, Partial = partial, ActiveCount = rows.Active.Length,
+                Tiles = (inner + OutTile - 1) / OutTile, Intermediate = inner, Width = width,
+            };
+            int items = job.ActiveCount * job.Tiles, columns = (width + OutTile - 1) / OutTile;
+            pool.For(Up(experts.Gate[0].Type), &job, items, 2 * pairWork * rows.Pairs / items);
+            pool.For(Down(experts.Down[0].Type), &job, columns, pairWork * rows.Pairs / columns);
+        }
+    }
+
+    private static delegate*<void*, int, int, void> Up(ElementType type) => type switch
+    {
+        ElementType.BF16 => &UpTiles<StoredBf16>,
+        ElementType.F16 => &UpTiles<StoredF16>,
+        _ => &UpTiles<StoredF32>,
+    };
+
+    private static delegate*<void*, int, int, void> Down(ElementType type) => type switch
+    {
+        ElementType.BF16 => &DownTiles<StoredBf16>,
+        ElementType.F16 => &DownTiles<StoredF16>,
+        _ => &DownTiles<StoredF32>,
+    };
+
+    // activation[pair, tile] = silu(gate . h) * (up . h)
+    private static void UpTiles<T>(void* data, int first, int end) where T : IStored
+    {
+        ref Job job = ref *(Job*)data;
+        float* upped = stackalloc float[4 * OutTile];
+        FourRows u = FourRows.From(upped, OutTile);
+        for (int item = first; item < end; item++)
+        {
+            int e = job.Active[item / job.Tiles], from = item % job.Tiles * OutTile, outputs = Math.Min(OutTile, job.Intermediate - from);
+            (Weight gate, Weight up) = (job.Gate[e], job.Up[e]);
+            for (int pair = job.Offsets[e]; pair < job.Offsets[e + 1]; pair += 4)
+            {
+                int rows = Math.Min(4, job.Offsets[e + 1] - pair);
+                FourRows x = Gathered(ref job, pair, rows), y = FourRows.From(job.Activation + (long)pair * job.Intermediate + from, job.Intermediate);
+                Dots<T>(rows, x, job.Width, gate, from, outputs, y);
+                Dots<T>(rows, x, job.Width, up, from, outputs, u);
+                for (int r = 0; r < rows; r++)
+                    RowKernels.SiluMultiply(y.A + (long)r * job.Intermediate, upped + r * OutTile, outputs);
+            }
+        }
+    }
+
+    // partial[row, tile] += weight * (down . activation), experts ascending.
+    private static void DownTiles<T>(void* data, int first, int end) where T : IStored
+    {
+        ref Job job = ref *(Job*)data;
+        float* result = stackalloc float[4 * OutTile];
+        FourRows y = FourRows.From(result, OutTile);
+        for (int item = first; item < end; item++)
+        {
+            int from = item * OutTile, outputs = Math.Min(OutTile, job.Width - from);
+            for (int a = 0; a < job.ActiveCount; a++)
+            {
+                int e = job.Active[a];
+                for (int pair = job.Offsets[e]; pair < job.Offsets[e + 1]; pair += 4)
+                {
+                    int rows = Math.Min(4, job.Offsets[e + 1] - pair);
+                    FourRows x = FourRows.From(job.Activation + (long)pair * job.Intermediate, job.Intermediate);
+                    Dots<T>(rows, x, job.Intermediate, job.Down[e], from, outputs, y);
+                    for (int r = 0; r < rows; r++)
+                        AddWeighted(job.Weights[pair + r], result + r * OutTile, job.Partial + (long)job.Rows[pair + r] * job.Width + from, outputs);
+                }
+            }
+        }
+    }
+
+    private static void Dots<T>(int rows, FourRows x, int k, Weight weight, int from, int outputs, FourRows y) where T : IStored
+    {
+        if (rows == 4) DotTiles<T>.Rows4(x, k, weight.Row(from), weight.RowBytes, outputs, y);
+        else DotTiles<T>.RowsUpTo3(rows, x, k, weight.Row(from), weight.RowBytes, outputs, y);
+    }
+
+    private static FourRows Gathered(ref Job job, int pair, int rows)
+    {
+        float* h = job.Hidden;
+        int* at = job.Rows + pair;
+        return new FourRows(h + (long)at[0] * job.Width, h + (long)at[rows > 1 ? 1 : 0] * job.Width,
+            h + (long)at[rows > 2 ? 2 : 0] * job.Width, h + (long)at[rows > 3 ? 3 : 0] * job.Width);
+    }
+
+    private static void AddWeighted(float weight, float* y, float* sum, int count)
+    {
+        Vector512<float> w = Vector512.Create(weight);
+        int i = 0;
+        for (; i + Lanes.Count <= count; i += Lanes.Count)
+            Vector512.FusedMultiplyAdd(w, Vector512.Load(y + i), Vector512.Load(sum + i)).Store(sum + i);
+        for (; i < count; i++) sum[i] = MathF.FusedMultiplyAdd(weight, y[i], sum[i]);
+    }
+}

@@ -1,0 +1,56 @@
+using Troupe.Devices.Tensors;
+
+namespace Troupe.Devices.Kernels.Cpu;
+
+/// <summary>y = x times the transpose of a stored weight, in tiles of outputs x rows that several threads take.</summary>
+internal static unsafe class LinearKernel
+{
+    // A tile of weights stays in the second-level cache while all rows pass by.
+    private const long TileBytes = 128 * 1024;
+
+    private struct Job
+    {
+        public float* X, Y;
+        public Weight Weight;
+        public int Rows, RowTile, OutTile, OutTiles;
+    }
+
+    /// <summary>x: [rows, K]; y: [rows, N].</summary>
+    public static void Run(WorkerPool pool, float* x, int rows, Weight weight, float* y)
+    {
+        long work = (long)rows * weight.Rows * weight.Columns;
+        long wanted = pool.Threads == 1 ? 1 : Math.Clamp(work / (32 * 1024), 1, pool.Threads * 4);
+        int tile = (int)Math.Clamp(TileBytes / weight.RowBytes, 16, weight.Rows + 15L) / 16 * 16;
+        tile = Math.Min(tile, (int)((weight.Rows + wanted - 1) / wanted + 15) / 16 * 16);
+        int tiles = (weight.Rows + tile - 1) / tile;
+        int rowTiles = Math.Clamp((int)(wanted / tiles), 1, (rows + 3) / 4), rowTile = ((rows + rowTiles - 1) / rowTiles + 3) / 4 * 4;
+        rowTiles = (rows + rowTile - 1) / rowTile;
+        var job = new Job { X = x, Y = y, Weight = weight, Rows = rows, RowTile = rowTile, OutTile = tile, OutTiles = tiles };
+        pool.For(Body(weight.Type), &job, tiles * rowTiles, work / (tiles * rowTiles));
+    }
+
+    private static delegate*<void*, int, int, void> Body(ElementType type) => type switch
+    {
+        ElementType.BF16 => &Tiles<StoredBf16>,
+        ElementType.F16 => &Tiles<StoredF16>,
+        _ => &Tiles<StoredF32>,
+    };
+
+    private static void Tiles<T>(void* data, int first, int end) where T : IStored
+    {
+        ref Job job = ref *(Job*)data;
+        (int k, int n) = (job.Weight.Columns, job.Weight.Rows);
+        for (int item = first; item < end; item++)
+        {
+            (int from, int row) = (item % job.OutTiles * job.OutTile, item / job.OutTiles * job.RowTile);
+            (int outputs, int rowEnd) = (Math.Min(job.OutTile, n - from), Math.Min(row + job.RowTile, job.Rows));
+            byte* w = job.Weight.Row(from);
+            for (; row < rowEnd; row += 4)
+            {
+                FourRows x = FourRows.From(job.X + (long)row * k, k), y = FourRows.From(job.Y + (long)row * n + from, n);
+                if (rowEnd - row >= 4) DotTiles<T>.Rows4(x, k, w, job.Weight.RowBytes, outputs, y);
+                else DotTiles<T>.RowsUpTo3(rowEnd - row, x, k, w, job.Weight.RowBytes, outputs, y);
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+using System.Runtime.Intrinsics;
+using Troupe.Devices.Tensors;
+
+namespace Troupe.Devices.Kernels.Cpu;
+
+/// <summary>Kernels that move or turn rows without sums: gather, rope, SiLU times up, add, KV store. See <see cref="IKernels"/>.</summary>
+internal static unsafe class RowKernels
+{
+    private struct Job
+    {
+        public float* X, Y, Cos, Sin;
+        public int Width, Half;
+    }
+
+    /// <summary>output[t] = table[ids[t]].</summary>
+    public static void Gather(Weight table, ReadOnlySpan<int> ids, float* output)
+    {
+        int width = table.Columns;
+        for (int t = 0; t < ids.Length; t++)
+        {
+            if ((uint)ids[t] >= (uint)table.Rows)
+                throw new ArgumentOutOfRangeException(nameof(ids), $"token id must be in [0, {table.Rows}), got {ids[t]}");
+            byte* row = table.Row(ids[t]);
+            float* to = output + (long)t * width;
+            for (int i = 0; i < width; i++) to[i] = Elements.Read(row, table.Type, i);
+        }
+    }
+
+    /// <summary>x: [rows, width of whole heads]; cos, sin: [rows, headSize / 2].</summary>
+    public static void Rope(WorkerPool pool, float* x, int rows, int width, float* cos, float* sin, int headSize)
+    {
+        var job = new Job { X = x, Cos = cos, Sin = sin, Width = width, Half = headSize / 2 };
+        pool.For(&RopeRows, &job, rows, width);
+    }
+
+    /// <summary>gate = silu(gate) * up.</summary>
+    public static void SiluMultiply(WorkerPool pool, float* gate, float* up, int count)
+    {
+        var job = new Job { X = gate, Y = up, Width = count };
+        pool.For(&SiluVectors, &job, (count + Lanes.Count - 1) / Lanes.Count, 4 * Lanes.Count);
+    }
+
+    /// <summary>x += y.</summary>
+    public static void Add(float* x, float* y, int count)
+    {
+        int i = 0;
+        for (; i + Lanes.Count <= count; i += Lanes.Count) (Vector512.Load(x + i) + Vector512.Load(y + i)).Store(x + i);
+        for (; i < count; i++) x[i] += y[i];
+    }
+
+    /// <summary>Whether no value is infinite or NaN: x * 0 is 0 for all others.</summary>
+    public static bool AllFinite(float* x, int count)
+    {
+        Vector512<float> zeros = default;
+        int i = 0;
+        for (; i + Lanes.Count <= count; i += Lanes.Count) zeros = Vector512.FusedMultiplyAdd(Vector512.Load(x + i), default, zeros);
+        zeros = Vector512.FusedMultiplyAdd(Lanes.LoadTail(x + i, count - i), default, zeros);
+        return Vector512.EqualsAll(zeros, default);
+    }
+
+    /// <summary>Writes keys and values, [T, KvHeads, D] each, into the blocks of their positions.</summary>
+    public static void StoreKv(KvBlocks kv, KvRows rows, ReadOnlySpan<float> keys, ReadOnlySpan<float> values)
+    {
+        for (int t = 0, at = 0; t < rows.Count; t++)
+        {
+            int block = rows.BlocksOf(t)[rows.Positions[t] / kv.BlockSize], offset = rows.Positions[t] % kv.BlockSize;
+            int lane = offset % KvBlocks.Group;
+            for (int head = 0; head < kv.Heads; head++, at += kv.HeadSize)
+            {
+                byte* group = kv.KeyGroup(block, head, offset - lane) + lane * kv.Type.Size(), row = kv.ValueRow(block, head, offset);
+                Write(keys.Slice(at, kv.HeadSize), kv.Type, group, KvBlocks.Group);
+                Write(values.Slice(at, kv.HeadSize), kv.Type, row, 1);
+            }
+        }
+    }
+
+    private static void Write(ReadOnlySpan<float> from, ElementType type, byte* to, int stride)
+    {
+        if (type == ElementType.F32)
+            for (int i = 0; i < from.Length; i++) ((float*)to)[i * stride] = from[i];
+        else
+            for (int i = 0; i < from.Length; i++) ((ushort*)to)[i * stride] = Elements.ToBf16(from[i]);
+    }
+
+    private static void RopeRows(void* data, int first, int end)
+    {
+        ref Job job = ref *(Job*)data;
+        for (int row = first; row < end; row++)
+            for (int head = 0; head < job.Width; head += 2 * job.Half)
+                RopeHead(job.X + (long)row * job.Width + head, job.Half, job.Cos + (long)row * job.Half, job.Sin + (long)row * job.Half);
+    }
+
+    private static void RopeHead(float* x, int half, float* cos, float* sin)
+    {
+        for (int i = 0; i < half; i += Lanes.Count)
+        {
+            int count = Math.Min(Lanes.Count, half - i);
+            bool whole = count == Lanes.Count;
+            Vector512<float> a = whole ? Vector512.Load(x + i) : Lanes.LoadTail(x + i, count);
+            Vector512<float> b = whole ? Vector512.Load(x + half + i) : Lanes.LoadTail(x + half + i, count);
+            Vector512<float> c = whole ? Vector512.Load(cos + i) : Lanes.LoadTail(cos + i, count);
+            Vector512<float> s = whole ? Vector512.Load(sin + i) : Lanes.LoadTail(sin + i, count);
+            Lanes.StoreTail(a * c - b * s, x + i, count);
+            Lanes.StoreTail(b * c + a * s, x + half + i, count);
+        }
+    }
+
+    private static void SiluVectors(void* data, int first, int end)
+    {
+        ref Job job = ref *(Job*)data;
+        for (int vector = first; vector < end; vector++)
+        {
+            int i = vector * Lanes.Count;
+            SiluMultiply(job.X + i, job.Y + i, Math.Min(Lanes.Count, job.Width - i));
+        }
+    }
+
+    /// <summary>The same on this thread, for a few values.</summary>
+    public static void SiluMultiply(float* gate, float* up, int count)
+    {
+        int i = 0;
+        for (; i + Lanes.Count <= count; i += Lanes.Count)
+            (VectorMath.Silu(Vector512.Load(gate + i)) * Vector512.Load(up + i)).Store(gate + i);
+        if (i == count) return;
+        Vector512<float> tail = VectorMath.Silu(Lanes.LoadTail(gate + i, count - i)) * Lanes.LoadTail(up + i, count - i);
+        Lanes.StoreTail(tail, gate + i, count - i);
+    }
+}

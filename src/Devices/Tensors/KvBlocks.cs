@@ -1,0 +1,84 @@
+namespace Troupe.Devices.Tensors;
+
+/// <summary>
+/// The key and value memory of one layer: blocks of positions, each block with all key/value heads. Keys lie in groups of 16 positions,
+/// [block, head, group, D, 16], so that a kernel scores 16 positions at once without a horizontal sum; values lie [block, head, position, Dv]
+/// with Dv = D rounded up to 16. A view: the cache owns the memory.
+/// </summary>
+public readonly unsafe struct KvBlocks
+{
+    /// <summary>Positions in a group of keys, and the multiple that a block's size must be.</summary>
+    public const int Group = 16;
+
+    /// <summary>A view of one layer's blocks.</summary>
+    /// <exception cref="ArgumentException">The block size is no multiple of 16, or the type is F16.</exception>
+    public KvBlocks(byte* keys, byte* values, ElementType type, int blockSize, int heads, int headSize)
+    {
+        if (blockSize < Group || blockSize % Group != 0)
+            throw new ArgumentException($"a KV block must hold a multiple of {Group} positions, got {blockSize}", nameof(blockSize));
+        if (type == ElementType.F16) throw new ArgumentException("KV is kept as F32 or BF16, got F16", nameof(type));
+        Keys = keys;
+        Values = values;
+        (Type, BlockSize, Heads, HeadSize) = (type, blockSize, heads, headSize);
+    }
+
+    /// <summary>The first key byte.</summary>
+    public byte* Keys { get; }
+
+    /// <summary>The first value byte.</summary>
+    public byte* Values { get; }
+
+    /// <summary>F32 or BF16.</summary>
+    public ElementType Type { get; }
+
+    /// <summary>Positions in a block.</summary>
+    public int BlockSize { get; }
+
+    /// <summary>Key/value heads.</summary>
+    public int Heads { get; }
+
+    /// <summary>D: width of a head.</summary>
+    public int HeadSize { get; }
+
+    /// <summary>Dv: width of a stored value row.</summary>
+    public int ValueStride => Padded(HeadSize);
+
+    /// <summary>Where the keys of a group of 16 positions start, [D, 16]; the offset is that of its first position in the block.</summary>
+    public byte* KeyGroup(int block, int head, int offset) =>
+        Keys + (((long)block * Heads + head) * BlockSize + offset) * HeadSize * Type.Size();
+
+    /// <summary>Where the value of a position starts, [Dv].</summary>
+    public byte* ValueRow(int block, int head, int offset) =>
+        Values + (((long)block * Heads + head) * BlockSize + offset) * ValueStride * Type.Size();
+
+    /// <summary>Bytes that the keys of one block take.</summary>
+    public static long KeyBytes(ElementType type, int blockSize, int heads, int headSize) => (long)blockSize * heads * headSize * type.Size();
+
+    /// <summary>Bytes that the values of one block take.</summary>
+    public static long ValueBytes(ElementType type, int blockSize, int heads, int headSize) =>
+        (long)blockSize * heads * Padded(headSize) * type.Size();
+
+    private static int Padded(int headSize) => (headSize + Group - 1) / Group * Group;
+}
+
+/// <summary>Which sequence position each row of a call is, and where that sequence's KV blocks are.</summary>
+public readonly ref struct KvRows
+{
+    /// <summary>[T] position in the sequence, from 0.</summary>
+    public required ReadOnlySpan<int> Positions { get; init; }
+
+    /// <summary>[T] the sequence's row in <see cref="Blocks"/>.</summary>
+    public required ReadOnlySpan<int> Slots { get; init; }
+
+    /// <summary>[slots, BlocksPerSlot] block ids in the order of positions.</summary>
+    public required ReadOnlySpan<int> Blocks { get; init; }
+
+    /// <summary>Width of a row of <see cref="Blocks"/>.</summary>
+    public required int BlocksPerSlot { get; init; }
+
+    /// <summary>T: rows.</summary>
+    public int Count => Positions.Length;
+
+    /// <summary>The block ids of a row's sequence.</summary>
+    public ReadOnlySpan<int> BlocksOf(int row) => Blocks.Slice(Slots[row] * BlocksPerSlot, BlocksPerSlot);
+}

@@ -1,0 +1,57 @@
+using System.Runtime.InteropServices;
+
+namespace Troupe.Devices.Tensors;
+
+/// <summary>Zeroed native memory, aligned to a cache line, with one owner: whoever disposes it. The garbage collector never moves it.</summary>
+public sealed unsafe class NativeBuffer : IDisposable
+{
+    private const nuint Alignment = 64;
+    private byte* _block, _data;
+
+    /// <summary>Takes memory for some bytes.</summary>
+    /// <exception cref="OutOfMemoryException">The system has no more.</exception>
+    public NativeBuffer(long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        Bytes = bytes;
+        // Zeroed by the system, so that pages that are never touched cost nothing; aligned by hand, since that call cannot.
+        _block = (byte*)NativeMemory.AllocZeroed((nuint)bytes + Alignment);
+        _data = (byte*)(((nuint)_block + Alignment - 1) / Alignment * Alignment);
+    }
+
+    /// <summary>Room for some float32 values.</summary>
+    public static NativeBuffer OfFloats(long count) => new(count * sizeof(float));
+
+    /// <summary>How many bytes it has.</summary>
+    public long Bytes { get; }
+
+    /// <summary>The first byte.</summary>
+    public byte* Data
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_data is null, this);
+            return _data;
+        }
+    }
+
+    /// <summary>The first values as float32.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The buffer holds fewer.</exception>
+    public Span<float> Floats(int count)
+    {
+        if (count < 0 || count > Bytes / sizeof(float))
+            throw new ArgumentOutOfRangeException(nameof(count), $"the buffer holds {Bytes / sizeof(float)} floats, got a wish for {count}");
+        return new Span<float>(Data, count);
+    }
+
+    /// <summary>The first values as int32.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The buffer holds fewer.</exception>
+    public Span<int> Ints(int count) => MemoryMarshal.Cast<float, int>(Floats(count));
+
+    /// <summary>Gives the memory back.</summary>
+    public void Dispose()
+    {
+        NativeMemory.Free(_block);
+        _block = _data = null;
+    }
+}

@@ -1,0 +1,39 @@
+namespace Troupe.Devices.Tensors;
+
+/// <summary>
+/// A stored matrix [N, K], row-major, where it lies: usually a file mapping. Row n holds the weights of output n. A vector is [1, K].
+/// A view only: whoever made the memory keeps it alive. The address may be unaligned.
+/// </summary>
+public readonly unsafe struct Weight
+{
+    /// <summary>A view of N x K values.</summary>
+    public Weight(byte* data, ElementType type, int rows, int columns)
+    {
+        Data = data;
+        (Type, Rows, Columns) = (type, rows, columns);
+    }
+
+    /// <summary>The first byte.</summary>
+    public byte* Data { get; }
+
+    /// <summary>How values are stored.</summary>
+    public ElementType Type { get; }
+
+    /// <summary>N: outputs.</summary>
+    public int Rows { get; }
+
+    /// <summary>K: inputs.</summary>
+    public int Columns { get; }
+
+    /// <summary>Bytes of a row.</summary>
+    public long RowBytes => (long)Columns * Type.Size();
+
+    /// <summary>Bytes in all.</summary>
+    public long Bytes => Rows * RowBytes;
+
+    /// <summary>The first byte of a row.</summary>
+    public byte* Row(int row) => Data + row * RowBytes;
+
+    /// <summary>One value as float32.</summary>
+    public float this[int row, int column] => Elements.Read(Row(row), Type, column);
+}

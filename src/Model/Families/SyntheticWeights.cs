@@ -1,0 +1,70 @@
+using Troupe.Devices.Tensors;
+using Troupe.Model.Checkpoints;
+
+namespace Troupe.Model.Families;
+
+/// <summary>
+/// Random bf16 weights of any shape that is asked for, to measure models that nobody has here. A tensor depends on seed and name only, so that
+/// ranks agree without a file. Matrices are uniform with variance 1 / inputs, which keeps hidden states near 1; vectors (norms) are 1. Owns its
+/// memory; one thread at a time.
+/// </summary>
+public sealed unsafe class SyntheticWeights(ulong seed) : IDisposable
+{
+    private readonly Dictionary<string, (TensorView View, NativeBuffer Memory)> _made = new(StringComparer.Ordinal);
+
+    /// <summary>Bytes made so far.</summary>
+    public long Bytes => _made.Values.Sum(tensor => tensor.Memory.Bytes);
+
+    /// <summary>The tensor of this name; a <see cref="WeightSource"/>.</summary>
+    /// <exception cref="ModelException">The name was asked for before with another shape.</exception>
+    public TensorView Get(string name, params ReadOnlySpan<int> shape)
+    {
+        if (_made.TryGetValue(name, out (TensorView View, NativeBuffer) made))
+            return made.View.Shape.SequenceEqual(shape)
+                ? made.View
+                : throw new ModelException($"synthetic tensor {made.View} was asked for with shape [{string.Join(", ", shape.ToArray())}]");
+        long count = 1;
+        foreach (int size in shape) count *= size;
+        var memory = new NativeBuffer(count * sizeof(ushort));
+        var values = (ushort*)memory.Data;
+        if (shape.Length == 1)
+            new Span<ushort>(values, (int)count).Fill(Elements.ToBf16(1));
+        else
+            Fill(values, count, MathF.Sqrt(3f / shape[^1]) / short.MaxValue, Start(name));
+        var view = new TensorView(name, TensorDType.BF16, shape.ToArray(), memory.Data);
+        _made.Add(name, (view, memory));
+        return view;
+    }
+
+    /// <summary>Gives all tensors back.</summary>
+    public void Dispose()
+    {
+        foreach ((_, NativeBuffer memory) in _made.Values) memory.Dispose();
+        _made.Clear();
+    }
+
+    // FNV-1a of the name, mixed with the seed: string.GetHashCode differs from process to process.
+    private ulong Start(string name)
+    {
+        ulong hash = 14695981039346656037;
+        foreach (char c in name) hash = (hash ^ c) * 1099511628211;
+        return Mix(hash ^ Mix(seed + 1));
+    }
+
+    // SplitMix64 (Steele, Lea, Flood 2014): four 16-bit integers from each number, scaled.
+    private static void Fill(ushort* to, long count, float scale, ulong state)
+    {
+        for (long i = 0; i < count; i += 4)
+        {
+            ulong bits = Mix(state += 0x9E3779B97F4A7C15);
+            for (int part = 0; part < 4 && i + part < count; part++) to[i + part] = Elements.ToBf16((short)(bits >> (16 * part)) * scale);
+        }
+    }
+
+    private static ulong Mix(ulong z)
+    {
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+        return z ^ (z >> 31);
+    }
+}

@@ -1,0 +1,21 @@
+using Troupe.Devices.Fabric;
+using Troupe.Devices.Tensors;
+using Troupe.Devices.Topology;
+
+namespace Troupe.Model.Layers;
+
+/// <summary>down(silu(gate(x)) * up(x)) on every row, on the rank that owns the row. gate, up: [I, H]; down: [H, I].</summary>
+internal sealed class DenseMlp(Weight gate, Weight up, Weight down) : IFeedForward
+{
+    public void Forward(LayerContext context, LayerIndex layer, ReadOnlySpan<float> normed, Span<float> output)
+    {
+        Span<float> gated = context.Room.Gate.Floats(context.Rows.Count * gate.Rows); // [T, I]
+        Span<float> upped = context.Room.Up.Floats(gated.Length);                     // [T, I]
+
+        context.Enter(layer, StepPhase.Experts);
+        context.Kernels.Linear(normed, gate, gated);
+        context.Kernels.Linear(normed, up, upped);
+        context.Kernels.SiluMultiply(gated, upped);
+        context.Kernels.Linear(gated, down, output);
+    }
+}

@@ -1,0 +1,40 @@
+using Troupe.Devices.All2All;
+using Troupe.Devices.Fabric;
+using Troupe.Devices.Kernels;
+using Troupe.Devices.Topology;
+using Troupe.Model.Cache;
+
+namespace Troupe.Model.Layers;
+
+/// <summary>What every layer of a shard works with; the fields of the current step are set when it starts.</summary>
+internal sealed class LayerContext(IKernels kernels, Workspace room, PagedKvCache cache, ExpertLoad load, LayerIndex first)
+{
+    public IKernels Kernels { get; } = kernels;
+
+    public Workspace Room { get; } = room;
+
+    public PagedKvCache Cache { get; } = cache;
+
+    public ExpertLoad Load { get; } = load;
+
+    /// <summary>The first layer of the stage: where the cache counts from.</summary>
+    public LayerIndex First { get; } = first;
+
+    public StepRows Rows { get; set; } = null!;
+
+    public IAll2All? All2All { get; set; }
+
+    public IStepObserver? Observer { get; set; }
+
+    public Epoch Epoch { get; set; }
+
+    public StepId Step { get; set; }
+
+    /// <summary>Tells the observer that a phase of a layer begins.</summary>
+    public StepPoint Enter(LayerIndex layer, StepPhase phase)
+    {
+        var point = new StepPoint(Epoch, Step, layer, phase);
+        Observer?.At(point);
+        return point;
+    }
+}

@@ -1,0 +1,128 @@
+using Troupe.Devices.All2All;
+using Troupe.Devices.Fabric;
+using Troupe.Devices.Kernels;
+using Troupe.Devices.Tensors;
+using Troupe.Devices.Topology;
+using Troupe.Model.Cache;
+using Troupe.Model.Checkpoints;
+using Troupe.Model.Families;
+
+namespace Troupe.Model.Layers;
+
+/// <summary>
+/// The part of a model that one rank runs: its stage's layers with its own experts, their KV cache and activations. One thread at a time. The
+/// device and the weights' memory are borrowed and must outlive it.
+/// </summary>
+public sealed class ModelShard : IDisposable
+{
+    private readonly DecoderLayer[] _layers;
+    private readonly Weight _embedding, _head, _finalNorm;
+    private readonly LayerContext _context;
+    private readonly Workspace _room;
+    private readonly RotaryPositions _rotary;
+
+    private ModelShard(WeightSource source, ModelConfig config, ShardSpec spec, IDevice device, ShardOptions options, Action<LoadProgress>? progress)
+    {
+        (Config, Spec, Options) = (config, spec, options);
+        var weights = new WeightReader(source);
+        int parts = spec.Layers + (spec.Embedding ? 1 : 0) + (spec.Head ? 1 : 0), part = 0;
+        void Report() => progress?.Invoke(new LoadProgress(++part, parts, weights.Bytes));
+
+        if (spec.Embedding)
+        {
+            _embedding = weights.Matrix(Qwen3.Embedding, config.VocabSize, config.HiddenSize);
+            Report();
+        }
+        _room = new Workspace(config, spec, options);
+        _layers = new DecoderLayer[spec.Layers];
+        for (int i = 0; i < _layers.Length; i++)
+        {
+            _layers[i] = Family.Of(config).Layer(weights, config, spec, new LayerIndex(spec.First.Value + i));
+            Report();
+        }
+        if (spec.Head)
+        {
+            _finalNorm = weights.Vector(Qwen3.FinalNorm, config.HiddenSize);
+            _head = weights.Matrix(config.TieWordEmbeddings ? Qwen3.Embedding : Qwen3.Head, config.VocabSize, config.HiddenSize);
+            Report();
+        }
+        WeightBytes = weights.Bytes;
+        Cache = new PagedKvCache(spec.Layers, options.KvType, options.KvBlocks, options.BlockSize, config.KvHeads, config.HeadDim);
+        Load = new ExpertLoad(spec.First, spec.Layers, config.Experts);
+        _rotary = new RotaryPositions(config.HeadDim, config.RopeTheta);
+        _context = new LayerContext(device.Kernels, _room, Cache, Load, spec.First);
+    }
+
+    /// <summary>Maps the shard's own tensors and makes everything that a step needs.</summary>
+    /// <exception cref="ModelException">A tensor is missing or has another type or shape; the message names it.</exception>
+    public static ModelShard Create(
+        WeightSource source, ModelConfig config, ShardSpec spec, IDevice device, ShardOptions options, Action<LoadProgress>? progress = null) =>
+        new(source, config, spec, device, options, progress);
+
+    /// <summary>The whole model's shape.</summary>
+    public ModelConfig Config { get; }
+
+    /// <summary>Which part this is.</summary>
+    public ShardSpec Spec { get; }
+
+    /// <summary>What it was made for.</summary>
+    public ShardOptions Options { get; }
+
+    /// <summary>Bytes of the weights it holds; a tied head counts once per rank.</summary>
+    public long WeightBytes { get; }
+
+    /// <summary>Bytes of weights, KV cache and activations.</summary>
+    public long BytesHeld => WeightBytes + Cache.Bytes + _room.Bytes;
+
+    /// <summary>Keys and values of its layers.</summary>
+    public PagedKvCache Cache { get; }
+
+    /// <summary>How often own rows chose each expert.</summary>
+    public ExpertLoad Load { get; }
+
+    /// <summary>Whether a layer of this stage has routed experts, so that a step needs a way to reach them.</summary>
+    public bool HasExperts => Enumerable.Range(Spec.First.Value, Spec.Layers).Any(Config.IsMoeLayer);
+
+    /// <summary>Hidden states of the rows' tokens. hidden: [T, H].</summary>
+    public void Embed(StepRows rows, Span<float> hidden)
+    {
+        if (!Spec.Embedding) throw new InvalidOperationException("this shard has no embedding: only the first stage embeds");
+        _context.Kernels.Gather(_embedding, rows.TokenIds, hidden);
+    }
+
+    /// <summary>
+    /// All layers of the stage over the rows of one micro-batch; hidden: [T, H], changed in place. T may be 0: the rank then only serves its
+    /// experts. The observer hears of each phase.
+    /// </summary>
+    /// <exception cref="NonFiniteException">A hidden state became infinite or NaN; names the layer.</exception>
+    public void RunLayers(StepRows rows, Span<float> hidden, IAll2All? all2All, Epoch epoch, StepId step, IStepObserver? observer = null)
+    {
+        if (rows.Count > Options.MaxRows) throw new ArgumentException($"the shard was made for {Options.MaxRows} rows, got {rows.Count}");
+        if (rows.Table.Blocks > Options.KvBlocks || rows.Table.BlockSize != Options.BlockSize)
+            throw new ArgumentException($"the cache has {Options.KvBlocks} blocks of {Options.BlockSize}, the rows' table is for "
+                + $"{rows.Table.Blocks} of {rows.Table.BlockSize}");
+        (_context.Rows, _context.All2All, _context.Observer, _context.Epoch, _context.Step) = (rows, all2All, observer, epoch, step);
+        int angles = rows.Count * Config.HeadDim / 2;
+        _rotary.Fill(rows.Positions, _room.Cos.Floats(angles), _room.Sin.Floats(angles));
+        foreach (DecoderLayer layer in _layers) layer.Forward(_context, hidden);
+    }
+
+    /// <summary>Logits of some rows. hidden: [T, H]; rows: [n] indexes into it; logits: [n, V].</summary>
+    public void Logits(ReadOnlySpan<float> hidden, ReadOnlySpan<int> rows, Span<float> logits)
+    {
+        if (!Spec.Head) throw new InvalidOperationException("this shard has no head: only the last stage has logits");
+        if (rows.Length > Options.MaxRows) throw new ArgumentException($"the shard was made for {Options.MaxRows} rows, got {rows.Length}");
+        int width = Config.HiddenSize;
+        Span<float> chosen = _room.Mixed.Floats(rows.Length * width); // [n, H]
+        for (int i = 0; i < rows.Length; i++) hidden.Slice(rows[i] * width, width).CopyTo(chosen[(i * width)..]);
+        _context.Kernels.RmsNorm(chosen, _finalNorm, (float)Config.RmsNormEps, chosen);
+        _context.Kernels.Linear(chosen, _head, logits);
+    }
+
+    /// <summary>Gives cache and activations back.</summary>
+    public void Dispose()
+    {
+        Cache.Dispose();
+        _room.Dispose();
+    }
+}

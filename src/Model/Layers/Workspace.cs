@@ -1,0 +1,99 @@
+using Troupe.Devices.Kernels;
+using Troupe.Devices.Tensors;
+using Troupe.Model.Checkpoints;
+
+namespace Troupe.Model.Layers;
+
+/// <summary>
+/// The activations of a step, shared by all layers and made once for the largest step. T own rows, N received rows, H hidden, D head width,
+/// E experts, K experts per token, I intermediate.
+/// </summary>
+internal sealed class Workspace : IDisposable
+{
+    private readonly List<NativeBuffer> _all = [];
+
+    public Workspace(ModelConfig config, ShardSpec spec, ShardOptions options)
+    {
+        (int rows, int received) = (options.MaxRows, options.MaxRows * options.GroupSize);
+        int pairs = received * Math.Min(config.ExpertsPerToken, spec.Experts.Count);
+        int[] localOf = new int[config.Experts];
+        Array.Fill(localOf, -1);
+        for (int i = 0; i < spec.Experts.Count; i++) localOf[spec.Experts[i].Value] = i;
+        Arrivals = new ExpertRows(localOf, spec.Experts.Count, pairs);
+        Normed = Room(rows, config.HiddenSize);
+        Mixed = Room(rows, config.HiddenSize);
+        Queries = Room(rows, config.Heads * config.HeadDim);
+        Keys = Room(rows, config.KvHeads * config.HeadDim);
+        Values = Room(rows, config.KvHeads * config.HeadDim);
+        Attended = Room(rows, config.Heads * config.HeadDim);
+        Cos = Room(rows, config.HeadDim / 2);
+        Sin = Room(rows, config.HeadDim / 2);
+        Gate = Room(rows, config.IntermediateSize);
+        Up = Room(rows, config.IntermediateSize);
+        RouterLogits = Room(rows, config.Experts);
+        ExpertIds = Room(rows, config.ExpertsPerToken);
+        ExpertWeights = Room(rows, config.ExpertsPerToken);
+        Activation = Room(pairs, config.MoeIntermediateSize);
+        Partial = Room(received, config.Experts > 0 ? config.HiddenSize : 0);
+    }
+
+    /// <summary>What arrived, sorted by local expert.</summary>
+    public ExpertRows Arrivals { get; }
+
+    /// <summary>[T, H] after a norm: what attention and feed-forward read.</summary>
+    public NativeBuffer Normed { get; }
+
+    /// <summary>[T, H] what attention and feed-forward give back to the residual.</summary>
+    public NativeBuffer Mixed { get; }
+
+    /// <summary>[T, heads x D]</summary>
+    public NativeBuffer Queries { get; }
+
+    /// <summary>[T, KV heads x D]</summary>
+    public NativeBuffer Keys { get; }
+
+    /// <summary>[T, KV heads x D]</summary>
+    public NativeBuffer Values { get; }
+
+    /// <summary>[T, heads x D]</summary>
+    public NativeBuffer Attended { get; }
+
+    /// <summary>[T, D / 2] of this step's positions.</summary>
+    public NativeBuffer Cos { get; }
+
+    /// <summary>[T, D / 2] of this step's positions.</summary>
+    public NativeBuffer Sin { get; }
+
+    /// <summary>[T, I] of a dense layer.</summary>
+    public NativeBuffer Gate { get; }
+
+    /// <summary>[T, I] of a dense layer.</summary>
+    public NativeBuffer Up { get; }
+
+    /// <summary>[T, E]</summary>
+    public NativeBuffer RouterLogits { get; }
+
+    /// <summary>[T, K] int32</summary>
+    public NativeBuffer ExpertIds { get; }
+
+    /// <summary>[T, K]</summary>
+    public NativeBuffer ExpertWeights { get; }
+
+    /// <summary>[pairs, I] of an expert layer.</summary>
+    public NativeBuffer Activation { get; }
+
+    /// <summary>[N, H] weighted sums over the local experts.</summary>
+    public NativeBuffer Partial { get; }
+
+    /// <summary>Bytes in all.</summary>
+    public long Bytes => _all.Sum(buffer => buffer.Bytes);
+
+    public void Dispose() => _all.ForEach(buffer => buffer.Dispose());
+
+    private NativeBuffer Room(int rows, int width)
+    {
+        var buffer = NativeBuffer.OfFloats((long)rows * width);
+        _all.Add(buffer);
+        return buffer;
+    }
+}

@@ -1,0 +1,71 @@
+using Troupe.Devices.Collectives;
+using Troupe.Devices.Tests.All2All;
+using Troupe.Testing;
+using Xunit;
+
+namespace Troupe.Devices.Tests.Collectives;
+
+/// <summary>The wide loops do what the definition says, for every length.</summary>
+public sealed class RowMathTests
+{
+    private static readonly int[] Lengths = [0, 1, 7, 8, 15, 16, 17, 31, 100];
+
+    [Fact]
+    public void Rounding_to_bf16_takes_the_nearer_neighbour_and_the_even_one_at_a_tie()
+    {
+        foreach (int length in Lengths)
+        {
+            float[] values = Values(length), back = new float[length];
+            ushort[] narrow = new ushort[length];
+            RowMath.Narrow(values, narrow);
+            RowMath.Widen(narrow, back);
+            Assert.Equal(values.Select(Oracle.ToBf16).Select(BitConverter.SingleToUInt32Bits), back.Select(BitConverter.SingleToUInt32Bits));
+        }
+    }
+
+    [Fact]
+    public void Rounding_keeps_infinities_and_what_is_not_a_number()
+    {
+        float[] values = [.. Enumerable.Repeat(new[] { float.NaN, float.PositiveInfinity, float.NegativeInfinity, BitConverter.UInt32BitsToSingle(0x7F80_0001) }, 5)
+            .SelectMany(v => v)];
+        ushort[] narrow = new ushort[values.Length];
+        float[] back = new float[values.Length];
+        RowMath.Narrow(values, narrow);
+        RowMath.Widen(narrow, back);
+        Assert.Equal(values.Select(float.IsNaN), back.Select(float.IsNaN));
+        Assert.Equal(values.Where(float.IsInfinity), back.Where(float.IsInfinity));
+    }
+
+    [Fact]
+    public void Sums_are_those_of_plain_loops()
+    {
+        foreach (int length in Lengths)
+        {
+            float[] values = Values(length), sum = Values(length), expected = [.. Values(length).Select((v, i) => v + values[i])];
+            RowMath.Add(values, sum);
+            Assert.Equal(expected, sum);
+
+            ushort[] narrow = new ushort[length];
+            RowMath.Narrow(values, narrow);
+            expected = [.. sum.Select((v, i) => v + Oracle.ToBf16(values[i]))];
+            RowMath.Add(narrow, sum);
+            Assert.Equal(expected, sum);
+
+            RowMath.Begin(values, sum);
+            Assert.Equal(values.Select(v => BitConverter.SingleToUInt32Bits(0f + v)), sum.Select(BitConverter.SingleToUInt32Bits));
+            Assert.DoesNotContain(0x8000_0000u, sum.Select(BitConverter.SingleToUInt32Bits));
+        }
+    }
+
+    private static float[] Values(int length)
+    {
+        var random = Seed.For(nameof(RowMathTests));
+        return [.. Enumerable.Range(0, length).Select(i => (i % 5) switch
+        {
+            0 => -0f,
+            1 => BitConverter.UInt32BitsToSingle(0x3F80_8000), // a tie between even below and odd above
+            2 => BitConverter.UInt32BitsToSingle(0x3F81_8000), // and the other way round
+            _ => (float)((random.NextDouble() - 0.5) * Math.Pow(10, random.Next(-30, 30))),
+        })];
+    }
+}

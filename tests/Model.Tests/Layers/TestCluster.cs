@@ -1,0 +1,164 @@
+using System.Runtime.ExceptionServices;
+using Troupe.Devices.All2All;
+using Troupe.Devices.Kernels;
+using Troupe.Devices.Kernels.Cpu;
+using Troupe.Devices.Kernels.Reference;
+using Troupe.Devices.Tensors;
+using Troupe.Devices.Topology;
+using Troupe.Model.Cache;
+using Troupe.Model.Checkpoints;
+using Troupe.Model.Families;
+using Troupe.Model.Layers;
+
+namespace Troupe.Model.Tests.Layers;
+
+/// <summary>
+/// A model cut into stages x members inside one process: stages run one after the other, members of a stage on threads of their own. Each
+/// member is a replica with its own sequences.
+/// </summary>
+internal sealed class TestCluster : IDisposable
+{
+    public const int MaxRows = 512, Slots = 4, Blocks = 160, BlockSize = 16;
+    private readonly ModelShard[,] _shards;
+    private readonly IDevice[,] _devices;
+    private readonly InMemoryGroup[] _groups;
+    private readonly BlockTable[] _tables;
+    private readonly StepRows[] _rows;
+    private readonly float[][] _hidden;
+    private long _step;
+
+    public TestCluster(WeightSource source, ModelConfig config, Func<IDevice> device, int stages = 1, int members = 1,
+        ElementType kv = ElementType.F32)
+    {
+        Config = config;
+        _shards = new ModelShard[stages, members];
+        _devices = new IDevice[stages, members];
+        var placement = ExpertPlacement.Blocks(config.Experts, members);
+        var options = new ShardOptions { KvType = kv, KvBlocks = Blocks, BlockSize = BlockSize, MaxRows = MaxRows, GroupSize = members };
+        for (int s = 0; s < stages; s++)
+            for (int m = 0; m < members; m++)
+            {
+                _devices[s, m] = device();
+                _shards[s, m] = ModelShard.Create(source, config, ShardSpec.Of(config, s, stages, placement, m), _devices[s, m], options);
+            }
+        var shape = new All2AllShape(MaxRows, config.HiddenSize, Math.Max(1, config.ExpertsPerToken), RowType.Fp32);
+        _groups = [.. Enumerable.Range(0, stages).Select(_ => new InMemoryGroup(members, shape))];
+        _tables = [.. Enumerable.Range(0, members).Select(_ => new BlockTable(Slots, 40, Blocks, BlockSize))];
+        _rows = [.. _tables.Select(table => new StepRows(MaxRows, table))];
+        _hidden = [.. _rows.Select(_ => new float[MaxRows * config.HiddenSize])];
+    }
+
+    public ModelConfig Config { get; }
+
+    public IStepObserver? Observer { get; set; }
+
+    public static IDevice Reference() => new ReferenceDevice();
+
+    public static IDevice Cpu() => new CpuDevice(1);
+
+    public static IDevice CpuTwoThreads() => new CpuDevice(2);
+
+    public ModelShard Shard(int stage, int member) => _shards[stage, member];
+
+    public StepRows Rows(int member = 0) => _rows[member];
+
+    /// <summary>Gives a slot blocks that are neither consecutive nor in order.</summary>
+    public void Place(int slot, int positions, int member = 0)
+    {
+        int count = (positions + BlockSize - 1) / BlockSize;
+        int[] blocks = [.. Enumerable.Range(0, count).Select(i => (Blocks - 1 - slot - i * Slots) % Blocks)];
+        _tables[member].Set(slot, blocks);
+    }
+
+    /// <summary>Runs the rows that members have; afterwards each member's hidden states are those of the last stage.</summary>
+    public void Step()
+    {
+        _step++;
+        for (int stage = 0; stage < _shards.GetLength(0); stage++)
+        {
+            if (_rows.Length == 1)
+            {
+                Run(stage, 0);
+                continue;
+            }
+            var failures = new Exception?[_rows.Length];
+            int at = stage;
+            Thread[] threads = [.. Enumerable.Range(0, _rows.Length).Select(member => new Thread(() =>
+            {
+                try
+                {
+                    Run(at, member);
+                }
+                catch (Exception e)
+                {
+                    failures[member] = e;
+                }
+            }))];
+            foreach (Thread thread in threads) thread.Start();
+            foreach (Thread thread in threads) thread.Join();
+            if (failures.FirstOrDefault(e => e is not null) is { } failure) ExceptionDispatchInfo.Throw(failure);
+        }
+    }
+
+    /// <summary>Logits of a row of the last step.</summary>
+    public float[] Logits(int row, int member = 0)
+    {
+        float[] logits = new float[Config.VocabSize];
+        Logits(row, logits, member);
+        return logits;
+    }
+
+    public void Logits(int row, Span<float> logits, int member = 0) => _shards[_shards.GetLength(0) - 1, member]
+        .Logits(_hidden[member].AsSpan(0, _rows[member].Count * Config.HiddenSize), [row], logits);
+
+    /// <summary>Feeds tokens from a position on, in chunks, and returns the logits of every row.</summary>
+    public List<float[]> Feed(ReadOnlySpan<int> tokens, int from = 0, int slot = 0, int chunk = MaxRows, int member = 0)
+    {
+        var all = new List<float[]>();
+        for (int start = 0; start < tokens.Length; start += chunk)
+        {
+            foreach (StepRows rows in _rows) rows.Clear();
+            for (int i = start; i < Math.Min(start + chunk, tokens.Length); i++) _rows[member].Add(tokens[i], from + i, slot);
+            Step();
+            for (int row = 0; row < _rows[member].Count; row++) all.Add(Logits(row, member));
+        }
+        return all;
+    }
+
+    /// <summary>The next tokens, most likely each, after a prompt.</summary>
+    public int[] Greedy(ReadOnlySpan<int> prompt, int count, int slot = 0, int member = 0)
+    {
+        Place(slot, prompt.Length + count, member);
+        int[] tokens = new int[count];
+        float[] logits = Feed(prompt, slot: slot, member: member)[^1];
+        for (int i = 0; i < count; i++)
+        {
+            tokens[i] = ArgMax(logits);
+            if (i + 1 < count) logits = Feed([tokens[i]], prompt.Length + i, slot, member: member)[0];
+        }
+        return tokens;
+    }
+
+    public static int ArgMax(ReadOnlySpan<float> logits)
+    {
+        int best = 0;
+        for (int i = 1; i < logits.Length; i++)
+            if (logits[i] > logits[best]) best = i;
+        return best;
+    }
+
+    public void Dispose()
+    {
+        foreach (ModelShard shard in _shards) shard.Dispose();
+        foreach (IDevice device in _devices) device.Dispose();
+        foreach (InMemoryGroup group in _groups) group.Dispose();
+    }
+
+    private void Run(int stage, int member)
+    {
+        StepRows rows = _rows[member];
+        Span<float> hidden = _hidden[member].AsSpan(0, rows.Count * Config.HiddenSize);
+        if (stage == 0) _shards[0, member].Embed(rows, hidden);
+        _shards[stage, member].RunLayers(rows, hidden, _groups[stage][member], new Epoch(1), new StepId(_step), Observer);
+    }
+}

@@ -1,0 +1,105 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Troupe.Model.Tokenizer;
+using Troupe.Testing;
+using Xunit;
+
+namespace Troupe.Model.Tests.Tokenizer;
+
+public sealed class TextPartsTests
+{
+    [Theory]
+    [InlineData("gpt2")]
+    [InlineData("qwen")]
+    public void Texts_are_cut_where_the_reference_cuts_them(string pattern)
+    {
+        PreTokenizerKind kind = pattern == "gpt2" ? PreTokenizerKind.Gpt2 : PreTokenizerKind.Qwen;
+        foreach (JsonElement golden in Golden.Beside("pieces.json").GetProperty("cases").EnumerateArray())
+        {
+            string[] wanted = golden.Texts(pattern);
+            string text = string.Concat(wanted);
+            var got = new List<string>();
+            for (int at = 0, end; at < text.Length; at = end) got.Add(text[at..(end = PreTokenizer.End(kind, text, at))]);
+            Assert.Equal(wanted, got);
+        }
+    }
+
+    [Fact]
+    public void Composition_of_mixed_marks_is_that_of_the_reference()
+    {
+        foreach (JsonElement golden in Golden.Beside("nfc.json").GetProperty("cases").EnumerateArray())
+            Assert.Equal(golden[1].GetString(), Nfc.Normalize(golden[0].GetString()!));
+    }
+
+    [Fact]
+    public void Composition_of_every_code_point_is_that_of_the_reference()
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        for (int code = 0; code <= 0x10FFFF; code++)
+            if (Rune.IsValid(code)) hash.AppendData(Encoding.UTF8.GetBytes(Nfc.Normalize(new Rune(code).ToString()) + "\n"));
+        Assert.Equal(Golden.Beside("nfc.json").Text("every_code_point_sha256"), Convert.ToHexStringLower(hash.GetHashAndReset()));
+    }
+
+    [Fact]
+    public void Composed_text_stays_the_same_object()
+    {
+        string text = "plain, Größe, Привет, 天气, 안녕";
+        Assert.Same(text, Nfc.Normalize(text));
+    }
+
+    [Fact]
+    public void Both_ways_to_merge_agree_with_the_definition()
+    {
+        Random random = Seed.For(nameof(Both_ways_to_merge_agree_with_the_definition));
+        for (int round = 0; round < 400; round++)
+        {
+            (int Left, int Right, int Merged)[] table = RandomMerges(random);
+            var merges = new BytePairMerges(table);
+            int[] ids = [.. Enumerable.Range(0, random.Next(1, BytePairMerges.ShortPiece + 1)).Select(_ => random.Next(4))];
+            int[] wanted = ByDefinition(table, ids), quick = [.. ids], heaped = [.. ids];
+            Assert.Equal(wanted, quick[..merges.MergeShort(quick)]);
+            Assert.Equal(wanted, heaped[..merges.MergeLong(heaped)]);
+        }
+    }
+
+    [Fact]
+    public void A_long_piece_is_merged_as_the_definition_says()
+    {
+        Random random = Seed.For(nameof(A_long_piece_is_merged_as_the_definition_says));
+        (int Left, int Right, int Merged)[] table = RandomMerges(random);
+        int[] ids = [.. Enumerable.Range(0, 2000).Select(_ => random.Next(4))], got = [.. ids];
+        Assert.Equal(ByDefinition(table, ids), got[..new BytePairMerges(table).Merge(got)]);
+    }
+
+    /// <summary>Merges over four letters, each of two symbols that exist by then; now and then two pairs give one symbol.</summary>
+    private static (int, int, int)[] RandomMerges(Random random)
+    {
+        var pairs = new HashSet<(int, int)>();
+        var table = new List<(int, int, int)>();
+        for (int made = 4; made < 24; made++)
+        {
+            (int left, int right) = (random.Next(made), random.Next(made));
+            if (pairs.Add((left, right))) table.Add((left, right, random.Next(5) == 0 ? random.Next(made) : made));
+        }
+        return [.. table];
+    }
+
+    private static int[] ByDefinition((int Left, int Right, int Merged)[] table, int[] ids)
+    {
+        var symbols = ids.ToList();
+        while (true)
+        {
+            (int Rank, int At) best = (int.MaxValue, 0);
+            for (int at = 0; at + 1 < symbols.Count; at++)
+            {
+                (int, int) pair = (symbols[at], symbols[at + 1]);
+                int rank = Array.FindIndex(table, merge => (merge.Left, merge.Right) == pair);
+                if (rank >= 0 && rank < best.Rank) best = (rank, at);
+            }
+            if (best.Rank == int.MaxValue) return [.. symbols];
+            symbols[best.At] = table[best.Rank].Merged;
+            symbols.RemoveAt(best.At + 1);
+        }
+    }
+}
