@@ -29,6 +29,9 @@ internal abstract record MembershipInput
     /// <summary>A gossip interval passed.</summary>
     public sealed record GossipTick : MembershipInput;
 
+    /// <summary>It is our turn to move members on. To be given when <see cref="Membership.MayLead"/>, as a step of its own: each is an event.</summary>
+    public sealed record Lead : MembershipInput;
+
     /// <summary>Joining members may become WeaklyUp: there was no convergence for long.</summary>
     public sealed record AllowWeaklyUp : MembershipInput;
 }
@@ -70,9 +73,12 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
 
     public bool IsLeader => SelfMember is not null && Gossip.Leader(Self)?.UniqueAddress == Self;
 
+    /// <summary>We lead, everybody has seen the state, and there is something to decide.</summary>
+    public bool MayLead => IsLeader && Gossip.IsConverged(Self) && !ReferenceEquals(Lead(), Gossip);
+
     public (Membership, ImmutableArray<MembershipOutput>) Step(MembershipInput input)
     {
-        var next = Apply(input, out var direct).Settle();
+        var next = Apply(input, out var direct).Stamp();
         var targets = next.Targets(this, input).Select(node => new MembershipOutput(node, Welcome: false));
         return (next with { Round = next.Round + 1 }, [.. direct, .. targets]);
     }
@@ -99,6 +105,8 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
                 return Observe(observed.Unreachable);
             case MembershipInput.ReadyToExit ready:
                 return this with { Ready = Ready.Add(ready.Node) };
+            case MembershipInput.Lead when MayLead:
+                return this with { Gossip = Lead() };
             case MembershipInput.AllowWeaklyUp when IsLeader:
                 return this with { Gossip = Reachable(MemberStatus.Joining).Aggregate(Gossip, (g, m) => g.With(m.With(MemberStatus.WeaklyUp))) };
             default:
@@ -137,26 +145,16 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
         return this with { Gossip = Gossip with { Observations = Gossip.Observations.SetItem(Self, mine) } };
     }
 
-    /// <summary>Notes that we have seen the state, and lets us act on it if we lead, until nothing changes any more.</summary>
-    private Membership Settle()
+    /// <summary>Notes that we have seen the state.</summary>
+    private Membership Stamp()
     {
-        var at = this;
-        while (at.SelfMember is not null)
-        {
-            var mine = at.Gossip.Observations.GetValueOrDefault(Self) ?? new Observation(0, [], 0);
-            if (mine.Seen != at.Gossip.Digest)
-            {
-                mine = mine with { Version = mine.Version + 1, Seen = at.Gossip.Digest };
-                at = at with { Gossip = at.Gossip with { Observations = at.Gossip.Observations.SetItem(Self, mine) } };
-            }
-            if (!at.IsLeader || !at.Gossip.IsConverged(Self)) return at;
-            var moved = at.Lead();
-            if (ReferenceEquals(moved, at.Gossip)) return at;
-            at = at with { Gossip = moved };
-        }
-        return at;
+        var mine = Gossip.Observations.GetValueOrDefault(Self) ?? new Observation(0, [], 0);
+        if (SelfMember is null || mine.Seen == Gossip.Digest) return this;
+        mine = mine with { Version = mine.Version + 1, Seen = Gossip.Digest };
+        return this with { Gossip = Gossip with { Observations = Gossip.Observations.SetItem(Self, mine) } };
     }
 
+    /// <summary>What the leader decides; the same object if there is nothing to decide.</summary>
     private Gossip Lead()
     {
         var gossip = Gossip;

@@ -69,6 +69,7 @@ internal sealed class MembershipSimulation(Random random, int minMembers = 1)
             foreach (var other in Nodes.Keys) _wire.Add((other, new MembershipInput.ReadyToExit(node)));
         }
         if (after.IsExpelled) Nodes.Remove(node);
+        else if (after.MayLead) Apply(node, new MembershipInput.Lead());
     }
 
     /// <summary>Delivers one message of the many, any of them; or loses it.</summary>
