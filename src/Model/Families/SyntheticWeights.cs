@@ -4,9 +4,9 @@ using Troupe.Model.Checkpoints;
 namespace Troupe.Model.Families;
 
 /// <summary>
-/// Random bf16 weights of any shape that is asked for, to measure models that nobody has here. A tensor depends on seed and name only, so that
-/// ranks agree without a file. Matrices are uniform with variance 1 / inputs, which keeps hidden states near 1, and the embedding with variance
-/// 1, so that tokens differ and spread over the experts; vectors (norms) are 1. Owns its memory; one thread at a time.
+/// Random bf16 weights of any shape that is asked for, to measure models that nobody has here. A tensor depends on seed and name only, so
+/// that ranks agree without a file. Matrices are uniform with variance 1 / inputs, which keeps hidden states near 1, and the embedding with
+/// variance 1, so that tokens differ and spread over the experts; vectors (norms) are 1. Owns its memory; one thread at a time.
 /// </summary>
 public sealed unsafe class SyntheticWeights(ulong seed) : IDisposable
 {

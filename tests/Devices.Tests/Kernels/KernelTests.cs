@@ -174,9 +174,12 @@ public sealed class KernelTests : IDisposable
     {
         IKernels kernels = _devices[0].Kernels;
         Weight weight = _values.Weight(3, 5);
-        Assert.Contains("whole rows of 5, got 9", Assert.Throws<ArgumentException>(() => kernels.Linear(new float[9], weight, new float[6])).Message);
-        Assert.Contains("must have 6 values, got 5", Assert.Throws<ArgumentException>(() => kernels.Linear(new float[10], weight, new float[5])).Message);
-        Assert.Contains("in [0, 3), got 3", Assert.Throws<ArgumentOutOfRangeException>(() => kernels.Gather(weight, [3], new float[5])).Message);
+        Refused<ArgumentException>("whole rows of 5, got 9", () => kernels.Linear(new float[9], weight, new float[6]));
+        Refused<ArgumentException>("must have 6 values, got 5", () => kernels.Linear(new float[10], weight, new float[5]));
+        Refused<ArgumentOutOfRangeException>("in [0, 3), got 3", () => kernels.Gather(weight, [3], new float[5]));
+
+        static void Refused<T>(string reason, Action call) where T : Exception =>
+            Assert.Contains(reason, Assert.Throws<T>(call).Message, StringComparison.Ordinal);
     }
 
     private static void Rounds_(Action round)

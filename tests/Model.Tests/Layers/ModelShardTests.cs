@@ -143,6 +143,17 @@ public sealed class ModelShardTests : IDisposable
         }
     }
 
+    [Fact]
+    public void A_step_without_rows_anywhere_passes_and_serves_nothing()
+    {
+        using var cluster = new TestCluster(_checkpoint.Get, _checkpoint.Config, TestCluster.CpuTwoThreads, stages: 2, members: 3);
+        var heard = new Recorder();
+        cluster.Observer = heard;
+        cluster.Step();
+        Assert.Equal(3, heard.Points.Count(p => p.Phase == StepPhase.Combine));
+        cluster.Shard(1, 0).Logits([], [], []);
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -190,6 +201,9 @@ public sealed class ModelShardTests : IDisposable
     {
         public List<StepPoint> Points { get; } = [];
 
-        public void At(StepPoint point) => Points.Add(point);
+        public void At(StepPoint point)
+        {
+            lock (Points) Points.Add(point);
+        }
     }
 }

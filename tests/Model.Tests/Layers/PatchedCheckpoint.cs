@@ -13,7 +13,8 @@ internal sealed class PatchedCheckpoint : IDisposable
 
     public PatchedCheckpoint(string model)
     {
-        foreach (string file in Directory.GetFiles(Golden.Folder(model))) File.Copy(file, Path.Combine(_folder.Path, Path.GetFileName(file)));
+        foreach (string file in Directory.GetFiles(Golden.Folder(model)))
+            File.Copy(file, Path.Combine(_folder.Path, Path.GetFileName(file)));
     }
 
     public Checkpoint Open() => Checkpoint.Open(_folder.Path);
@@ -29,8 +30,9 @@ internal sealed class PatchedCheckpoint : IDisposable
     /// <summary>Says that a bf16 tensor is f16.</summary>
     public void CallF16(string tensor) => Change(tensor, (file, entry, _) =>
     {
-        byte[] wrong = Encoding.UTF8.GetBytes(entry.GetRawText()), right = Encoding.UTF8.GetBytes(entry.GetRawText().Replace("\"BF16\"", "\"F16\" "));
-        right.CopyTo(file.AsSpan(file.AsSpan().IndexOf(wrong)));
+        string wrong = entry.GetRawText();
+        byte[] right = Encoding.UTF8.GetBytes(wrong.Replace("\"BF16\"", "\"F16\" "));
+        right.CopyTo(file.AsSpan(file.AsSpan().IndexOf(Encoding.UTF8.GetBytes(wrong))));
     });
 
     public void Dispose() => _folder.Dispose();
