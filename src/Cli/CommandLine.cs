@@ -19,7 +19,12 @@ internal static class CommandLine
         RootCommand root = Verbs.Tree.Create(shell);
         foreach (Option option in root.Options)
         {
-            if (option is HelpOption) option.Action = help;
+            if (option is HelpOption)
+            {
+                option.Action = help;
+                option.Aliases.Clear(); // Of -h, -?, /h and /? only the first cannot be a prompt.
+                option.Aliases.Add("-h");
+            }
             if (option is VersionOption) option.Action = new VersionText();
         }
         try

@@ -6,8 +6,6 @@ namespace Troupe.Cli;
 /// <summary>Says what is wrong with a command line in one line, with the nearest word that would have been right.</summary>
 internal static class ParseProblem
 {
-    private const int NearEnough = 3;
-
     /// <summary>The first problem, and where to read on; null where there is none.</summary>
     public static string? Of(ParseResult parsed, RootCommand root)
     {
@@ -47,7 +45,7 @@ internal static class ParseProblem
     {
         bool option = word.StartsWith('-');
         IEnumerable<string> known = option ? command.Options.Select(o => o.Name) : command.Subcommands.Select(c => c.Name);
-        string? near = known.Select(k => (Word: k, Distance: Distance(word.Split('=')[0], k))).Where(k => k.Distance <= NearEnough)
+        string? near = known.Select(k => (Word: k, Distance: Distance(word.Split('=')[0], k))).Where(k => k.Distance <= 1 + (k.Word.Length / 5))
             .OrderBy(k => k.Distance).Select(k => k.Word).FirstOrDefault();
         string kind = option ? "option" : command.Subcommands.Count > 0 ? "verb" : "argument";
         return $"unknown {kind} '{word}'{(near is null ? "" : $"; did you mean {near}?")}";

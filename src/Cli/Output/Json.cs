@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Troupe.Cli.Measures;
 
 namespace Troupe.Cli.Output;
 
@@ -8,6 +9,8 @@ namespace Troupe.Cli.Output;
 [JsonSerializable(typeof(RequestResult))]
 [JsonSerializable(typeof(List<RequestResult>))]
 [JsonSerializable(typeof(DevicesResult))]
+[JsonSerializable(typeof(PerplexityResult))]
+[JsonSerializable(typeof(VerifyResult))]
 [JsonSerializable(typeof(UpResult))]
 [JsonSerializable(typeof(CancelResult))]
 internal sealed partial class CliJson : JsonSerializerContext;

@@ -13,6 +13,8 @@ internal static class Tree
         root.Directives.Clear();
         root.Add(TestVerb.Create(shell));
         root.Add(GenerateVerb.Create(shell));
+        root.Add(EvalVerb.Create(shell));
+        root.Add(VerifyVerb.Create(shell));
         root.Add(NodeVerb.Create(shell));
         root.Add(InspectVerbs.Status(shell));
         root.Add(InspectVerbs.Members(shell));
