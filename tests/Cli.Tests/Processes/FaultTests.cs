@@ -36,10 +36,10 @@ public sealed class FaultTests
     [Fact]
     public async Task A_rank_that_is_stopped_is_named_after_the_deadline_of_the_configuration()
     {
-        await using ProcessWorld world = await ProcessWorld.StartAsync(2, 2, "troupe.fabric { kind = shm, wait-deadline = 2s }");
+        await using ProcessWorld world = await ProcessWorld.StartAsync(2, 2, "troupe.fabric { kind = shm, wait-deadline = 6s }");
         IReadOnlyList<RequestOutcome> outcomes = await Run(world, () => ProcessWorld.Signal(world.Pids[1], "STOP"));
         Assert.All(outcomes, o => Assert.Equal("error", o.FinishReason));
-        Assert.Contains(outcomes, o => o.Error.Contains("rank 1 did not answer within 2 s", StringComparison.Ordinal));
+        Assert.Contains(outcomes, o => o.Error.Contains("rank 1 did not answer within 6 s", StringComparison.Ordinal));
     }
 
     private static Task<IReadOnlyList<RequestOutcome>> Run(ProcessWorld world, Action onceAllRun)
