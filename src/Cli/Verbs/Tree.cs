@@ -22,6 +22,7 @@ internal static class Tree
         root.Add(InspectVerbs.Leave(shell));
         root.Add(InspectVerbs.Down(shell));
         root.Add(TokenizeVerb.Create(shell));
+        root.Add(BenchVerb.Create(shell));
         root.Add(DevicesVerb.Create(shell));
         return root;
     }
