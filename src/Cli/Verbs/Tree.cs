@@ -15,9 +15,13 @@ internal static class Tree
         root.Add(GenerateVerb.Create(shell));
         root.Add(EvalVerb.Create(shell));
         root.Add(VerifyVerb.Create(shell));
+        root.Add(UpVerb.Create(shell));
         root.Add(NodeVerb.Create(shell));
+        root.Add(SubmitVerb.Create(shell));
+        root.Add(CancelVerb.Create(shell));
         root.Add(InspectVerbs.Status(shell));
         root.Add(InspectVerbs.Members(shell));
+        root.Add(WatchVerb.Create(shell));
         root.Add(InspectVerbs.Explain(shell));
         root.Add(InspectVerbs.Leave(shell));
         root.Add(InspectVerbs.Down(shell));
