@@ -11,18 +11,19 @@ public static class Ranks
     public static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
     /// <summary>Options for tests: a fixed secret, deadlines long enough for a busy machine.</summary>
-    public static FabricOptions Options { get; } = new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(60), [.. Enumerable.Range(1, 16).Select(i => (byte)i)]);
+    public static FabricOptions Options { get; } =
+        new(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(60), [.. Enumerable.Range(1, FabricOptions.SecretBytes).Select(i => (byte)i)]);
 
     /// <summary>A session name that no other test uses.</summary>
     public static string NewSession() => $"test-{Guid.NewGuid():N}";
 
     /// <summary>
-    /// Runs <paramref name="body"/> on every rank of a connected fabric. When one rank throws, the others are aborted and its exception is thrown here.
+    /// Runs <paramref name="body"/> on every rank of a connected fabric. When one rank throws, the others are aborted and its exception is
+    /// thrown here.
     /// </summary>
     public static void Run(FabricKind kind, World world, WindowPlan plan, Action<IFabric> body, FabricOptions? options = null)
     {
-        Exception? cause = null;
-        var outcomes = Outcomes(kind, world, plan, fabric =>
+        var (_, first) = RunAll(kind, world, plan, fabric =>
         {
             try
             {
@@ -30,51 +31,63 @@ public static class Ranks
             }
             catch (Exception failed)
             {
-                Interlocked.CompareExchange(ref cause, failed, null);
                 fabric.Abort(fabric.Self, $"failed in a test: {failed.Message}");
                 throw;
             }
         }, options);
-        if ((cause ?? outcomes.FirstOrDefault(outcome => outcome is not null)) is { } first) ExceptionDispatchInfo.Throw(first);
+        if (first is not null) ExceptionDispatchInfo.Throw(first);
     }
 
     /// <summary>As <see cref="Run"/>, but hands back what each rank threw (null: nothing), in rank order, and aborts nobody.</summary>
-    public static IReadOnlyList<Exception?> Outcomes(FabricKind kind, World world, WindowPlan plan, Action<IFabric> body, FabricOptions? options = null)
+    public static IReadOnlyList<Exception?> Outcomes(
+        FabricKind kind, World world, WindowPlan plan, Action<IFabric> body, FabricOptions? options = null) =>
+        RunAll(kind, world, plan, body, options).Outcomes;
+
+    private static (Exception?[] Outcomes, Exception? First) RunAll(
+        FabricKind kind, World world, WindowPlan plan, Action<IFabric> body, FabricOptions? options)
     {
         var hub = new InProcessHub();
         string session = NewSession();
-        var descriptors = new string[world.Size];
+        string[] descriptors = [.. world.Ranks.Select(_ => "")];
         var outcomes = new Exception?[world.Size];
-        using var opened = new CountdownEvent(world.Size);
-        using var finished = new CountdownEvent(world.Size);
-        foreach (var rank in world.Ranks)
-        {
-            new Thread(() =>
+        Exception? first = null;
+        var opened = new CountdownEvent(world.Size);
+        var connected = new CountdownEvent(world.Size); // an abort of a quick rank must not hit a slow one's set-up
+        Thread[] threads =
+        [
+            .. world.Ranks.Select(rank => new Thread(() =>
             {
-                bool counted = false;
+                var toCount = new Queue<CountdownEvent>([opened, connected]);
                 try
                 {
                     var setup = new FabricSetup(world, rank, new Epoch(1), plan, options ?? Options, session);
                     using var endpoint = Fabrics.Open(kind, setup, hub);
                     descriptors[rank.Value] = endpoint.Descriptor;
-                    counted = true;
-                    opened.Signal();
+                    toCount.Dequeue().Signal();
                     opened.Wait(Limit);
                     using var fabric = endpoint.Connect(descriptors);
+                    toCount.Dequeue().Signal();
+                    connected.Wait(Limit);
                     body(fabric);
                 }
                 catch (Exception failed)
                 {
                     outcomes[rank.Value] = failed;
+                    Interlocked.CompareExchange(ref first, failed, null);
                 }
                 finally
                 {
-                    if (!counted) opened.Signal();
-                    finished.Signal();
+                    foreach (var left in toCount) left.Signal();
                 }
-            }) { IsBackground = true, Name = rank.ToString() }.Start();
-        }
-        if (!finished.Wait(Limit)) throw new TimeoutException($"{finished.CurrentCount} of {world.Size} ranks did not end within {Limit}");
-        return outcomes;
+            })
+            {
+                IsBackground = true,
+                Name = rank.ToString(),
+            }),
+        ];
+        foreach (var thread in threads) thread.Start();
+        foreach (var thread in threads)
+            if (!thread.Join(Limit)) throw new TimeoutException($"{thread.Name} of {world.Size} ranks did not end within {Limit}");
+        return (outcomes, first);
     }
 }

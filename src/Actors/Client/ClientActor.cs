@@ -76,7 +76,7 @@ public sealed class ClientActor : ReceiveActor, IWithTimers
     {
         if (_schedulers.Count > 0) return;
         _connected = connected;
-        if (connected.LifelinePort > 0 && !_attaching)
+        if (connected.Token.Length > 0 && !_attaching)
         {
             IActorRef self = Self;
             _attaching = true;

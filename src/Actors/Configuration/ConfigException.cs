@@ -1,6 +1,8 @@
 namespace Troupe.Actors.Configuration;
 
-/// <summary>A configuration that we refuse. The message is one line for the person who wrote it: where, which key, what was got and what is wanted.</summary>
+/// <summary>
+/// A configuration that we refuse. The message is one line for the person who wrote it: where, which key, what was got and what is wanted.
+/// </summary>
 public sealed class ConfigException : Exception
 {
     /// <summary>A problem in one line.</summary>
@@ -21,5 +23,6 @@ public sealed class ConfigException : Exception
     /// <param name="key">The full key.</param>
     /// <param name="got">The value as written.</param>
     /// <param name="wanted">What would be accepted, as "a whole number of at least 1".</param>
-    public static ConfigException Value(string where, string key, string got, string wanted) => new($"{where}: {key} wants {wanted}, got {got}");
+    public static ConfigException Value(string where, string key, string got, string wanted) =>
+        new($"{where}: {key} wants {wanted}, got {got}");
 }

@@ -2,7 +2,9 @@ using Akka.Configuration;
 
 namespace Troupe.Actors.Configuration;
 
-/// <summary>Settings from several texts over hocon/reference.conf: what the strongest sets wins, and every message knows which one that was.</summary>
+/// <summary>
+/// Settings from several texts over hocon/reference.conf: what the strongest sets wins, and every message knows which one that was.
+/// </summary>
 public sealed class ConfigLayers
 {
     private readonly HoconText[] _texts;

@@ -1,9 +1,9 @@
 namespace Troupe.Actors.Configuration;
 
 /// <summary>
-/// Reads a HOCON text strictly and refuses whatever Akka.NET's parser would misread without a word: it takes <c>+=</c> for part of a key, an extra
-/// brace for the end of the file, a missing value for the next line's key, and loops for ever on a stray character in an array. Akka.NET's own
-/// parser then reads only what passed here.
+/// Reads a HOCON text strictly and refuses whatever Akka.NET's parser would misread without a word: it takes <c>+=</c> for part of a key,
+/// an extra brace for the end of the file, a missing value for the next line's key, and loops for ever on a stray character in an array.
+/// Akka.NET's own parser then reads only what passed here.
 /// </summary>
 public static class HoconCheck
 {
@@ -36,7 +36,9 @@ public static class HoconCheck
         if (!cursor.AtEnd) throw cursor.Refuse($"{cursor.Shown} after the closing brace of the settings: remove it, or the brace above it");
     }
 
-    /// <summary>The fields of one object, to its closing brace; <paramref name="opened"/> is the line of its opening one, 0 for a file without.</summary>
+    /// <summary>
+    /// The fields of one object, to its closing brace; <paramref name="opened"/> is the line of its opening one, 0 for a file without.
+    /// </summary>
     private static void Fields(HoconCursor cursor, HoconKeys keys, string prefix, int opened, int depth)
     {
         if (depth > MaxDepth) throw cursor.Refuse($"more than {MaxDepth} objects and arrays inside each other");
@@ -141,7 +143,8 @@ public static class HoconCheck
             cursor.SkipLines();
             if (cursor.AtEnd) throw cursor.Refuse($"the file ends before the [ of line {opened} is closed: add a ]");
             if (cursor.Take(']')) return;
-            if (cursor.Peek == ',') throw cursor.Refuse("a comma without an element before it on its line would add an empty one: move or remove it");
+            if (cursor.Peek == ',')
+                throw cursor.Refuse("a comma without an element before it on its line would add an empty one: move or remove it");
             if (cursor.Peek == '}') throw cursor.Refuse($"this }} stands inside the [ of line {opened}, which is not closed: add a ]");
             if (cursor.Peek is '{' or '[') Value(cursor, keys, path + HoconKeys.Element, cursor.Line, depth);
             else Pieces(cursor, keys, path, inArray: true);

@@ -22,7 +22,8 @@ internal sealed class HoconCursor(string name, string text)
 
     /// <summary>The character here as a message shows it.</summary>
     public string Shown => AtEnd ? "the end" : Peek == '\n' ? "the end of the line"
-        : char.IsControl(Peek) || char.IsWhiteSpace(Peek) || Peek is '\uFEFF' or '\u200B' ? $"the invisible character U+{(int)Peek:X4}" : $"'{Peek}'";
+        : char.IsControl(Peek) || char.IsWhiteSpace(Peek) || Peek is '\uFEFF' or '\u200B' ? $"the invisible character U+{(int)Peek:X4}"
+            : $"'{Peek}'";
 
     public ConfigException Refuse(string problem) => ConfigException.At(name, Line, problem);
 
@@ -81,7 +82,8 @@ internal sealed class HoconCursor(string name, string text)
         var value = new StringBuilder();
         while (Peek != '"')
         {
-            if (AtEnd || Peek == '\n') throw Refuse("this line ends inside a quoted text: close it with \", or write \\n, or use \"\"\" for several lines");
+            if (AtEnd || Peek == '\n')
+                throw Refuse("this line ends inside a quoted text: close it with \", or write \\n, or use \"\"\" for several lines");
             value.Append(Peek == '\\' ? Escape() : Next());
         }
         Take('"');

@@ -1,6 +1,9 @@
 namespace Troupe.Actors.Configuration;
 
-/// <summary>The keys seen so far, and the rules between them: Akka.NET loses settings where a key changes its kind, or is set by a reference and again.</summary>
+/// <summary>
+/// The keys seen so far, and the rules between them: Akka.NET loses settings where a key changes its kind, or is set by a reference and
+/// again.
+/// </summary>
 internal sealed class HoconKeys(string name)
 {
     private readonly List<HoconKey> _all = [];
@@ -33,9 +36,11 @@ internal sealed class HoconKeys(string name)
             bool leads = _last.ContainsKey(reference.Target)
                 || Parents(reference.Target).Any(p => _last.TryGetValue(p, out HoconKey? parent) && parent.Kind == HoconKind.Reference);
             if (!leads)
-                throw ConfigException.At(name, reference.Line, $"${{{reference.Target}}} names no key of this text; Akka.NET looks nowhere else");
+                throw ConfigException.At(name, reference.Line,
+                    $"${{{reference.Target}}} names no key of this text; Akka.NET looks nowhere else");
             if (Overlaps(reference.Key, reference.Target) || Returns(reference, [], proved))
-                throw ConfigException.At(name, reference.Line, $"${{{reference.Target}}} leads back to itself, and Akka.NET would overflow its stack");
+                throw ConfigException.At(name, reference.Line,
+                    $"${{{reference.Target}}} leads back to itself, and Akka.NET would overflow its stack");
         }
     }
 
@@ -55,14 +60,17 @@ internal sealed class HoconKeys(string name)
         if (_last.TryGetValue(path, out HoconKey? before))
         {
             if (before.Kind == HoconKind.Reference || kind == HoconKind.Reference)
-                throw ConfigException.At(name, line, $"{path} was set in line {before.Line} already, and next to a reference one of both is lost: keep one");
+                throw ConfigException.At(name, line,
+                    $"{path} was set in line {before.Line} already, and next to a reference one of both is lost: keep one");
             if ((before.Kind == HoconKind.Object) != (kind == HoconKind.Object))
-                throw ConfigException.At(name, line, $"{path} is {Named(kind)} here and {Named(before.Kind)} in line {before.Line}: keep one");
+                throw ConfigException.At(name, line,
+                    $"{path} is {Named(kind)} here and {Named(before.Kind)} in line {before.Line}: keep one");
         }
         _last[path] = new HoconKey(path, line, kind);
     }
 
-    private static string Named(HoconKind kind) => kind switch { HoconKind.Object => "an object", HoconKind.Array => "an array", _ => "text" };
+    private static string Named(HoconKind kind) =>
+        kind switch { HoconKind.Object => "an object", HoconKind.Array => "an array", _ => "text" };
 
     private static bool Overlaps(string a, string b) => a == b || Under(a, b) || Under(b, a);
 

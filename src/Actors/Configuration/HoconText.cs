@@ -30,7 +30,8 @@ public sealed record HoconText(string Name, string Text, IReadOnlyList<HoconKey>
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new ConfigException($"{path}: cannot be read: {(e is FileNotFoundException or DirectoryNotFoundException ? "no such file" : e.Message)}", e);
+            throw new ConfigException(
+                $"{path}: cannot be read: {(e is FileNotFoundException or DirectoryNotFoundException ? "no such file" : e.Message)}", e);
         }
         return Parse(path, text);
     }

@@ -52,7 +52,8 @@ public static class KnownKeys
     }
 
     private static string Holds(string path) =>
-        string.Join(", ", All.Where(k => k.StartsWith(path + ".", StringComparison.Ordinal)).Select(k => k[(path.Length + 1)..].Split('.')[0]).Distinct());
+        string.Join(", ", All.Where(k => k.StartsWith(path + ".", StringComparison.Ordinal))
+            .Select(k => k[(path.Length + 1)..].Split('.')[0]).Distinct());
 
     /// <summary>Edits of one letter (insert, remove, replace) from one text to the other: Levenshtein 1966.</summary>
     private static int Distance(string a, string b)

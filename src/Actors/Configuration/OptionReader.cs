@@ -4,7 +4,9 @@ using Akka.Configuration.Hocon;
 
 namespace Troupe.Actors.Configuration;
 
-/// <summary>Reads values with their types and ranges. Every refusal names the text and line it comes from, the key, the value and what is wanted.</summary>
+/// <summary>
+/// Reads values with their types and ranges. Every refusal names the text and line it comes from, the key, the value and what is wanted.
+/// </summary>
 internal sealed class OptionReader(ConfigLayers layers)
 {
     public string Text(string key, bool mayBeEmpty = false)

@@ -5,7 +5,10 @@ using Troupe.Devices.Topology;
 
 namespace Troupe.Actors.Configuration;
 
-/// <summary>Between HOCON and <see cref="TroupeOptions"/>, both ways side by side: each key of hocon/reference.conf is read once and written once here.</summary>
+/// <summary>
+/// Between HOCON and <see cref="TroupeOptions"/>, both ways side by side: each key of hocon/reference.conf is read once and written once
+/// here.
+/// </summary>
 internal static class OptionText
 {
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(1);
@@ -26,7 +29,8 @@ internal static class OptionText
         var read = new OptionReader(layers);
         string name = read.Text("troupe.cluster-name");
         // Akka.NET's rule for the name of an actor system.
-        if (!s_systemName.IsMatch(name)) throw read.Refuse("troupe.cluster-name", "letters, digits and '-', starting with a letter or digit");
+        if (!s_systemName.IsMatch(name))
+            throw read.Refuse("troupe.cluster-name", "letters, digits and '-', starting with a letter or digit");
         Layout layout = ReadLayout(read);
         return new TroupeOptions(
             name,
@@ -60,7 +64,8 @@ internal static class OptionText
     public static string Write(TroupeOptions options)
     {
         var text = new StringBuilder("troupe {\n");
-        foreach ((string key, string value) in Values(options)) text.Append("  ").Append(key).Append(" = ").Append(HoconText.Quote(value)).Append('\n');
+        foreach ((string key, string value) in Values(options))
+            text.Append("  ").Append(key).Append(" = ").Append(HoconText.Quote(value)).Append('\n');
         return text.Append("}\n").ToString();
     }
 

@@ -12,7 +12,8 @@ public static class ReferenceConfig
     private static HoconText Read()
     {
         using Stream stream = typeof(ReferenceConfig).Assembly.GetManifestResourceStream(Resource)
-            ?? throw new InvalidOperationException($"{Resource} is not in {typeof(ReferenceConfig).Assembly.GetName().Name}: see its project file");
+            ?? throw new InvalidOperationException(
+                $"{Resource} is not in {typeof(ReferenceConfig).Assembly.GetName().Name}: see its project file");
         using var reader = new StreamReader(stream);
         return HoconText.Parse("hocon/reference.conf", reader.ReadToEnd());
     }

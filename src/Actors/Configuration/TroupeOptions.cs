@@ -20,7 +20,9 @@ public sealed record TroupeOptions(
     /// <summary>The defaults of hocon/reference.conf.</summary>
     public static TroupeOptions Default { get; } = Read(new ConfigLayers());
 
-    /// <summary>All of it as HOCON, which <see cref="Read"/> reads back to an equal value; a parent process hands it to its children.</summary>
+    /// <summary>
+    /// All of it as HOCON, which <see cref="Read"/> reads back to an equal value; a parent process hands it to its children.
+    /// </summary>
     public string ToHocon() => OptionText.Write(this);
 }
 
@@ -74,7 +76,8 @@ public sealed record RoutingOptions(string Strategy, int History);
 /// <param name="RequestTimeout">From arrival to the last token.</param>
 /// <param name="KvTokens">Positions of KV cache per replica; null for auto.</param>
 /// <param name="BlockSize">Positions per block.</param>
-public sealed record SchedulerOptions(int MaxQueue, int MaxRunning, int PrefillChunk, TimeSpan RequestTimeout, int? KvTokens, int BlockSize);
+public sealed record SchedulerOptions(int MaxQueue, int MaxRunning, int PrefillChunk, TimeSpan RequestTimeout, int? KvTokens,
+    int BlockSize);
 
 /// <summary>troupe.limits: bounds on one request.</summary>
 public sealed record LimitOptions(int PromptBytes, int MaxTokens, int StopStrings, int StopBytes);
@@ -85,4 +88,5 @@ public sealed record LimitOptions(int PromptBytes, int MaxTokens, int StopString
 /// <param name="JoinDeadline">For all ranks to join.</param>
 /// <param name="DrainDeadline">For running requests to end.</param>
 /// <param name="AbortReport">For survivors to say what they know.</param>
-public sealed record ControlOptions(string LifelineHost, int LifelinePort, TimeSpan JoinDeadline, TimeSpan DrainDeadline, TimeSpan AbortReport);
+public sealed record ControlOptions(string LifelineHost, int LifelinePort, TimeSpan JoinDeadline, TimeSpan DrainDeadline,
+    TimeSpan AbortReport);

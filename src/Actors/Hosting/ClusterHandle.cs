@@ -89,16 +89,16 @@ public sealed class ClusterHandle : IAsyncDisposable
         if (_disposed) return;
         _disposed = true;
         using var grace = new CancellationTokenSource(ExitGrace);
-        if (_ended.Task.IsCompleted)
+        try
         {
-            try
-            {
-                await Task.WhenAll(_ranks.Select(r => r.WaitAsync(grace.Token)));
-            }
-            catch (OperationCanceledException)
-            {
-                // A rank that hangs (SIGSTOP, a stuck driver) is ended below.
-            }
+            // Asked to stop, ranks end by themselves; whoever still wanted something from them was told.
+            _coordinator.Tell(new BeginDrain(), ActorRefs.NoSender);
+            await _ended.Task.WaitAsync(grace.Token);
+            await Task.WhenAll(_ranks.Select(r => r.WaitAsync(grace.Token)));
+        }
+        catch (OperationCanceledException)
+        {
+            // A rank that hangs (SIGSTOP, a stuck driver) is ended below.
         }
         foreach (RankProcess rank in _ranks) rank.Dispose();
         Task terminated = _system.Terminate();

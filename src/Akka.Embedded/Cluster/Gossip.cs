@@ -21,8 +21,9 @@ internal sealed record Gossip(
     /// <summary>How many removed members are remembered: far more than can be in gossip that still travels.</summary>
     public const int MaxRemoved = 128;
 
+    // Members are equal whatever their status; without this comparer the dictionary would not take a change of it.
     public static readonly Gossip Empty = new(
-        ImmutableSortedDictionary<UniqueAddress, Member>.Empty,
+        ImmutableSortedDictionary.Create<UniqueAddress, Member>(null, ReferenceEqualityComparer.Instance),
         ImmutableDictionary<UniqueAddress, Observation>.Empty,
         ImmutableDictionary<UniqueAddress, Tombstone>.Empty);
 

@@ -29,6 +29,9 @@ internal abstract record MembershipInput
     /// <summary>A gossip interval passed.</summary>
     public sealed record GossipTick : MembershipInput;
 
+    /// <summary>It is our turn to move members on. To be given when <see cref="Membership.MayLead"/>, as a step of its own: each is an event.</summary>
+    public sealed record Lead : MembershipInput;
+
     /// <summary>Joining members may become WeaklyUp: there was no convergence for long.</summary>
     public sealed record AllowWeaklyUp : MembershipInput;
 }
@@ -70,9 +73,12 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
 
     public bool IsLeader => SelfMember is not null && Gossip.Leader(Self)?.UniqueAddress == Self;
 
+    /// <summary>We lead, everybody has seen the state, and there is something to decide.</summary>
+    public bool MayLead => IsLeader && Gossip.IsConverged(Self) && !ReferenceEquals(Lead(), Gossip);
+
     public (Membership, ImmutableArray<MembershipOutput>) Step(MembershipInput input)
     {
-        var next = Apply(input, out var direct).Settle();
+        var next = Apply(input, out var direct).Stamp();
         var targets = next.Targets(this, input).Select(node => new MembershipOutput(node, Welcome: false));
         return (next with { Round = next.Round + 1 }, [.. direct, .. targets]);
     }
@@ -86,8 +92,6 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
                 return OnJoin(join, out direct);
             case MembershipInput.Welcomed welcomed when Gossip.Members.IsEmpty && welcomed.Gossip.Members.ContainsKey(Self):
                 return this with { Gossip = welcomed.Gossip };
-            case MembershipInput.Received received when Gossip.Members.IsEmpty && received.Gossip.Removed.ContainsKey(Self):
-                return this with { Gossip = received.Gossip };
             case MembershipInput.Received received when Knows(received):
                 return this with { Gossip = Gossip.Merge(received.Gossip) };
             case MembershipInput.Received { From: var from } when Gossip.Removed.ContainsKey(from):
@@ -101,6 +105,8 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
                 return Observe(observed.Unreachable);
             case MembershipInput.ReadyToExit ready:
                 return this with { Ready = Ready.Add(ready.Node) };
+            case MembershipInput.Lead when MayLead:
+                return this with { Gossip = Lead() };
             case MembershipInput.AllowWeaklyUp when IsLeader:
                 return this with { Gossip = Reachable(MemberStatus.Joining).Aggregate(Gossip, (g, m) => g.With(m.With(MemberStatus.WeaklyUp))) };
             default:
@@ -126,10 +132,9 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
             ? this : this with { Gossip = Gossip.With(new Member(join.Node, MemberStatus.Joining, Member.NotUpYet, join.Roles, join.Version)) };
     }
 
-    /// <summary>Gossip counts only between members of one cluster.</summary>
-    private bool Knows(MembershipInput.Received received) =>
-        Gossip.Members.ContainsKey(received.From)
-        && (received.Gossip.Members.ContainsKey(Self) || received.Gossip.Removed.ContainsKey(Self));
+    /// <summary>Gossip counts only between members of one cluster; but who says that we are removed may be newer than what we know.</summary>
+    private bool Knows(MembershipInput.Received received) => received.Gossip.Removed.ContainsKey(Self)
+        || (Gossip.Members.ContainsKey(received.From) && received.Gossip.Members.ContainsKey(Self));
 
     private Membership Observe(ImmutableSortedSet<UniqueAddress> unreachable)
     {
@@ -140,26 +145,16 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
         return this with { Gossip = Gossip with { Observations = Gossip.Observations.SetItem(Self, mine) } };
     }
 
-    /// <summary>Notes that we have seen the state, and lets us act on it if we lead, until nothing changes any more.</summary>
-    private Membership Settle()
+    /// <summary>Notes that we have seen the state.</summary>
+    private Membership Stamp()
     {
-        var at = this;
-        while (at.SelfMember is not null)
-        {
-            var mine = at.Gossip.Observations.GetValueOrDefault(Self) ?? new Observation(0, [], 0);
-            if (mine.Seen != at.Gossip.Digest)
-            {
-                mine = mine with { Version = mine.Version + 1, Seen = at.Gossip.Digest };
-                at = at with { Gossip = at.Gossip with { Observations = at.Gossip.Observations.SetItem(Self, mine) } };
-            }
-            if (!at.IsLeader || !at.Gossip.IsConverged(Self)) return at;
-            var moved = at.Lead();
-            if (ReferenceEquals(moved, at.Gossip)) return at;
-            at = at with { Gossip = moved };
-        }
-        return at;
+        var mine = Gossip.Observations.GetValueOrDefault(Self) ?? new Observation(0, [], 0);
+        if (SelfMember is null || mine.Seen == Gossip.Digest) return this;
+        mine = mine with { Version = mine.Version + 1, Seen = Gossip.Digest };
+        return this with { Gossip = Gossip with { Observations = Gossip.Observations.SetItem(Self, mine) } };
     }
 
+    /// <summary>What the leader decides; the same object if there is nothing to decide.</summary>
     private Gossip Lead()
     {
         var gossip = Gossip;
@@ -186,11 +181,11 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
         if (Gossip.Members.IsEmpty) return targets;
         bool changed = Gossip.Digest != before.Gossip.Digest;
         var received = input as MembershipInput.Received;
-        if (received is not null)
+        if (received is not null && before.Knows(received))
         {
-            bool sawNew = Gossip.Observations.GetValueOrDefault(Self) != before.Gossip.Observations.GetValueOrDefault(Self);
-            if (Gossip.Digest != received.Gossip.Digest || sawNew) targets.Add(received.From);
-            if (sawNew && Gossip.Leader(Self) is { } leader) targets.Add(leader.UniqueAddress);
+            // They do not know yet what we know, or that we have seen it.
+            if (Gossip.Digest != received.Gossip.Digest || MyVersion(received.Gossip) < MyVersion(Gossip)) targets.Add(received.From);
+            if (changed && Gossip.Leader(Self) is { } leader) targets.Add(leader.UniqueAddress);
         }
         if (changed || input is MembershipInput.GossipTick)
         {
@@ -204,6 +199,8 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
         }
         return [.. targets.Distinct().Where(node => node != Self)];
     }
+
+    private long MyVersion(Gossip gossip) => gossip.Observations.GetValueOrDefault(Self)?.Version ?? 0;
 
     private IEnumerable<Member> Reachable(MemberStatus? status)
     {

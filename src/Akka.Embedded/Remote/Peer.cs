@@ -21,7 +21,7 @@ internal sealed class Peer(RemoteTransport transport, Address address)
     private readonly Queue<Outgoing> _queue = new();
     private readonly List<Connection> _connections = [];
     private readonly List<int> _quarantined = [];
-    private long _queuedBytes, _gatedUntilMs;
+    private long _queuedBytes, _gatedUntilMs, _failureLoggedMs;
     private bool _pumping, _connecting, _retired;
 
     public Address Address => address;
@@ -51,6 +51,23 @@ internal sealed class Peer(RemoteTransport transport, Address address)
 
     /// <summary>Messages become dead letters at once: the last attempt to connect has just failed.</summary>
     public bool IsGated => _gatedUntilMs > transport.NowMs;
+
+    /// <summary>Lets the next message try to connect at once.</summary>
+    public void Ungate()
+    {
+        lock (_gate) _gatedUntilMs = 0;
+    }
+
+    /// <summary>Whether a failure to connect is worth a line in the log: once in 10 s.</summary>
+    public bool IsNews()
+    {
+        lock (_gate)
+        {
+            bool news = _failureLoggedMs == 0 || transport.NowMs - _failureLoggedMs >= 10_000;
+            if (news) _failureLoggedMs = transport.NowMs;
+            return news;
+        }
+    }
 
     /// <summary>Frames that still wait for the socket.</summary>
     public int Queued

@@ -10,7 +10,11 @@ namespace Akka.Remote;
 /// <summary>What ProviderHooks calls for `akka.actor.provider` remote and cluster.</summary>
 internal static class RemoteProvider
 {
-    public static IRemoteTransport Create(ActorSystemImpl system) => new RemoteTransport(system);
+    public static IRemoteTransport Create(ActorSystemImpl system)
+    {
+        if (system.Settings.Config.GetString("akka.actor.provider") == "cluster") system.Settings.InjectTopLevelFallback(Cluster.ClusterSettings.Reference);
+        return new RemoteTransport(system);
+    }
 }
 
 /// <summary>
@@ -98,6 +102,9 @@ internal sealed class RemoteTransport : IRemoteTransport
         if (address == LocalAddress || address.Port is null || _peers.Count >= MaxPeers || _stopping) return null;
         return _peers.AddOrUpdate(address, at => new Peer(this, at), (at, old) => old.IsRetired ? new Peer(this, at) : old);
     }
+
+    /// <summary>Another incarnation than this one answers at that address.</summary>
+    public bool IsOtherIncarnation(Address address, int uid) => PeerFor(address) is { Uid: not 0 and var known } && known != uid;
 
     /// <summary>Calls a peer. It ends in Peer.Established or Peer.ConnectFailed.</summary>
     public async Task ConnectAsync(Peer peer)
@@ -256,8 +263,9 @@ internal sealed class RemoteTransport : IRemoteTransport
     private void Failed(Peer peer, Exception cause)
     {
         if (!peer.ConnectFailed() || _stopping) return;
-        Log.Warning("No connection to {0}, its messages are dead letters for {1}: {2}", peer.Address, Settings.GateClosedFor, cause.Message);
         System.EventStream.Publish(new AssociationErrorEvent(cause, LocalAddress, peer.Address, false));
+        if (!peer.IsNews()) return;
+        Log.Warning("No connection to {0}, its messages are dead letters for {1}: {2}", peer.Address, Settings.GateClosedFor, cause.Message);
     }
 
     private void KeepHouse()

@@ -6,11 +6,12 @@ using Troupe.Devices.Topology;
 namespace Troupe.Devices.All2All;
 
 /// <summary>
-/// The strategy that always works: dispatch sends all rows of every rank to every other, with ids and weights, in one exchange; each rank runs its own
-/// experts on all rows; combine sends every rank the partial sums of its rows. On T tokens per rank each rank sends T H values each way.
-/// <para>In a group of several ranks every row and every partial sum is rounded to the row type, a rank's own too, so that a token's result does not
-/// depend on which rank it came from. A group of one rank copies and rounds nothing: its handle points at the caller's rows, which must stay in place
-/// (unmanaged or pinned memory) and unchanged until Combine.</para>
+/// The strategy that always works: dispatch sends all rows of every rank to every other, with ids and weights, in one exchange; each rank
+/// runs its own experts on all rows; combine sends every rank the partial sums of its rows. On T tokens per rank each rank sends T H
+/// values each way.
+/// <para>In a group of several ranks every row and every partial sum is rounded to the row type, a rank's own too, so that a token's
+/// result does not depend on which rank it came from. A group of one rank copies and rounds nothing: its handle points at the caller's
+/// rows, which must stay in place (unmanaged or pinned memory) and unchanged until Combine.</para>
 /// </summary>
 public sealed unsafe class AllGatherReduceScatter : IAll2All
 {
@@ -56,7 +57,8 @@ public sealed unsafe class AllGatherReduceScatter : IAll2All
     }
 
     /// <inheritdoc/>
-    public DispatchHandle Dispatch(StepPoint at, ReadOnlySpan<float> hidden, ReadOnlySpan<int> experts, ReadOnlySpan<float> weights, int tokens)
+    public DispatchHandle Dispatch(
+        StepPoint at, ReadOnlySpan<float> hidden, ReadOnlySpan<int> experts, ReadOnlySpan<float> weights, int tokens)
     {
         CheckDispatch(hidden, experts, weights, tokens);
         hidden = hidden[..(tokens * _shape.Hidden)];
@@ -175,8 +177,8 @@ public sealed unsafe class AllGatherReduceScatter : IAll2All
         int parts = _exchange.Wait(member);
         var theirs = parts == 0 ? default : MemoryMarshal.Read<StepHeader>(_exchange.Received<byte>(member, HeaderPart));
         if (_sent.Agrees(theirs)) return theirs;
-        string reason = $"sent {theirs} where {_fabric.Self} sent {_sent}: all but the count of rows must be equal, and rows within capacity";
-        throw _exchange.Abort(member, reason);
+        throw _exchange.Abort(member, $"sent {theirs} where {_fabric.Self} sent {_sent}: "
+            + "all but the count of rows must be equal, and rows within capacity");
     }
 
     private DispatchHandle Alone(ReadOnlySpan<float> hidden, ReadOnlySpan<int> experts, ReadOnlySpan<float> weights, int tokens)
@@ -200,12 +202,15 @@ public sealed unsafe class AllGatherReduceScatter : IAll2All
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (_handle.Pending) throw new InvalidOperationException("the last dispatch was not combined: each Dispatch needs its Combine");
         if ((uint)tokens > (uint)_shape.MaxTokens)
-            throw new ArgumentOutOfRangeException(nameof(tokens), $"{tokens} rows do not fit {_shape.MaxTokens}: split the batch, or reserve a larger shape");
+        {
+            throw new ArgumentOutOfRangeException(nameof(tokens),
+                $"{tokens} rows do not fit {_shape.MaxTokens}: split the batch, or reserve a larger shape");
+        }
         long values = (long)tokens * _shape.Hidden, slots = (long)tokens * _shape.TopK;
         if (hidden.Length < values || experts.Length < slots || weights.Length < slots)
         {
-            throw new ArgumentException($"{tokens} rows of hidden {_shape.Hidden} and top-k {_shape.TopK} need {values} values and {slots} ids and weights, "
-                + $"got {hidden.Length}, {experts.Length} and {weights.Length}", nameof(hidden));
+            throw new ArgumentException($"{tokens} rows of hidden {_shape.Hidden} and top-k {_shape.TopK} need {values} values "
+                + $"and {slots} ids and weights, got {hidden.Length}, {experts.Length} and {weights.Length}", nameof(hidden));
         }
     }
 

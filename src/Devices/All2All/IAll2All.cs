@@ -21,12 +21,13 @@ public enum RowType
 }
 
 /// <summary>
-/// One way to do dispatch and combine over one expert-parallel group. Calls come from the executor thread, in the same order on all ranks of the
-/// group; each Dispatch is followed by the Combine of its handle. Every rank takes part in each, zero rows included.
-/// <para>Results are bit for bit those of the reference at equal row type. In a group of several ranks each row is rounded once to the row type before
-/// experts see it, and each rank's partial sum (over its local experts in ascending expert order, fp32) once before it is added: on every rank, the
-/// token's own too, so that a token's result does not depend on which rank it came from. Partial sums are added in ascending rank order, starting from
-/// +0 (so that a rank that hits no expert of a row may send zeros or nothing). A group of one rank rounds nothing.</para>
+/// One way to do dispatch and combine over one expert-parallel group. Calls come from the executor thread, in the same order on all ranks
+/// of the group; each Dispatch is followed by the Combine of its handle. Every rank takes part in each, zero rows included.
+/// <para>Results are bit for bit those of the reference at equal row type. In a group of several ranks each row is rounded once to the row
+/// type before experts see it, and each rank's partial sum (over its local experts in ascending expert order, fp32) once before it is
+/// added: on every rank, the token's own too, so that a token's result does not depend on which rank it came from. Partial sums are added
+/// in ascending rank order, starting from +0 (so that a rank that hits no expert of a row may send zeros or nothing). A group of one rank
+/// rounds nothing.</para>
 /// </summary>
 public interface IAll2All : IDisposable
 {
@@ -34,24 +35,25 @@ public interface IAll2All : IDisposable
     string Name { get; }
 
     /// <summary>
-    /// Sends this rank's rows to where their experts are. <paramref name="hidden"/>: [T, H]; <paramref name="experts"/>: [T, K] expert ids of the
-    /// whole model, -1 for a masked slot; <paramref name="weights"/>: [T, K]. The point names epoch, step and layer for headers and errors.
-    /// The handle may point at the caller's memory (a group of one rank does): keep it unmanaged or pinned, and unchanged until Combine.
+    /// Sends this rank's rows to where their experts are. <paramref name="hidden"/>: [T, H]; <paramref name="experts"/>: [T, K] expert ids
+    /// of the whole model, -1 for a masked slot; <paramref name="weights"/>: [T, K]. The point names epoch, step and layer for headers and
+    /// errors. The handle may point at the caller's memory (a group of one rank does): keep it unmanaged or pinned, and unchanged until
+    /// Combine.
     /// </summary>
     /// <returns>The rows that arrived here; valid until Combine.</returns>
     DispatchHandle Dispatch(StepPoint at, ReadOnlySpan<float> hidden, ReadOnlySpan<int> experts, ReadOnlySpan<float> weights, int tokens);
 
     /// <summary>
-    /// Sends partial sums back and adds them up. <paramref name="partial"/>: [N, H] for the N rows of the handle, each the weighted sum over this
-    /// rank's experts, zeros where it holds none of the row's; <paramref name="output"/>: [T, H], overwritten, apart from the partial sums in memory.
-    /// Consumes the handle.
+    /// Sends partial sums back and adds them up. <paramref name="partial"/>: [N, H] for the N rows of the handle, each the weighted sum
+    /// over this rank's experts, zeros where it holds none of the row's; <paramref name="output"/>: [T, H], overwritten, apart from the
+    /// partial sums in memory. Consumes the handle.
     /// </summary>
     void Combine(StepPoint at, DispatchHandle handle, ReadOnlySpan<float> partial, Span<float> output);
 }
 
 /// <summary>
-/// What a dispatch brought to this rank: N rows of the whole group, of which some choose experts that live here. Single use: Combine consumes it.
-/// The object is reused by its strategy from dispatch to dispatch, so that the step's path allocates nothing.
+/// What a dispatch brought to this rank: N rows of the whole group, of which some choose experts that live here. Single use: Combine
+/// consumes it. The object is reused by its strategy from dispatch to dispatch, so that the step's path allocates nothing.
 /// </summary>
 public sealed unsafe class DispatchHandle
 {

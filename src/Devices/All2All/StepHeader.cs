@@ -5,8 +5,8 @@ using Troupe.Devices.Topology;
 namespace Troupe.Devices.All2All;
 
 /// <summary>
-/// What every rank says first in every dispatch and every combine: all but the count of rows must be equal in the group. This is how ranks that skip
-/// all other agreement notice that they do not do the same.
+/// What every rank says first in every dispatch and every combine: all but the count of rows must be equal in the group. This is how ranks
+/// that skip all other agreement notice that they do not do the same.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct StepHeader

@@ -30,8 +30,8 @@ public static class Strategies
     public static string NameOf(Strategy strategy) => Table.First(entry => entry.Strategy == strategy).Name;
 
     /// <summary>
-    /// The strategy to use for a name that a user wrote. Never fails: a name that is unknown, or known but not built, falls back with a warning that
-    /// says what was asked, what is used, and why.
+    /// The strategy to use for a name that a user wrote. Never fails: a name that is unknown, or known but not built, falls back with a
+    /// warning that says what was asked, what is used, and why.
     /// </summary>
     public static Resolution Resolve(string name)
     {
@@ -40,19 +40,23 @@ public static class Strategies
             bool deprecated = entry.Deprecated.Contains(name, StringComparer.Ordinal);
             if (entry.Name != name && !deprecated && !entry.Also.Contains(name, StringComparer.Ordinal)) continue;
             if (!entry.Available) return FallBack(name, $"{entry.Name} is not available in this build");
-            return new Resolution(entry.Strategy, deprecated ? $"strategy '{name}' is an old name, {entry.Name} is used: write {entry.Name}" : null);
+            if (!deprecated) return new Resolution(entry.Strategy, null);
+            return new Resolution(entry.Strategy, $"strategy '{name}' is an old name, {entry.Name} is used: write {entry.Name}");
         }
         return FallBack(name, $"no strategy has this name; known are {string.Join(", ", Names)}");
     }
 
     /// <summary>
-    /// Reserves what a strategy needs for groups of this size and shape, and hands back how to make it once the fabric stands. Every rank of the world
-    /// makes this reservation.
+    /// Reserves what a strategy needs for groups of this size and shape, and hands back how to make it once the fabric stands. Every rank
+    /// of the world makes this reservation.
     /// </summary>
     public static Func<IFabric, RankGroup, IAll2All> Reserve(Strategy strategy, WindowPlan plan, int members, All2AllShape shape)
     {
         if (strategy != Strategy.AllGatherReduceScatter)
-            throw new ArgumentOutOfRangeException(nameof(strategy), $"{NameOf(strategy)} is not available in this build: Resolve says what to use");
+        {
+            throw new ArgumentOutOfRangeException(nameof(strategy),
+                $"{NameOf(strategy)} is not available in this build: Resolve says what to use");
+        }
         var window = AllGatherReduceScatter.Reserve(plan, members, shape);
         return (fabric, group) => new AllGatherReduceScatter(fabric, group, shape, window);
     }

@@ -45,9 +45,10 @@ public sealed class Communicator : ICommunicator
             throw new ArgumentException($"a message of {bytes.Length} bytes with a header of {Unsafe.SizeOf<THeader>()} does not fit "
                 + $"{_plan.Shape.MessageBytes} and {MaxHeaderBytes}: reserve larger messages", nameof(values));
         }
+        const int slots = CommunicatorPlan.MessageSlots;
         long message = ++_sent[member];
         if (_plan.Shape.Rendezvous) _fabric.Wait(to, _plan.PostedFlag, (ulong)message);
-        else if (message > CommunicatorPlan.MessageSlots) _fabric.Wait(to, _plan.TakenFlag, (ulong)(message - CommunicatorPlan.MessageSlots));
+        else if (message > slots) _fabric.Wait(to, _plan.TakenFlag, (ulong)(message - slots));
 
         var prefix = new Prefix { Message = message, HeaderBytes = Unsafe.SizeOf<THeader>(), ValueBytes = bytes.Length };
         MemoryMarshal.Write(prefix.Header, header);
@@ -80,9 +81,9 @@ public sealed class Communicator : ICommunicator
         var target = MemoryMarshal.AsBytes(values);
         if (prefix.Message != message || prefix.HeaderBytes != Unsafe.SizeOf<THeader>() || (uint)prefix.ValueBytes > (uint)target.Length)
         {
-            string reason = $"sent message {prefix.Message} with a header of {prefix.HeaderBytes} bytes and {prefix.ValueBytes} bytes of values where "
-                + $"{_fabric.Self} expected message {message}, a header of {Unsafe.SizeOf<THeader>()} and at most {target.Length}";
-            throw Exchange.Abort(member, reason);
+            throw Exchange.Abort(member, $"sent message {prefix.Message} with a header of {prefix.HeaderBytes} bytes "
+                + $"and {prefix.ValueBytes} bytes of values where {_fabric.Self} expected message {message}, "
+                + $"a header of {Unsafe.SizeOf<THeader>()} and at most {target.Length}");
         }
         header = MemoryMarshal.Read<THeader>(prefix.Header);
         int length = prefix.ValueBytes;
@@ -191,8 +192,8 @@ public sealed class Communicator : ICommunicator
     {
         int member = Group.IndexOf(peer);
         if (sends ? _plan.Allows(Position, member) : _plan.Allows(member, Position)) return member;
-        throw new InvalidOperationException($"{_fabric.Self} cannot {(sends ? "send to" : "receive from")} {peer}: the communicator was planned "
-            + $"for {Group.Size} members with senders: {_plan.Shape.Senders}");
+        throw new InvalidOperationException($"{_fabric.Self} cannot {(sends ? "send to" : "receive from")} {peer}: "
+            + $"the communicator was planned for {Group.Size} members with senders: {_plan.Shape.Senders}");
     }
 
     private struct Prefix

@@ -29,15 +29,15 @@ public sealed record CommunicatorShape(int Members)
     public Senders Senders { get; init; }
 
     /// <summary>
-    /// Whether Send returns only once the receiver has come to its Receive, as on a device fabric without buffers. Otherwise it returns as soon as one
-    /// of two slots is free.
+    /// Whether Send returns only once the receiver has come to its Receive, as on a device fabric without buffers. Otherwise it returns as
+    /// soon as one of two slots is free.
     /// </summary>
     public bool Rendezvous { get; init; }
 }
 
 /// <summary>
-/// Window space for communicators of one shape. Every rank of the world reserves it once; groups that share no rank (the stages of a world, the
-/// pipelines of its replicas) use the same reservation at the same time.
+/// Window space for communicators of one shape. Every rank of the world reserves it once; groups that share no rank (the stages of a
+/// world, the pipelines of its replicas) use the same reservation at the same time.
 /// </summary>
 public sealed class CommunicatorPlan
 {

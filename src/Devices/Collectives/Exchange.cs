@@ -6,11 +6,12 @@ using Troupe.Devices.Topology;
 namespace Troupe.Devices.Collectives;
 
 /// <summary>
-/// The one move under all collectives: every member of a group sends every other a few parts of any size, and reads what the others sent in place.
+/// The one move under all collectives: every member of a group sends every other a few parts of any size, and reads what the others sent
+/// in place.
 /// <code>Begin; Add(member, part)...; Post; for each other member: Wait(member), Received(member, part)</code>
 /// All members call it equally often. What was received stays valid until this member's next Post.
-/// <para>Why two slots suffice, with one message each way: a member that fills slot n mod 2 for exchange n + 2 has completed exchange n + 1, so each
-/// other member has posted n + 1, and a member posts only when it is done with what it received in n.</para>
+/// <para>Why two slots suffice, with one message each way: a member that fills slot n mod 2 for exchange n + 2 has completed exchange n +
+/// 1, so each other member has posted n + 1, and a member posts only when it is done with what it received in n.</para>
 /// </summary>
 public sealed class Exchange
 {
@@ -96,7 +97,8 @@ public sealed class Exchange
         }
     }
 
-    /// <summary>Returns once another member's parts are here; ends with <see cref="FabricException"/> as <see cref="IFabric.Wait"/> does.</summary>
+    /// <summary>Returns once another member's parts are here; ends with <see cref="FabricException"/> as <see cref="IFabric.Wait"/>
+    /// does.</summary>
     /// <returns>How many parts came.</returns>
     public int Wait(int member)
     {
@@ -110,7 +112,8 @@ public sealed class Exchange
         return header.Parts;
     }
 
-    /// <summary>A part that another member sent, in place: <see cref="Wait"/> for the member first. Valid until this member's next Post.</summary>
+    /// <summary>A part that another member sent, in place: <see cref="Wait"/> for the member first. Valid until this member's next
+    /// Post.</summary>
     public ReadOnlySpan<T> Received<T>(int member, int part)
         where T : unmanaged
     {

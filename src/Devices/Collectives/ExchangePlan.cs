@@ -3,8 +3,9 @@ using Troupe.Devices.Fabric;
 namespace Troupe.Devices.Collectives;
 
 /// <summary>
-/// Window space for one <see cref="Exchange"/> at a time between the members of a group: at each member two slots per other member, used in turn.
-/// Every rank of the world reserves it, for groups of the same size; groups that share no rank may use the same reservation at the same time.
+/// Window space for one <see cref="Exchange"/> at a time between the members of a group: at each member two slots per other member, used
+/// in turn. Every rank of the world reserves it, for groups of the same size; groups that share no rank may use the same reservation at
+/// the same time.
 /// </summary>
 public sealed class ExchangePlan
 {

@@ -4,9 +4,9 @@ using Troupe.Devices.Topology;
 namespace Troupe.Devices.Collectives;
 
 /// <summary>
-/// Collectives and messages of one explicit group. Calls come from the executor thread; a collective is called by all members in the same order. Sizes
-/// may differ per member and be zero. Sums add in ascending order of members from +0: the same bits on every run and every fabric.
-/// A wait that fails ends with <see cref="FabricException"/>.
+/// Collectives and messages of one explicit group. Calls come from the executor thread; a collective is called by all members in the same
+/// order. Sizes may differ per member and be zero. Sums add in ascending order of members from +0: the same bits on every run and every
+/// fabric. A wait that fails ends with <see cref="FabricException"/>.
 /// </summary>
 public interface ICommunicator
 {
@@ -31,8 +31,8 @@ public interface ICommunicator
         where T : unmanaged;
 
     /// <summary>
-    /// Says that this member is ready for the next message of another: a rendezvous Send returns from here on. Only needed to send before one
-    /// receives; <see cref="Receive"/> does it by itself.
+    /// Says that this member is ready for the next message of another: a rendezvous Send returns from here on. Only needed to send before
+    /// one receives; <see cref="Receive"/> does it by itself.
     /// </summary>
     void PostReceive(RankId from);
 

@@ -40,8 +40,8 @@ internal static class RowMath
     }
 
     /// <summary>
-    /// sum = +0 + row: every sum starts from +0, so that it is never -0, and adding a zero of either sign, or nothing, makes no difference of bits.
-    /// The spans may be the same.
+    /// sum = +0 + row: every sum starts from +0, so that it is never -0, and adding a zero of either sign, or nothing, makes no difference
+    /// of bits. The spans may be the same.
     /// </summary>
     public static void Begin(ReadOnlySpan<float> row, Span<float> sum)
     {

@@ -7,7 +7,8 @@ internal static class Bounds
 {
     public static void CheckRegion(Region region, long planBytes)
     {
-        if (region.Offset < 0 || region.Length is < 0 or > int.MaxValue || region.Offset > planBytes - region.Length) ThrowRegion(region, planBytes);
+        if (region.Offset < 0 || region.Length is < 0 or > int.MaxValue || region.Offset > planBytes - region.Length)
+            ThrowRegion(region, planBytes);
     }
 
     public static void CheckFlag(int flag, int flags)

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Troupe.Devices.Fabric;
 
 /// <summary>
-/// What a rank publishes about its half of a fabric: an address and who it is. Every rank checks all of them before it touches anything, so that a
-/// difference is told in the same words everywhere.
+/// What a rank publishes about its half of a fabric: an address and who it is. Every rank checks all of them before it touches anything,
+/// so that a difference is told in the same words everywhere.
 /// </summary>
 internal static class FabricDescriptor
 {
@@ -13,7 +13,8 @@ internal static class FabricDescriptor
     public static string Of(FabricSetup setup, string address)
     {
         var id = FabricIdentity.Of(setup);
-        return string.Join(Separator, address, id.Version, id.Epoch, id.WorldSize, id.Rank, id.PlanBytes, id.Flags, id.PlanSignature.ToString("x16"));
+        return string.Join(Separator,
+            address, id.Version, id.Epoch, id.WorldSize, id.Rank, id.PlanBytes, id.Flags, id.PlanSignature.ToString("x16"));
     }
 
     /// <summary>The addresses of all ranks.</summary>
@@ -21,13 +22,19 @@ internal static class FabricDescriptor
     public static string[] Addresses(FabricSetup setup, IReadOnlyList<string> descriptors)
     {
         if (descriptors.Count != setup.World.Size)
-            throw new FabricSetupException(setup.Self, $"got {descriptors.Count} descriptors for {setup.World.Size} ranks: one each, in rank order");
+        {
+            throw new FabricSetupException(setup.Self,
+                $"got {descriptors.Count} descriptors for {setup.World.Size} ranks: one each, in rank order");
+        }
         var mine = FabricIdentity.Of(setup);
         string[] addresses = new string[descriptors.Count];
         for (int rank = 0; rank < addresses.Length; rank++)
         {
             if (!TryRead(descriptors[rank], mine.Magic, out addresses[rank], out var theirs))
-                throw new FabricSetupException(setup.Self, $"'{descriptors[rank]}', given for rank {rank}, describes no fabric: pass on what Descriptor says");
+            {
+                throw new FabricSetupException(setup.Self,
+                    $"'{descriptors[rank]}', given for rank {rank}, describes no fabric: pass on what Descriptor says");
+            }
             if (mine.Refuses(theirs, rank) is { } problem) throw new FabricSetupException(setup.Self, problem);
         }
         return addresses;

@@ -29,14 +29,17 @@ internal struct FabricIdentity
         PlanBytes = setup.Plan.Bytes,
     };
 
-    /// <summary>Why a peer that shows <paramref name="theirs"/> cannot be rank <paramref name="peer"/> of the same fabric, or null.</summary>
+    /// <summary>Why a peer that shows <paramref name="theirs"/> cannot be rank <paramref name="peer"/> of the same fabric, or
+    /// null.</summary>
     public readonly string? Refuses(in FabricIdentity theirs, int peer) => theirs switch
     {
         _ when theirs.Magic != Magic => $"what rank {peer} published is not a window of Troupe",
-        _ when theirs.Version != Version => $"rank {peer} speaks fabric version {theirs.Version}, this rank {Version}: run the same build everywhere",
+        _ when theirs.Version != Version =>
+            $"rank {peer} speaks fabric version {theirs.Version}, this rank {Version}: run the same build everywhere",
         _ when theirs.Epoch != Epoch => $"rank {peer} is in epoch {theirs.Epoch}, this rank in epoch {Epoch}",
         _ when theirs.WorldSize != WorldSize =>
-            $"rank {peer} counts {theirs.WorldSize} ranks, this rank {WorldSize}: give every node the same --stages, --replicas and --tensor",
+            $"rank {peer} counts {theirs.WorldSize} ranks, this rank {WorldSize}: "
+            + "give every node the same --stages, --replicas and --tensor",
         _ when theirs.Rank != peer => $"rank {peer}'s descriptor leads to rank {theirs.Rank}: descriptors must be in rank order",
         _ when theirs.PlanSignature != PlanSignature || theirs.PlanBytes != PlanBytes || theirs.Flags != Flags =>
             $"rank {peer} planned its window differently ({Plan(theirs)}) than this rank ({Plan(this)}): "

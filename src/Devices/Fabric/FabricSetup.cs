@@ -16,7 +16,10 @@ public sealed record FabricSetup(World World, RankId Self, Epoch Epoch, WindowPl
     internal void Validate()
     {
         if (Session.Length is 0 or > MaxSession || Session.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_')))
-            throw new ArgumentException($"a session must be 1 to {MaxSession} of a-z, A-Z, 0-9, '-', '_', got '{Session}'", nameof(Session));
+        {
+            throw new ArgumentException(
+                $"a session must be 1 to {MaxSession} of a-z, A-Z, 0-9, '-', '_', got '{Session}'", nameof(Session));
+        }
         if (Options.Secret.Length != FabricOptions.SecretBytes)
             throw new ArgumentException($"the fabric's secret must be {FabricOptions.SecretBytes} bytes, got {Options.Secret.Length}",
                 nameof(Options));

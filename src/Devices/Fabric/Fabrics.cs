@@ -35,13 +35,15 @@ public static class Fabrics
     public static byte[] NewSecret() => RandomNumberGenerator.GetBytes(FabricOptions.SecretBytes);
 
     /// <summary>
-    /// Makes this rank's half of a fabric: its window and, on tcp, its listener. Seals the plan. <paramref name="hub"/> is the meeting place of the
-    /// ranks of this process; only <see cref="FabricKind.InProcess"/> needs it.
+    /// Makes this rank's half of a fabric: its window and, on tcp, its listener. Seals the plan. <paramref name="hub"/> is the meeting
+    /// place of the ranks of this process; only <see cref="FabricKind.InProcess"/> needs it.
     /// </summary>
     /// <exception cref="FabricSetupException">The window or the listener cannot be made; says what to do.</exception>
     public static IFabricEndpoint Open(FabricKind kind, FabricSetup setup, InProcessHub? hub = null)
     {
         setup.Validate();
+        if (kind != FabricKind.InProcess && !OperatingSystem.IsLinux())
+            throw new FabricSetupException(setup.Self, $"fabric {NameOf(kind)} needs Linux: use --fabric inprocess, or a container");
         setup.Plan.Seal();
         return kind switch
         {

@@ -4,9 +4,10 @@ namespace Troupe.Devices.Fabric;
 
 /// <summary>
 /// The bulk plane of one rank: one-sided writes into the symmetric window of every other rank.
-/// <para>All members but <see cref="Abort"/>, <see cref="StatusOf"/> and the counters belong to the rank's executor thread. They are synchronous
-/// and allocate nothing in steady state. After an abort, or once a wait failed, every call throws <see cref="FabricException"/>. What is sent to a rank
-/// that has given up its fabric is dropped; a Wait for that rank ends, unless what it waits for was sent before.</para>
+/// <para>All members but <see cref="Abort"/>, <see cref="StatusOf"/> and the counters belong to the rank's executor thread. They are
+/// synchronous and allocate nothing in steady state. After an abort, or once a wait failed, every call throws
+/// <see cref="FabricException"/>. What is sent to a rank that has given up its fabric is dropped; a Wait for that rank ends, unless what
+/// it waits for was sent before.</para>
 /// </summary>
 public interface IFabric : IDisposable
 {
@@ -23,17 +24,19 @@ public interface IFabric : IDisposable
     Span<byte> Local(Region region);
 
     /// <summary>
-    /// Writes bytes into a peer's window (or one's own). <paramref name="region"/> is where they go; it must be as long as <paramref name="source"/>.
-    /// The source belongs to the fabric until the next <see cref="Notify"/> to that peer returns.
+    /// Writes bytes into a peer's window (or one's own). <paramref name="region"/> is where they go; it must be as long as
+    /// <paramref name="source"/>. The source belongs to the fabric until the next <see cref="Notify"/> to that peer returns.
     /// </summary>
     void Put(RankId peer, Region region, ReadOnlySpan<byte> source);
 
-    /// <summary>Raises flag <paramref name="flag"/> of this rank at the peer to <paramref name="value"/>, ordered after all earlier Puts to that peer. Values only grow.</summary>
+    /// <summary>Raises flag <paramref name="flag"/> of this rank at the peer to <paramref name="value"/>, ordered after all earlier Puts
+    /// to that peer. Values only grow.</summary>
     void Notify(RankId peer, int flag, ulong value);
 
     /// <summary>
-    /// Returns once <paramref name="peer"/> has raised its flag here to at least <paramref name="value"/>; what it Put before is then visible.
-    /// Spins briefly, yields, then sleeps. Ends with <see cref="FabricException"/> on abort, when the peer is gone, or at the deadline.
+    /// Returns once <paramref name="peer"/> has raised its flag here to at least <paramref name="value"/>; what it Put before is then
+    /// visible. Spins briefly, yields, then sleeps. Ends with <see cref="FabricException"/> on abort, when the peer is gone, or at the
+    /// deadline.
     /// </summary>
     /// <returns>The value seen, at least the one asked for.</returns>
     ulong Wait(RankId peer, int flag, ulong value);
@@ -67,8 +70,8 @@ public interface IFabricEndpoint : IDisposable
     string Descriptor { get; }
 
     /// <summary>
-    /// Connects to all ranks, given everybody's descriptor in rank order; every rank does this at the same time. Bounded by the set-up deadline.
-    /// The endpoint is consumed: the fabric owns its resources from here on.
+    /// Connects to all ranks, given everybody's descriptor in rank order; every rank does this at the same time. Bounded by the set-up
+    /// deadline. The endpoint is consumed: the fabric owns its resources from here on.
     /// </summary>
     IFabric Connect(IReadOnlyList<string> descriptors);
 }

@@ -22,9 +22,11 @@ internal sealed class InProcessEndpoint : IFabricEndpoint
 
     public IFabric Connect(IReadOnlyList<string> descriptors)
     {
-        var own = Interlocked.Exchange(ref _own, null) ?? throw new InvalidOperationException("this endpoint was connected or disposed already");
+        var own = Interlocked.Exchange(ref _own, null)
+            ?? throw new InvalidOperationException("this endpoint was connected or disposed already");
         return MappedSetup.Connect(Fabrics.NameOf(FabricKind.InProcess), _setup, _layout, own, descriptors,
-            name => _hub.Find(name) ?? throw new FabricSetupException(_setup.Self, $"no window '{name}' in this process: was its rank opened on another hub?"));
+            name => _hub.Find(name) ?? throw new FabricSetupException(_setup.Self,
+                $"no window '{name}' in this process: was its rank opened on another hub?"));
     }
 
     public void Dispose() => Interlocked.Exchange(ref _own, null)?.Dispose();

@@ -2,7 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace Troupe.Devices.Fabric;
 
-/// <summary>Where the ranks of one process find each other's windows. One hub may serve several worlds, told apart by their session.</summary>
+/// <summary>Where the ranks of one process find each other's windows. One hub may serve several worlds, told apart by their
+/// session.</summary>
 public sealed class InProcessHub
 {
     private readonly Dictionary<string, HeapBlock> _blocks = new(StringComparer.Ordinal);

@@ -36,8 +36,8 @@ internal static unsafe class Libc
     private static extern nint FutexSyscall(nint number, uint* word, nint operation, nint value, TimeSpec* timeout, nint unused, nint bits);
 
     /// <summary>
-    /// Sleeps while the word holds the value, until woken or the timeout passes; returns early for no reason now and then. Not the private kind: the
-    /// word may lie in memory that processes share.
+    /// Sleeps while the word holds the value, until woken or the timeout passes; returns early for no reason now and then. Not the private
+    /// kind: the word may lie in memory that processes share.
     /// </summary>
     public static void FutexWait(uint* word, uint value, TimeSpan timeout)
     {

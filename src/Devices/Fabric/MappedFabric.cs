@@ -28,8 +28,8 @@ internal sealed unsafe class MappedFabric : IFabric
     }
 
     /// <summary>
-    /// Checks every window and tells every peer that it is mapped; returns once all peers have mapped this rank's window. Takes over the windows,
-    /// also when it fails.
+    /// Checks every window and tells every peer that it is mapped; returns once all peers have mapped this rank's window. Takes over the
+    /// windows, also when it fails.
     /// </summary>
     public static MappedFabric Connect(string name, FabricSetup setup, Window[] windows)
     {
@@ -152,7 +152,8 @@ internal sealed unsafe class MappedFabric : IFabric
         }
     }
 
-    /// <summary>A claimed record is written in a moment, unless its writer died right then: whoever comes next does not wait for it long.</summary>
+    /// <summary>A claimed record is written in a moment, unless its writer died right then: whoever comes next does not wait for it
+    /// long.</summary>
     private static bool Settled(Window window)
     {
         for (int i = 0; i < 1000; i++)
@@ -194,6 +195,8 @@ internal sealed unsafe class MappedFabric : IFabric
             if (done || Arrived(word, value, out seen)) return seen;
             bool gone = _windows[peer.Value].OwnerGone;
             if (gone && Arrived(word, value, out seen)) return seen; // its last Notify came before its end
+            // It may have ended because of an abort that is not in our window yet; in rank 0's it is.
+            if (gone && Aborted(_windows[0]) is { } abort) Fail(abort);
             if (gone) Fail(new Failure(peer, Failure.ClosedByPeer));
             if (until.Passed) Fail(Failure.Silent(peer, until, _windows[peer.Value].Status));
         }
@@ -201,7 +204,7 @@ internal sealed unsafe class MappedFabric : IFabric
 
     private bool Arrived(ulong* word, ulong value, out ulong seen)
     {
-        if (_abort->State == AbortRecord.Published) ThrowIfDead();
+        if (Volatile.Read(ref _abort->State) == AbortRecord.Published) ThrowIfDead();
         seen = Volatile.Read(ref *word);
         return seen >= value;
     }
@@ -221,10 +224,12 @@ internal sealed unsafe class MappedFabric : IFabric
     private void ThrowDead()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (_failure is null && _own.TryReadAbort(out int culprit, out string reason))
-            Fail(new Failure((uint)culprit < (uint)World.Size ? World.Rank(culprit) : null, reason));
-        Fail(_failure!);
+        Fail(_failure ?? Aborted(_own)!);
     }
+
+    private Failure? Aborted(Window window) => !window.TryReadAbort(out int culprit, out string reason)
+        ? null
+        : new Failure((uint)culprit < (uint)World.Size ? World.Rank(culprit) : null, reason);
 
     [DoesNotReturn]
     private void Fail(Failure failure)

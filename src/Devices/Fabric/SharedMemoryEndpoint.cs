@@ -32,7 +32,8 @@ internal sealed class SharedMemoryEndpoint : IFabricEndpoint
 
     public IFabric Connect(IReadOnlyList<string> descriptors)
     {
-        var own = Interlocked.Exchange(ref _own, null) ?? throw new InvalidOperationException("this endpoint was connected or disposed already");
+        var own = Interlocked.Exchange(ref _own, null)
+            ?? throw new InvalidOperationException("this endpoint was connected or disposed already");
         var fabric = MappedSetup.Connect(Fabrics.NameOf(FabricKind.SharedMemory), _setup, _layout, own, descriptors, Find);
         own.Unlink(); // all peers have mapped it: from here on it vanishes with its last user, however that ends
         return fabric;

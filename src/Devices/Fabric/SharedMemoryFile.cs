@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Troupe.Devices.Fabric;
 
 /// <summary>
-/// A window in a file of /dev/shm. The creator holds a lock on it for as long as it lives, which is how others see that it lives; the kernel drops the
-/// lock with the process.
+/// A window in a file of /dev/shm. The creator holds a lock on it for as long as it lives, which is how others see that it lives; the
+/// kernel drops the lock with the process.
 /// </summary>
 internal sealed unsafe class SharedMemoryFile : IWindowMemory
 {
@@ -54,7 +54,8 @@ internal sealed unsafe class SharedMemoryFile : IWindowMemory
     public static SharedMemoryFile Open(string path, long bytes)
     {
         int descriptor = Libc.Open(path, Libc.ReadWrite | Libc.CloseOnExec, 0);
-        if (descriptor < 0) throw new IOException($"opening {path} failed: {Libc.LastError()}; did its rank end, or does it run on another host?");
+        if (descriptor < 0)
+            throw new IOException($"opening {path} failed: {Libc.LastError()}; did its rank end, or does it run on another host?");
         try
         {
             // A shorter file is a peer with a different plan. Its identity lies in the first page, which every window has.
@@ -110,7 +111,8 @@ internal sealed unsafe class SharedMemoryFile : IWindowMemory
                     ? $"{path} exists and its owner lives: another set-up uses this session name at this moment"
                     : $"making {path} failed: {Libc.LastError()}");
             }
-            // Between our open and our lock another rank may take the file for a leftover and remove it. Once we hold the lock, nobody does.
+            // Between our open and our lock another rank may take the file for a leftover and remove it. Once we hold the lock, nobody
+            // does.
             if (Libc.Lock(descriptor, Libc.LockExclusive | Libc.LockNonBlocking) == 0 && File.Exists(path)) return descriptor;
             _ = Libc.Close(descriptor);
         }

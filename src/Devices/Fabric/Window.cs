@@ -40,7 +40,8 @@ internal sealed unsafe class Window(IWindowMemory memory, WindowLayout layout) :
         }
     }
 
-    /// <summary>Wakes the owner if it sleeps for <paramref name="source"/>. The caller has stored, with a full fence, what the owner checks.</summary>
+    /// <summary>Wakes the owner if it sleeps for <paramref name="source"/>. The caller has stored, with a full fence, what the owner
+    /// checks.</summary>
     public void Ring(int source)
     {
         uint sleeping = Volatile.Read(ref *Bell);
@@ -59,7 +60,8 @@ internal sealed unsafe class Window(IWindowMemory memory, WindowLayout layout) :
     /// <summary>Writes the abort record that was claimed.</summary>
     public void PublishAbort(int culprit, string reason)
     {
-        Encoding.UTF8.GetEncoder().Convert(reason, new Span<byte>(Abort->Reason, AbortRecord.MaxReason), flush: false, out _, out int length, out _);
+        var record = new Span<byte>(Abort->Reason, AbortRecord.MaxReason);
+        Encoding.UTF8.GetEncoder().Convert(reason, record, flush: false, out _, out int length, out _); // cuts between characters
         Abort->Culprit = culprit;
         Abort->ReasonLength = length;
         Volatile.Write(ref Abort->State, AbortRecord.Published);

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Troupe.Devices.Fabric;
 
 /// <summary>
-/// Where things lie in a window that peers address directly: identity, doorbell, status, abort record, then a block of flags per source rank, then
-/// the planned bytes. Each block starts 128 bytes after its neighbour at least, so that no two writers share a cache line.
+/// Where things lie in a window that peers address directly: identity, doorbell, status, abort record, then a block of flags per source
+/// rank, then the planned bytes. Each block starts 128 bytes after its neighbour at least, so that no two writers share a cache line.
 /// </summary>
 internal sealed class WindowLayout
 {

@@ -11,7 +11,8 @@ public readonly record struct Region(long Offset, long Length)
         : throw new ArgumentOutOfRangeException(nameof(length), $"[{offset}, {offset + length}) is not inside a region of {Length} bytes");
 }
 
-/// <summary>Some flags that every rank can set at every other: flag i of rank s at rank d is a counter that only s raises and only d waits on.</summary>
+/// <summary>Some flags that every rank can set at every other: flag i of rank s at rank d is a counter that only s raises and only d waits
+/// on.</summary>
 public readonly record struct FlagRange(int First, int Count)
 {
     /// <summary>The flag at a position.</summary>
@@ -67,7 +68,8 @@ public sealed class WindowPlan
 
     private void ThrowIfSealed()
     {
-        if (IsSealed) throw new InvalidOperationException("the window of this plan exists already: make all reservations before Fabrics.Open");
+        if (IsSealed)
+            throw new InvalidOperationException("the window of this plan exists already: make all reservations before Fabrics.Open");
     }
 
     private void Mix(ulong value) => _signature = (_signature ^ value) * 1099511628211UL;

@@ -39,8 +39,8 @@ public sealed class ExpertWeights
 }
 
 /// <summary>
-/// Which rows go to which local expert: the pairs (row, expert) sorted by expert, rows ascending within one. Made once for the largest call and
-/// filled again for each.
+/// Which rows go to which local expert: the pairs (row, expert) sorted by expert, rows ascending within one. Made once for the largest call
+/// and filled again for each.
 /// </summary>
 public sealed class ExpertRows
 {
@@ -85,7 +85,8 @@ public sealed class ExpertRows
     /// <exception cref="ArgumentException">More pairs than there is room for, or an expert that the model lacks.</exception>
     public void Sort(ReadOnlySpan<int> experts, ReadOnlySpan<float> weights, int topK)
     {
-        // Counting sort: offsets[e + 2] counts, its running sum makes offsets[e + 1] the next free place, and filling turns that into the end.
+        // Counting sort: offsets[e + 2] counts, its running sum makes offsets[e + 1] the next free place, and filling turns that into the
+        // end.
         _offsets.AsSpan().Clear();
         Pairs = 0;
         foreach (int expert in experts)

@@ -4,8 +4,8 @@ namespace Troupe.Devices.Kernels;
 
 /// <summary>
 /// The kernels a decoder needs. Activations are fp32, row-major; the count of rows (T) follows from a span's length. Weights are read as
-/// stored. Every output value is computed in one fixed order that depends neither on the other rows of the call, nor on how a prompt is cut,
-/// nor on the number of threads.
+/// stored. Every output value is computed in one fixed order that depends neither on the other rows of the call, nor on how a prompt is
+/// cut, nor on the number of threads.
 /// </summary>
 public interface IKernels
 {
@@ -13,8 +13,8 @@ public interface IKernels
     void Gather(Weight table, ReadOnlySpan<int> ids, Span<float> output);
 
     /// <summary>
-    /// y = x / sqrt(mean(x^2) + epsilon) * scale, per row of the scale's width. x, y: [T, H] (or [T x heads, D] for the norm of heads); scale:
-    /// [1, H]. In place if y is x. Formula: Zhang and Sennrich 2019.
+    /// y = x / sqrt(mean(x^2) + epsilon) * scale, per row of the scale's width. x, y: [T, H] (or [T x heads, D] for the norm of heads);
+    /// scale: [1, H]. In place if y is x. Formula: Zhang and Sennrich 2019.
     /// </summary>
     void RmsNorm(ReadOnlySpan<float> x, Weight scale, float epsilon, Span<float> y);
 
@@ -37,8 +37,8 @@ public interface IKernels
     void Attend(KvBlocks kv, KvRows rows, ReadOnlySpan<float> queries, Span<float> output);
 
     /// <summary>
-    /// Softmax over the router's logits, then the K largest probabilities per row in falling order, ties to the lower id; scaled to sum to 1 if
-    /// asked. logits: [T, E], overwritten with the probabilities; ids, weights: [T, K].
+    /// Softmax over the router's logits, then the K largest probabilities per row in falling order, ties to the lower id; scaled to sum to
+    /// 1 if asked. logits: [T, E], overwritten with the probabilities; ids, weights: [T, K].
     /// </summary>
     void Route(Span<float> logits, int experts, bool normalize, Span<int> ids, Span<float> weights);
 
@@ -49,8 +49,8 @@ public interface IKernels
     void Add(Span<float> x, ReadOnlySpan<float> y);
 
     /// <summary>
-    /// The feed-forward of routed experts: partial[n] = sum over the local experts e of row n, ascending, of weight x down(silu(gate(h)) * up(h)).
-    /// hidden, partial: [N, H]; rows without a local expert become 0. activation: room for [pairs, I].
+    /// The feed-forward of routed experts: partial[n] = sum over the local experts e of row n, ascending, of weight x down(silu(gate(h)) *
+    /// up(h)). hidden, partial: [N, H]; rows without a local expert become 0. activation: room for [pairs, I].
     /// </summary>
     void Experts(ExpertWeights experts, ExpertRows rows, ReadOnlySpan<float> hidden, Span<float> activation, Span<float> partial);
 

@@ -2,8 +2,8 @@ namespace Troupe.Devices.Tensors;
 
 /// <summary>
 /// The key and value memory of one layer: blocks of positions, each block with all key/value heads. Keys lie in groups of 16 positions,
-/// [block, head, group, D, 16], so that a kernel scores 16 positions at once without a horizontal sum; values lie [block, head, position, Dv]
-/// with Dv = D rounded up to 16. A view: the cache owns the memory.
+/// [block, head, group, D, 16], so that a kernel scores 16 positions at once without a horizontal sum; values lie [block, head, position,
+/// Dv] with Dv = D rounded up to 16. A view: the cache owns the memory.
 /// </summary>
 public readonly unsafe struct KvBlocks
 {
@@ -52,7 +52,8 @@ public readonly unsafe struct KvBlocks
         Values + (((long)block * Heads + head) * BlockSize + offset) * ValueStride * Type.Size();
 
     /// <summary>Bytes that the keys of one block take.</summary>
-    public static long KeyBytes(ElementType type, int blockSize, int heads, int headSize) => (long)blockSize * heads * headSize * type.Size();
+    public static long KeyBytes(ElementType type, int blockSize, int heads, int headSize) =>
+        (long)blockSize * heads * headSize * type.Size();
 
     /// <summary>Bytes that the values of one block take.</summary>
     public static long ValueBytes(ElementType type, int blockSize, int heads, int headSize) =>

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace Troupe.Devices.Tensors;
 
-/// <summary>Zeroed native memory, aligned to a cache line, with one owner: whoever disposes it. The garbage collector never moves it.</summary>
+/// <summary>
+/// Zeroed native memory, aligned to a cache line, with one owner: whoever disposes it. The garbage collector never moves it.
+/// </summary>
 public sealed unsafe class NativeBuffer : IDisposable
 {
     private const nuint Alignment = 64;
@@ -40,7 +42,7 @@ public sealed unsafe class NativeBuffer : IDisposable
     public Span<float> Floats(int count)
     {
         if (count < 0 || count > Bytes / sizeof(float))
-            throw new ArgumentOutOfRangeException(nameof(count), $"the buffer holds {Bytes / sizeof(float)} floats, got a wish for {count}");
+            throw new ArgumentOutOfRangeException(nameof(count), $"the buffer holds {Bytes / sizeof(float)} values, asked for {count}");
         return new Span<float>(Data, count);
     }
 

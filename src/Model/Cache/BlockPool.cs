@@ -4,7 +4,8 @@ using System.Numerics;
 namespace Troupe.Model.Cache;
 
 /// <summary>
-/// Which KV blocks are free: an immutable value that a scheduler keeps. The lowest free ids go first, so that equal histories give equal ids.
+/// Which KV blocks are free: an immutable value that a scheduler keeps. The lowest free ids go first, so that equal histories give equal
+/// ids.
 /// </summary>
 public sealed class BlockPool
 {

@@ -1,8 +1,8 @@
 namespace Troupe.Model.Cache;
 
 /// <summary>
-/// The KV blocks of each running sequence of a replica: one slot per sequence, block ids in the order of positions. Every stage fills its own
-/// from the same reservations, so that they agree without a word. Made once; filling a slot allocates nothing.
+/// The KV blocks of each running sequence of a replica: one slot per sequence, block ids in the order of positions. Every stage fills its
+/// own from the same reservations, so that they agree without a word. Made once; filling a slot allocates nothing.
 /// </summary>
 public sealed class BlockTable
 {
@@ -44,7 +44,8 @@ public sealed class BlockTable
     public void Set(int slot, ReadOnlySpan<int> blocks)
     {
         if ((uint)slot >= (uint)Slots) throw new ArgumentException($"slot must be in [0, {Slots}), got {slot}");
-        if (blocks.Length > BlocksPerSlot) throw new ArgumentException($"a sequence has at most {BlocksPerSlot} blocks, got {blocks.Length}");
+        if (blocks.Length > BlocksPerSlot)
+            throw new ArgumentException($"a sequence has at most {BlocksPerSlot} blocks, got {blocks.Length}");
         foreach (int id in blocks)
             if ((uint)id >= (uint)Blocks) throw new ArgumentException($"block must be in [0, {Blocks}), got {id}");
         blocks.CopyTo(_blocks.AsSpan(slot * BlocksPerSlot));

@@ -3,8 +3,8 @@ using Troupe.Devices.Tensors;
 namespace Troupe.Model.Cache;
 
 /// <summary>
-/// Keys and values of all layers of a stage, in blocks of positions that sequences reserve. Owns its memory, which the system hands out as it
-/// is first written.
+/// Keys and values of all layers of a stage, in blocks of positions that sequences reserve. Owns its memory, which the system hands out as
+/// it is first written.
 /// </summary>
 public sealed unsafe class PagedKvCache : IDisposable
 {
@@ -47,7 +47,8 @@ public sealed unsafe class PagedKvCache : IDisposable
     /// <summary>The blocks of a layer, counted from the stage's first.</summary>
     public KvBlocks Layer(int index)
     {
-        if ((uint)index >= (uint)Layers) throw new ArgumentOutOfRangeException(nameof(index), $"layer must be in [0, {Layers}), got {index}");
+        if ((uint)index >= (uint)Layers)
+            throw new ArgumentOutOfRangeException(nameof(index), $"layer must be in [0, {Layers}), got {index}");
         byte* keys = _memory.Data + index * (_keyBytes + _valueBytes);
         return new KvBlocks(keys, keys + _keyBytes, Type, BlockSize, KvHeads, HeadSize);
     }

@@ -4,12 +4,14 @@ using Troupe.Model.Checkpoints;
 namespace Troupe.Model.Families;
 
 /// <summary>
-/// Where tensors come from: <see cref="Checkpoint.Get"/>, or random ones. Throws <see cref="ModelException"/> if there is none of this name and
-/// shape. The memory outlives the shard.
+/// Where tensors come from: <see cref="Checkpoint.Get"/>, or random ones. Throws <see cref="ModelException"/> if there is none of this name
+/// and shape. The memory outlives the shard.
 /// </summary>
 public delegate TensorView WeightSource(string name, params ReadOnlySpan<int> shape);
 
-/// <summary>Gets tensors as kernels want them, counts their bytes, and touches their pages, so that the first step finds them in memory.</summary>
+/// <summary>
+/// Gets tensors as kernels want them, counts their bytes, and touches their pages, so that the first step finds them in memory.
+/// </summary>
 internal sealed unsafe class WeightReader(WeightSource source)
 {
     private const int PageBytes = 4096;

@@ -10,8 +10,8 @@ using Troupe.Model.Families;
 namespace Troupe.Model.Layers;
 
 /// <summary>
-/// The part of a model that one rank runs: its stage's layers with its own experts, their KV cache and activations. One thread at a time. The
-/// device and the weights' memory are borrowed and must outlive it.
+/// The part of a model that one rank runs: its stage's layers with its own experts, their KV cache and activations. One thread at a time.
+/// The device and the weights' memory are borrowed and must outlive it.
 /// </summary>
 public sealed class ModelShard : IDisposable
 {
@@ -21,7 +21,8 @@ public sealed class ModelShard : IDisposable
     private readonly Workspace _room;
     private readonly RotaryPositions _rotary;
 
-    private ModelShard(WeightSource source, ModelConfig config, ShardSpec spec, IDevice device, ShardOptions options, Action<LoadProgress>? progress)
+    private ModelShard(
+        WeightSource source, ModelConfig config, ShardSpec spec, IDevice device, ShardOptions options, Action<LoadProgress>? progress)
     {
         (Config, Spec, Options) = (config, spec, options);
         var weights = new WeightReader(source);
@@ -56,7 +57,8 @@ public sealed class ModelShard : IDisposable
     /// <summary>Maps the shard's own tensors and makes everything that a step needs.</summary>
     /// <exception cref="ModelException">A tensor is missing or has another type or shape; the message names it.</exception>
     public static ModelShard Create(
-        WeightSource source, ModelConfig config, ShardSpec spec, IDevice device, ShardOptions options, Action<LoadProgress>? progress = null) =>
+        WeightSource source, ModelConfig config, ShardSpec spec, IDevice device, ShardOptions options,
+        Action<LoadProgress>? progress = null) =>
         new(source, config, spec, device, options, progress);
 
     /// <summary>The whole model's shape.</summary>
@@ -91,8 +93,8 @@ public sealed class ModelShard : IDisposable
     }
 
     /// <summary>
-    /// All layers of the stage over the rows of one micro-batch; hidden: [T, H], changed in place. T may be 0: the rank then only serves its
-    /// experts. The observer hears of each phase.
+    /// All layers of the stage over the rows of one micro-batch; hidden: [T, H], changed in place. T may be 0: the rank then only serves
+    /// its experts. The observer hears of each phase.
     /// </summary>
     /// <exception cref="NonFiniteException">A hidden state became infinite or NaN; names the layer.</exception>
     public void RunLayers(StepRows rows, Span<float> hidden, IAll2All? all2All, Epoch epoch, StepId step, IStepObserver? observer = null)

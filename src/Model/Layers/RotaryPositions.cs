@@ -1,8 +1,8 @@
 namespace Troupe.Model.Layers;
 
 /// <summary>
-/// Angles of rotary positions, position x theta^(-2i/D), in the fp32 steps of the reference implementation: at long contexts the rounding of
-/// the angle is visible in the logits. (Su et al. 2021)
+/// Angles of rotary positions, position x theta^(-2i/D), in the fp32 steps of the reference implementation: at long contexts the rounding
+/// of the angle is visible in the logits. (Su et al. 2021)
 /// </summary>
 internal sealed class RotaryPositions
 {

@@ -4,8 +4,8 @@ using Troupe.Model.Cache;
 namespace Troupe.Model.Layers;
 
 /// <summary>
-/// The rows of one micro-batch: for each the token, its position in the sequence, and the sequence's slot in the block table. Reused from step
-/// to step; filling allocates nothing. Rows of one sequence stand in the order of their positions.
+/// The rows of one micro-batch: for each the token, its position in the sequence, and the sequence's slot in the block table. Reused from
+/// step to step; filling allocates nothing. Rows of one sequence stand in the order of their positions.
 /// </summary>
 public sealed class StepRows
 {
@@ -49,7 +49,7 @@ public sealed class StepRows
         if (Count == MaxRows) throw new ArgumentException($"a step has at most {MaxRows} rows");
         if ((uint)slot >= (uint)_table.Slots) throw new ArgumentException($"slot must be in [0, {_table.Slots}), got {slot}");
         if ((uint)position >= (uint)_table.Capacity(slot))
-            throw new ArgumentException($"position must be in [0, {_table.Capacity(slot)}), which slot {slot} has blocks for; got {position}");
+            throw new ArgumentException($"position must be in [0, {_table.Capacity(slot)}), the blocks of slot {slot}; got {position}");
         (_tokens[Count], _positions[Count], _slots[Count]) = (token, position, slot);
         Count++;
     }

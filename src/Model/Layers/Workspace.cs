@@ -15,6 +15,7 @@ internal sealed class Workspace : IDisposable
     public Workspace(ModelConfig config, ShardSpec spec, ShardOptions options)
     {
         (int rows, int received) = (options.MaxRows, options.MaxRows * options.GroupSize);
+        MaxReceived = received;
         int pairs = received * Math.Min(config.ExpertsPerToken, spec.Experts.Count);
         int[] localOf = new int[config.Experts];
         Array.Fill(localOf, -1);
@@ -36,6 +37,9 @@ internal sealed class Workspace : IDisposable
         Activation = Room(pairs, config.MoeIntermediateSize);
         Partial = Room(received, config.Experts > 0 ? config.HiddenSize : 0);
     }
+
+    /// <summary>The most rows that may arrive from the group (N).</summary>
+    public int MaxReceived { get; }
 
     /// <summary>What arrived, sorted by local expert.</summary>
     public ExpertRows Arrivals { get; }

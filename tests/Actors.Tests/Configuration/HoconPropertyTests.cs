@@ -9,7 +9,8 @@ namespace Troupe.Actors.Tests.Configuration;
 public sealed class HoconPropertyTests
 {
     private static readonly string[] s_values =
-        ["1", "5s", "a b", "models/x", "\"q:=[]{}#//\"", "\"\"", "\"\"\"raw \" text\"\"\"", "\"\\t\\\"\"", "-0.5", "on", "\"tail\" end", "\"${x}\""];
+        ["1", "5s", "a b", "models/x", "\"q:=[]{}#//\"", "\"\"", "\"\"\"raw \" text\"\"\"", "\"\\t\\\"\"", "-0.5", "on", "\"tail\" end",
+            "\"${x}\""];
 
     private static readonly string[] s_meanings =
         ["1", "5s", "a b", "models/x", "q:=[]{}#//", "", "raw \" text", "\t\"", "-0.5", "on", "tail end", "${x}"];
@@ -84,7 +85,8 @@ public sealed class HoconPropertyTests
             {
                 case 0:
                     int[] picks = [.. Enumerable.Range(0, random.Next(1, 4)).Select(_ => random.Next(10)).Where(p => p != 2)];
-                    text.Append(key).Append(" = [").AppendJoin(random.Next(2) == 0 ? ", " : "\n", picks.Select(p => s_values[p])).Append(']');
+                    text.Append(key).Append(" = [").AppendJoin(random.Next(2) == 0 ? ", " : "\n", picks.Select(p => s_values[p]))
+                        .Append(']');
                     meant[path + "[]"] = string.Join('|', picks.Select(p => s_meanings[p].Trim()));
                     break;
                 case 3:

@@ -25,5 +25,6 @@ public sealed class KnownKeysTests
     }
 
     [Fact]
-    public void Keys_of_Akka_are_Akkas_business() => _ = new ConfigLayers(HoconText.Parse("my.conf", "akka { anything = 1 }\nakka.cluster.x = 2"));
+    public void Keys_of_Akka_are_Akkas_business() =>
+        _ = new ConfigLayers(HoconText.Parse("my.conf", "akka { anything = 1 }\nakka.cluster.x = 2"));
 }

@@ -10,6 +10,7 @@ public sealed class NodeConfigTests
     [InlineData("local.conf", 4, "", 0)]
     [InlineData("control.conf", 4, "control", 1)]
     [InlineData("rank.conf", 4, "rank", 1)]
+    [InlineData("docker.conf", 4, "", 0)]
     public void The_example_files_load(string file, int ranks, string role, int seeds)
     {
         var layers = new ConfigLayers(HoconText.Load(Repository.At("hocon", file)));
@@ -59,7 +60,8 @@ public sealed class NodeConfigTests
 
     [Theory]
     [InlineData("cluster.seed-nodes = [\"akka.tcp://other@127.0.0.1:4100\"]", "akka.cluster.seed-nodes", "addresses of the cluster troupe")]
-    [InlineData("cluster.seed-nodes = [\"127.0.0.1:4100\"]", "akka.cluster.seed-nodes", "\"akka.tcp://troupe@HOST:PORT\", not 127.0.0.1:4100")]
+    [InlineData("cluster.seed-nodes = [\"127.0.0.1:4100\"]", "akka.cluster.seed-nodes",
+        "\"akka.tcp://troupe@HOST:PORT\", not 127.0.0.1:4100")]
     [InlineData("cluster.seed-nodes = [\"akka.tcp://troupe@h:0\"]", "akka.cluster.seed-nodes", "not akka.tcp://troupe@h:0")]
     [InlineData("cluster.seed-nodes = \"akka.tcp://troupe@h:1\"", "akka.cluster.seed-nodes", "a list in brackets")]
     [InlineData("cluster.roles = [worker]", "akka.cluster.roles", "control or rank, not worker")]

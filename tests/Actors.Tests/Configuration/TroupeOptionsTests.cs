@@ -93,7 +93,8 @@ public sealed class TroupeOptionsTests
     [InlineData("numbers.math = Exact", "troupe.numbers.math wants one of exact, fast, got Exact")]
     [InlineData("fabric.kind = shmem", "troupe.fabric.kind wants one of auto, inprocess, shm, tcp, got shmem")]
     [InlineData("fabric.wait-deadline = 30", "troupe.fabric.wait-deadline wants a duration from 1ms to 1h, as 500ms, 30s or 10m, got 30")]
-    [InlineData("fabric.wait-deadline = soon", "troupe.fabric.wait-deadline wants a duration from 1ms to 1h, as 500ms, 30s or 10m, got soon")]
+    [InlineData("fabric.wait-deadline = soon",
+        "troupe.fabric.wait-deadline wants a duration from 1ms to 1h, as 500ms, 30s or 10m, got soon")]
     [InlineData("fabric.wait-deadline = 2h", "troupe.fabric.wait-deadline wants a duration from 1ms to 1h, as 500ms, 30s or 10m, got 2h")]
     [InlineData("fabric.wait-deadline = 0s", "troupe.fabric.wait-deadline wants a duration from 1ms to 1h, as 500ms, 30s or 10m, got 0s")]
     [InlineData("fabric.wait-deadline = infinite",
@@ -121,6 +122,7 @@ public sealed class TroupeOptionsTests
     public void A_value_from_the_command_line_is_blamed_on_the_command_line()
     {
         HoconText line = HoconText.Of("command line", [new("troupe.threads", "x")]);
-        Assert.StartsWith("command line:1: troupe.threads", Assert.Throws<ConfigException>(() => TroupeOptions.Read(new ConfigLayers(line))).Message);
+        Assert.StartsWith("command line:1: troupe.threads",
+            Assert.Throws<ConfigException>(() => TroupeOptions.Read(new ConfigLayers(line))).Message);
     }
 }

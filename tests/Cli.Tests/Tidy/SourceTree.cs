@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text;
 using Troupe.Testing;
 
 namespace Troupe.Cli.Tests.Tidy;
@@ -18,6 +19,15 @@ internal static class SourceTree
 
     /// <summary>The lines of a file given by its path from the root.</summary>
     public static string[] Lines(string file) => File.ReadAllLines(Repository.At(file));
+
+    /// <summary>The text of a file; null for one that is no text, or so large that it is data.</summary>
+    public static string? TextOrNull(string file)
+    {
+        const int MaxBytes = 4 << 20;
+        if (new FileInfo(Repository.At(file)).Length > MaxBytes) return null;
+        byte[] bytes = File.ReadAllBytes(Repository.At(file));
+        return bytes.AsSpan(0, Math.Min(bytes.Length, 8192)).Contains((byte)0) ? null : Encoding.UTF8.GetString(bytes);
+    }
 
     private static List<string> List()
     {

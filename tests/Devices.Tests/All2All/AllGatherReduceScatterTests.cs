@@ -70,7 +70,8 @@ public sealed unsafe class AllGatherReduceScatterTests
             Ranks.Run(kind, world, plan, fabric =>
             {
                 using var all2all = make(fabric, world.All);
-                float[] hidden = new float[4 * 16], weights = new float[4 * 2], partial = new float[ranks * 4 * 16], output = new float[4 * 16];
+                float[] hidden = new float[4 * 16], weights = new float[4 * 2];
+                float[] partial = new float[ranks * 4 * 16], output = new float[4 * 16];
                 int[] experts = new int[4 * 2];
                 long before = 0;
                 for (int step = 1; step <= warmUp + steps; step++)

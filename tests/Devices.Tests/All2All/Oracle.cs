@@ -33,7 +33,8 @@ internal static class Oracle
     }
 
     /// <summary>The weighted sum over the experts of a row that live on a rank, in ascending order of experts.</summary>
-    public static float[] Partial(ReadOnlySpan<float> row, ReadOnlySpan<int> experts, ReadOnlySpan<float> weights, ExpertPlacement placement, int rank)
+    public static float[] Partial(
+        ReadOnlySpan<float> row, ReadOnlySpan<int> experts, ReadOnlySpan<float> weights, ExpertPlacement placement, int rank)
     {
         float[] sum = new float[row.Length];
         for (int e = 0; e < placement.Experts; e++)
@@ -49,7 +50,8 @@ internal static class Oracle
     public static float ToBf16(float value)
     {
         uint bits = BitConverter.SingleToUInt32Bits(value);
-        float low = BitConverter.UInt32BitsToSingle(bits & 0xFFFF_0000), high = BitConverter.UInt32BitsToSingle((bits & 0xFFFF_0000) + 0x1_0000);
+        float low = BitConverter.UInt32BitsToSingle(bits & 0xFFFF_0000);
+        float high = BitConverter.UInt32BitsToSingle((bits & 0xFFFF_0000) + 0x1_0000);
         double toLow = Math.Abs((double)value - low), toHigh = Math.Abs((double)high - value);
         if (toLow == toHigh) return (bits & 0x1_0000) == 0 ? low : high;
         return toLow < toHigh ? low : high;

@@ -37,7 +37,8 @@ public sealed class StrategiesTests
     {
         var resolved = Strategies.Resolve(asked);
         Assert.Equal(Strategy.AllGatherReduceScatter, resolved.Use);
-        Assert.Equal($"strategy '{asked}' was asked for, allgather_reducescatter is used: {known} is not available in this build", resolved.Warning);
+        Assert.Equal(
+            $"strategy '{asked}' was asked for, allgather_reducescatter is used: {known} is not available in this build", resolved.Warning);
         Assert.Contains(known, Strategies.Names);
     }
 
@@ -49,7 +50,8 @@ public sealed class StrategiesTests
     {
         var resolved = Strategies.Resolve(asked);
         Assert.Equal(Strategy.AllGatherReduceScatter, resolved.Use);
-        Assert.StartsWith($"strategy '{asked}' was asked for, allgather_reducescatter is used: ", resolved.Warning, StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"strategy '{asked}' was asked for, allgather_reducescatter is used: ", resolved.Warning, StringComparison.Ordinal);
         Assert.All(Strategies.Names, name => Assert.Contains(name, resolved.Warning, StringComparison.Ordinal));
     }
 

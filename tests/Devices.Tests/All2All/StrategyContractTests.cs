@@ -39,16 +39,19 @@ public sealed class StrategyContractTests
         Ranks.Run(kind, world, plan, fabric =>
         {
             using var all2all = make(fabric, world.All);
+            int rank = fabric.Self.Value;
             for (int step = 0; step < Steps; step++)
-                outputs[step][fabric.Self.Value] = Step(all2all, step, inputs[step][fabric.Self.Value], example, placement, fabric.Self.Value);
+                outputs[step][rank] = Step(all2all, step, inputs[step][rank], example, placement, rank);
         });
 
         for (int step = 0; step < Steps; step++)
         {
             float[][] expected = Oracle.Outputs(inputs[step], placement, example.Hidden, example.TopK, rows);
             for (int rank = 0; rank < ranks; rank++)
-                Assert.Equal(MemoryMarshal.Cast<float, uint>(expected[rank]).ToArray(), MemoryMarshal.Cast<float, uint>(outputs[step][rank]).ToArray());
+                Assert.Equal(Bits(expected[rank]), Bits(outputs[step][rank]));
         }
+
+        static uint[] Bits(float[] values) => MemoryMarshal.Cast<float, uint>(values).ToArray();
     }
 
     private static float[] Step(IAll2All all2all, int step, Input mine, Case example, ExpertPlacement placement, int rank)
@@ -61,8 +64,10 @@ public sealed class StrategyContractTests
         float[] partial = new float[handle.Rows * example.Hidden];
         for (int row = 0; row < handle.Rows; row++)
         {
-            Oracle.Partial(handle.Hidden.Slice(row * example.Hidden, example.Hidden), handle.Experts.Slice(row * example.TopK, example.TopK),
-                handle.Weights.Slice(row * example.TopK, example.TopK), placement, rank).CopyTo(partial.AsSpan(row * example.Hidden));
+            float[] sum = Oracle.Partial(handle.Hidden.Slice(row * example.Hidden, example.Hidden),
+                handle.Experts.Slice(row * example.TopK, example.TopK),
+                handle.Weights.Slice(row * example.TopK, example.TopK), placement, rank);
+            sum.CopyTo(partial.AsSpan(row * example.Hidden));
         }
         float[] output = [.. Enumerable.Repeat(float.NaN, mine.Tokens * example.Hidden)];
         all2all.Combine(at, handle, partial, output);

@@ -150,7 +150,8 @@ public sealed class CollectiveTests
 
     private static int Length(int member, int round) => (member * 37 + round * 11) % 5 * 40;
 
-    private static float[] Values(int member, int round) => [.. Enumerable.Range(0, Length(member, round)).Select(i => member * 100f + round + i / 1000f)];
+    private static float[] Values(int member, int round) =>
+        [.. Enumerable.Range(0, Length(member, round)).Select(i => member * 100f + round + i / 1000f)];
 
     /// <summary>Values of very different sizes, so that the order of additions shows.</summary>
     private static float[] Noise(int member, int round)

@@ -19,15 +19,15 @@ public sealed class RowMathTests
             ushort[] narrow = new ushort[length];
             RowMath.Narrow(values, narrow);
             RowMath.Widen(narrow, back);
-            Assert.Equal(values.Select(Oracle.ToBf16).Select(BitConverter.SingleToUInt32Bits), back.Select(BitConverter.SingleToUInt32Bits));
+            Assert.Equal(Bits(values.Select(Oracle.ToBf16)), Bits(back));
         }
     }
 
     [Fact]
     public void Rounding_keeps_infinities_and_what_is_not_a_number()
     {
-        float[] values = [.. Enumerable.Repeat(new[] { float.NaN, float.PositiveInfinity, float.NegativeInfinity, BitConverter.UInt32BitsToSingle(0x7F80_0001) }, 5)
-            .SelectMany(v => v)];
+        float[] unusual = [float.NaN, float.PositiveInfinity, float.NegativeInfinity, BitConverter.UInt32BitsToSingle(0x7F80_0001)];
+        float[] values = [.. Enumerable.Repeat(unusual, 5).SelectMany(v => v)];
         ushort[] narrow = new ushort[values.Length];
         float[] back = new float[values.Length];
         RowMath.Narrow(values, narrow);
@@ -52,10 +52,12 @@ public sealed class RowMathTests
             Assert.Equal(expected, sum);
 
             RowMath.Begin(values, sum);
-            Assert.Equal(values.Select(v => BitConverter.SingleToUInt32Bits(0f + v)), sum.Select(BitConverter.SingleToUInt32Bits));
-            Assert.DoesNotContain(0x8000_0000u, sum.Select(BitConverter.SingleToUInt32Bits));
+            Assert.Equal(Bits(values.Select(v => 0f + v)), Bits(sum));
+            Assert.DoesNotContain(0x8000_0000u, Bits(sum));
         }
     }
+
+    private static uint[] Bits(IEnumerable<float> values) => [.. values.Select(BitConverter.SingleToUInt32Bits)];
 
     private static float[] Values(int length)
     {

@@ -51,7 +51,8 @@ public sealed class FabricContractTests
             var random = new Random(HashCode(seed, source.Value, target.Value, round));
             for (int start = 0; start < length;)
             {
-                byte[] bytes = new byte[Math.Min(length - start, random.Next(4) switch { 0 => 0, 1 => 3, 2 => random.Next(500), _ => random.Next(15_000) })];
+                int size = random.Next(4) switch { 0 => 0, 1 => 3, 2 => random.Next(500), _ => random.Next(15_000) };
+                byte[] bytes = new byte[Math.Min(length - start, size)];
                 random.NextBytes(bytes);
                 yield return (start, bytes);
                 start += bytes.Length + random.Next(3);
@@ -105,7 +106,8 @@ public sealed class FabricContractTests
                 }
         });
 
-        static ulong Value(RankId source, RankId target, int flag) => ulong.MaxValue / 2 + (ulong)(source.Value * 10_000 + target.Value * 100 + flag);
+        static ulong Value(RankId source, RankId target, int flag) =>
+            ulong.MaxValue / 2 + (ulong)(source.Value * 10_000 + target.Value * 100 + flag);
     }
 
     [Theory]
@@ -159,7 +161,8 @@ public sealed class FabricContractTests
             {
                 foreach (var outside in (Region[])[new(0, 257), new(200, 57), new(-1, 1), new(257, 0), new(long.MaxValue, 1), new(0, -1)])
                 {
-                    Assert.Throws<ArgumentOutOfRangeException>(() => fabric.Put(peer, outside, new byte[Math.Clamp(outside.Length, 0, 300)]));
+                    byte[] bytes = new byte[Math.Clamp(outside.Length, 0, 300)];
+                    Assert.Throws<ArgumentOutOfRangeException>(() => fabric.Put(peer, outside, bytes));
                     Assert.Throws<ArgumentOutOfRangeException>(() => fabric.Local(outside).Length);
                 }
                 Assert.Throws<ArgumentException>(() => fabric.Put(peer, box, new byte[255]));
@@ -221,7 +224,8 @@ public sealed class FabricContractTests
             fabric.Wait(peer, flags[1], 1);
         });
 
-        static StepPoint Point(RankId rank) => new(new Epoch(3), new StepId(1L << 33 | (uint)rank.Value), new LayerIndex(60), StepPhase.Ring);
+        static StepPoint Point(RankId rank) =>
+            new(new Epoch(3), new StepId(1L << 33 | (uint)rank.Value), new LayerIndex(60), StepPhase.Ring);
     }
 
     [Theory]

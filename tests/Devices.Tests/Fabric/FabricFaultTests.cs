@@ -65,8 +65,12 @@ public sealed class FabricFaultTests
             }
             Action[] calls =
             [
-                () => fabric.Wait(fabric.Self, flags[0], 0), () => fabric.Notify(peer, flags[0], 2), () => fabric.Put(peer, box, new byte[8]),
-                () => fabric.Peek(peer, flags[0]), () => fabric.Local(box).Clear(), () => fabric.SetStatus(default),
+                () => fabric.Wait(fabric.Self, flags[0], 0),
+                () => fabric.Notify(peer, flags[0], 2),
+                () => fabric.Put(peer, box, new byte[8]),
+                () => fabric.Peek(peer, flags[0]),
+                () => fabric.Local(box).Clear(),
+                () => fabric.SetStatus(default),
                 () => fabric.TryMap(fabric.Self, box, out _),
             ];
             foreach (var call in calls)
@@ -84,13 +88,10 @@ public sealed class FabricFaultTests
     {
         var world = Worlds.Of(2);
         var plan = new WindowPlan();
-        var flags = plan.ReserveFlags(2);
+        var flags = plan.ReserveFlags(1);
         string reason = string.Concat(Enumerable.Repeat("réason ", 300));
         var outcomes = Ranks.Outcomes(kind, world, plan, fabric =>
         {
-            fabric.Notify(world.Rank(0), flags[1], 1);
-            foreach (var rank in world.Ranks)
-                if (fabric.Self.Value == 0) fabric.Wait(rank, flags[1], 1); // all are connected
             if (fabric.Self.Value == 0) fabric.Abort(null, reason);
             fabric.Wait(world.Rank(0), flags[0], 1);
         });

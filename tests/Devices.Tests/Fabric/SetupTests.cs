@@ -33,8 +33,8 @@ public sealed class SetupTests
     {
         var outcomes = Join(kind, rank =>
             new FabricSetup(Worlds.Of(2), Worlds.Of(2).Rank(rank), new Epoch(4 + rank), new WindowPlan(), Ranks.Options, ""));
-        Assert.Contains("rank 1 is in epoch 5, this rank in epoch 4", Assert.IsType<FabricSetupException>(outcomes[0]).Message, StringComparison.Ordinal);
-        Assert.Contains("rank 0 is in epoch 4, this rank in epoch 5", Assert.IsType<FabricSetupException>(outcomes[1]).Message, StringComparison.Ordinal);
+        Assert.Equal("rank 0: rank 1 is in epoch 5, this rank in epoch 4", Assert.IsType<FabricSetupException>(outcomes[0]).Message);
+        Assert.Equal("rank 1: rank 0 is in epoch 4, this rank in epoch 5", Assert.IsType<FabricSetupException>(outcomes[1]).Message);
     }
 
     [Theory]
@@ -57,13 +57,13 @@ public sealed class SetupTests
     public void Each_rank_needs_a_descriptor_of_its_own_kind(FabricKind kind)
     {
         var world = Worlds.Of(2);
-        IFabricEndpoint Open(int rank) =>
-            Fabrics.Open(kind, new FabricSetup(world, world.Rank(rank), new Epoch(1), new WindowPlan(), Ranks.Options, Ranks.NewSession()), new InProcessHub());
+        FabricSetup Setup(int rank) => new(world, world.Rank(rank), new Epoch(1), new WindowPlan(), Ranks.Options, Ranks.NewSession());
+        IFabricEndpoint Open(int rank) => Fabrics.Open(kind, Setup(rank), new InProcessHub());
         using (var endpoint = Open(1)) Assert.Throws<FabricSetupException>(() => endpoint.Connect([endpoint.Descriptor]));
         using (var endpoint = Open(1)) Assert.Throws<FabricSetupException>(() => endpoint.Connect(["../elsewhere", endpoint.Descriptor]));
         using (var endpoint = Open(1))
         {
-            string other = FabricDescriptor.Of(new FabricSetup(world, world.Rank(0), new Epoch(1), new WindowPlan(), Ranks.Options, "s"), "../elsewhere");
+            string other = FabricDescriptor.Of(Setup(0), "../elsewhere");
             string message = Assert.Throws<FabricSetupException>(() => endpoint.Connect([other, endpoint.Descriptor])).Message;
             Assert.Contains("../elsewhere", message, StringComparison.Ordinal);
         }
@@ -80,7 +80,8 @@ public sealed class SetupTests
     {
         var world = Worlds.Of(1);
         var plan = new WindowPlan();
-        using var endpoint = Fabrics.Open(kind, new FabricSetup(world, world.Rank(0), new Epoch(1), plan, Ranks.Options, Ranks.NewSession()), new InProcessHub());
+        var setup = new FabricSetup(world, world.Rank(0), new Epoch(1), plan, Ranks.Options, Ranks.NewSession());
+        using var endpoint = Fabrics.Open(kind, setup, new InProcessHub());
         Assert.Throws<InvalidOperationException>(() => plan.Reserve(1));
         Assert.Throws<InvalidOperationException>(() => plan.ReserveFlags(1));
     }
@@ -101,7 +102,8 @@ public sealed class SetupTests
     public void A_secret_has_128_bits()
     {
         var world = Worlds.Of(1);
-        var setup = new FabricSetup(world, world.Rank(0), new Epoch(1), new WindowPlan(), Ranks.Options with { Secret = new byte[15] }, "s");
+        var options = Ranks.Options with { Secret = new byte[15] };
+        var setup = new FabricSetup(world, world.Rank(0), new Epoch(1), new WindowPlan(), options, "s");
         Assert.Throws<ArgumentException>(() => Fabrics.Open(FabricKind.Tcp, setup));
         Assert.Equal(16, Fabrics.NewSecret().Length);
     }

@@ -70,6 +70,16 @@ public sealed class SharedMemoryTests
         Assert.Contains("another set-up uses this session name", message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_probe_is_seen_on_its_host_for_as_long_as_it_lives()
+    {
+        using var probe = HostProbe.TryCreate();
+        Assert.True(HostProbe.Sees(probe!.Name));
+        probe.Dispose();
+        Assert.False(HostProbe.Sees(probe.Name));
+        Assert.False(HostProbe.Sees("../etc/passwd"));
+    }
+
     private static IFabricEndpoint Open(World world, WindowPlan plan, string session) =>
         Fabrics.Open(FabricKind.SharedMemory, new FabricSetup(world, world.Rank(0), new Epoch(1), plan, Ranks.Options, session));
 

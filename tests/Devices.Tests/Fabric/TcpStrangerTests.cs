@@ -22,7 +22,8 @@ public sealed class TcpStrangerTests
         string[] descriptors = [first.Descriptor, second.Descriptor];
         byte[] noise = new byte[4000];
         new Random(5).NextBytes(noise);
-        byte[] wrongSecret = Bytes(TcpHello.Of(Setup(1, session) with { Options = Ranks.Options with { Secret = new byte[16] } }, TcpPurpose.Data));
+        var unsworn = Setup(1, session) with { Options = Ranks.Options with { Secret = new byte[16] } };
+        byte[] wrongSecret = Bytes(TcpHello.Of(unsworn, TcpPurpose.Data));
         byte[] wrongSession = Bytes(TcpHello.Of(Setup(1, "another"), TcpPurpose.Data));
         byte[] wrongPurpose = Bytes(TcpHello.Of(Setup(1, session), (TcpPurpose)77));
         var strangers = new List<Socket>();

@@ -46,6 +46,9 @@ public sealed class SafetensorsFileTests
     [InlineData("overlap",
         """{"a":{"dtype":"BF16","shape":[4],"data_offsets":[0,8]},"b":{"dtype":"BF16","shape":[4],"data_offsets":[4,12]}}""",
         "tensor b begins at 4 and overlaps a, which ends at 8")]
+    [InlineData("overlap of one byte",
+        """{"a":{"dtype":"U8","shape":[7],"data_offsets":[0,7]},"b":{"dtype":"U8","shape":[6],"data_offsets":[6,12]}}""",
+        "tensor b begins at 6 and overlaps a, which ends at 7")]
     [InlineData("count", """{"a":{"dtype":"BF16","shape":[5],"data_offsets":[0,12]}}""",
         "tensor a: BF16 [5] takes 10 bytes, but data_offsets give 12")]
     [InlineData("range", """{"a":{"dtype":"BF16","shape":[8],"data_offsets":[0,16]}}""",

@@ -13,7 +13,7 @@ public sealed class SyntheticWeightsTests
     {
         using SyntheticWeights a = new(1), b = new(1), other = new(2);
         a.Get("unrelated", 3, 5);
-        Assert.Equal(a.Get("w", 7, 9).Bytes, b.Get("w", 7, 9).Bytes);
+        Assert.Equal(a.Get("w", 7, 9).Bytes.ToArray(), b.Get("w", 7, 9).Bytes.ToArray());
         Assert.NotEqual(a.Get("w", 7, 9).Bytes.ToArray(), other.Get("w", 7, 9).Bytes.ToArray());
         Assert.NotEqual(a.Get("w", 7, 9).Bytes.ToArray(), a.Get("v", 7, 9).Bytes.ToArray());
         Assert.Throws<ModelException>(() => a.Get("w", 9, 7));
@@ -40,7 +40,7 @@ public sealed class SyntheticWeightsTests
         using var cluster = new TestCluster(weights.Get, config, TestCluster.Cpu, stages: 2, members: 2);
         cluster.Place(0, 200);
         List<float[]> logits = cluster.Feed([.. Enumerable.Range(0, 200)]);
-        Assert.Equal(200, logits.Select(TestCluster.ArgMax).Count(id => id >= 0));
+        Assert.Equal(200, logits.Count);
         Assert.All(logits, row => Assert.InRange(row.Max() - row.Min(), 0.1f, 100));
         Assert.All(cluster.Shard(1, 0).Load.Of(new LayerIndex(2)).ToArray(), count => Assert.InRange(count, 1, 199));
     }

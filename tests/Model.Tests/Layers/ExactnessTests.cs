@@ -5,7 +5,9 @@ using Xunit;
 
 namespace Troupe.Model.Tests.Layers;
 
-/// <summary>A row's logits are the same bits whatever shares its step, however its prompt is cut, and however many threads work on it.</summary>
+/// <summary>
+/// A row's logits are the same bits whatever shares its step, however its prompt is cut, and however many threads work on it.
+/// </summary>
 public sealed class ExactnessTests : IDisposable
 {
     private readonly Checkpoint _checkpoint = Checkpoint.Open(Golden.Folder("qwen3-moe-mixed"));

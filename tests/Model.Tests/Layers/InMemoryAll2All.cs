@@ -5,8 +5,8 @@ using Troupe.Devices.Fabric;
 namespace Troupe.Model.Tests.Layers;
 
 /// <summary>
-/// The simplest exchange between members that are threads of one process: everybody sees all rows, and adds up all partial sums in ascending
-/// order. Members meet at a barrier with a deadline.
+/// The simplest exchange between members that are threads of one process: everybody sees all rows, and adds up all partial sums in
+/// ascending order. Members meet at a barrier with a deadline.
 /// </summary>
 internal sealed class InMemoryGroup : IDisposable
 {
@@ -38,13 +38,15 @@ internal sealed class InMemoryGroup : IDisposable
         private readonly float* _hidden = Room(shape.MaxTokens * shape.Hidden), _partial = Room(members * shape.MaxTokens * shape.Hidden);
         private readonly float* _weights = Room(shape.MaxTokens * shape.TopK), _allHidden = Room(members * shape.MaxTokens * shape.Hidden);
         private readonly float* _allWeights = Room(members * shape.MaxTokens * shape.TopK);
-        private readonly int* _experts = (int*)Room(shape.MaxTokens * shape.TopK), _allExperts = (int*)Room(members * shape.MaxTokens * shape.TopK);
+        private readonly int* _experts = (int*)Room(shape.MaxTokens * shape.TopK);
+        private readonly int* _allExperts = (int*)Room(members * shape.MaxTokens * shape.TopK);
         private readonly DispatchHandle _handle = new();
         private int _tokens;
 
         public string Name => "in_memory";
 
-        public DispatchHandle Dispatch(StepPoint at, ReadOnlySpan<float> hidden, ReadOnlySpan<int> experts, ReadOnlySpan<float> weights, int tokens)
+        public DispatchHandle Dispatch(
+            StepPoint at, ReadOnlySpan<float> hidden, ReadOnlySpan<int> experts, ReadOnlySpan<float> weights, int tokens)
         {
             hidden.CopyTo(new Span<float>(_hidden, hidden.Length));
             experts.CopyTo(new Span<int>(_experts, experts.Length));
@@ -68,7 +70,8 @@ internal sealed class InMemoryGroup : IDisposable
         {
             partial.CopyTo(new Span<float>(_partial, partial.Length));
             group.Meet();
-            int first = group._members.Take(index).Sum(m => m._tokens) * shape.Hidden;
+            int first = 0;
+            for (int m = 0; m < index; m++) first += group._members[m]._tokens * shape.Hidden;
             output.Clear();
             for (int i = 0; i < output.Length; i++)
                 foreach (Member m in group._members) output[i] += m._partial[first + i];

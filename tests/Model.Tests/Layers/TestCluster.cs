@@ -9,6 +9,7 @@ using Troupe.Model.Cache;
 using Troupe.Model.Checkpoints;
 using Troupe.Model.Families;
 using Troupe.Model.Layers;
+using Troupe.Model.Sampling;
 
 namespace Troupe.Model.Tests.Layers;
 
@@ -75,29 +76,8 @@ internal sealed class TestCluster : IDisposable
     {
         _step++;
         for (int stage = 0; stage < _shards.GetLength(0); stage++)
-        {
-            if (_rows.Length == 1)
-            {
-                Run(stage, 0);
-                continue;
-            }
-            var failures = new Exception?[_rows.Length];
-            int at = stage;
-            Thread[] threads = [.. Enumerable.Range(0, _rows.Length).Select(member => new Thread(() =>
-            {
-                try
-                {
-                    Run(at, member);
-                }
-                catch (Exception e)
-                {
-                    failures[member] = e;
-                }
-            }))];
-            foreach (Thread thread in threads) thread.Start();
-            foreach (Thread thread in threads) thread.Join();
-            if (failures.FirstOrDefault(e => e is not null) is { } failure) ExceptionDispatchInfo.Throw(failure);
-        }
+            if (_rows.Length == 1) Run(stage, 0);
+            else RunTogether(stage);
     }
 
     /// <summary>Logits of a row of the last step.</summary>
@@ -133,18 +113,10 @@ internal sealed class TestCluster : IDisposable
         float[] logits = Feed(prompt, slot: slot, member: member)[^1];
         for (int i = 0; i < count; i++)
         {
-            tokens[i] = ArgMax(logits);
+            tokens[i] = Sampler.ArgMax(logits);
             if (i + 1 < count) logits = Feed([tokens[i]], prompt.Length + i, slot, member: member)[0];
         }
         return tokens;
-    }
-
-    public static int ArgMax(ReadOnlySpan<float> logits)
-    {
-        int best = 0;
-        for (int i = 1; i < logits.Length; i++)
-            if (logits[i] > logits[best]) best = i;
-        return best;
     }
 
     public void Dispose()
@@ -152,6 +124,25 @@ internal sealed class TestCluster : IDisposable
         foreach (ModelShard shard in _shards) shard.Dispose();
         foreach (IDevice device in _devices) device.Dispose();
         foreach (InMemoryGroup group in _groups) group.Dispose();
+    }
+
+    private void RunTogether(int stage)
+    {
+        var failures = new Exception?[_rows.Length];
+        Thread[] threads = [.. Enumerable.Range(0, _rows.Length).Select(member => new Thread(() =>
+        {
+            try
+            {
+                Run(stage, member);
+            }
+            catch (Exception e)
+            {
+                failures[member] = e;
+            }
+        }))];
+        foreach (Thread thread in threads) thread.Start();
+        foreach (Thread thread in threads) thread.Join();
+        if (failures.FirstOrDefault(e => e is not null) is { } failure) ExceptionDispatchInfo.Throw(failure);
     }
 
     private void Run(int stage, int member)

@@ -1,16 +1,18 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 
 namespace Troupe.Devices.Fabric.Tcp;
 
 /// <summary>
-/// Sockets as the kernel has them. The runtime's own Socket, once used asynchronously, wakes a thread of its own for every arrival, which would take
-/// the core from the rank that the arrival is for.
+/// Sockets as the kernel has them. The runtime's own Socket, once used asynchronously, wakes a thread of its own for every arrival, which
+/// would take the core from the rank that the arrival is for.
 /// </summary>
 internal static unsafe class Sockets
 {
     public const short Readable = 1, Writable = 4;
 
+    private const int InternetV4 = 2, InternetV6 = 10;
     private const int Stream = 1, NonBlocking = 0x800, CloseOnExec = 0x80000;
     private const int NoSignal = 0x4000;
     private const int ProtocolTcp = 6, TcpNoDelay = 1;
@@ -37,11 +39,13 @@ internal static unsafe class Sockets
     public static int BeginConnect(IPEndPoint to)
     {
         var address = to.Serialize();
-        int descriptor = NewSocket((int)to.AddressFamily == 2 ? 2 : 10, Stream | NonBlocking | CloseOnExec, 0);
+        int family = to.AddressFamily == AddressFamily.InterNetwork ? InternetV4 : InternetV6;
+        int descriptor = NewSocket(family, Stream | NonBlocking | CloseOnExec, 0);
         if (descriptor < 0) return -1;
         fixed (byte* bytes = address.Buffer.Span)
         {
-            if (ConnectCall(descriptor, bytes, (uint)address.Size) == 0 || Marshal.GetLastPInvokeError() == InProgress) return Prepared(descriptor);
+            bool begun = ConnectCall(descriptor, bytes, (uint)address.Size) == 0 || Marshal.GetLastPInvokeError() == InProgress;
+            if (begun) return Prepared(descriptor);
         }
         Close(descriptor);
         return -1;
@@ -93,7 +97,8 @@ internal static unsafe class Sockets
         _ = PollCall(entries, (nuint)count, (int)Math.Clamp(Math.Ceiling(timeout.TotalMilliseconds), 0, int.MaxValue));
 
     /// <summary>
-    /// Ends a connection so that the peer still gets what was sent: a socket closed with unread bytes in it would reset the connection instead.
+    /// Ends a connection so that the peer still gets what was sent: a socket closed with unread bytes in it would reset the connection
+    /// instead.
     /// </summary>
     public static void CloseGently(int descriptor)
     {

@@ -6,8 +6,8 @@ using Troupe.Devices.Topology;
 namespace Troupe.Devices.Fabric.Tcp;
 
 /// <summary>
-/// The control connections of a rank and the small thread that listens on them, so that an abort arrives and a question for the status is answered while
-/// the executor computes or hangs.
+/// The control connections of a rank and the small thread that listens on them, so that an abort arrives and a question for the status is
+/// answered while the executor computes or hangs.
 /// </summary>
 internal sealed unsafe class TcpControl : IDisposable
 {
@@ -22,20 +22,24 @@ internal sealed unsafe class TcpControl : IDisposable
     private readonly Thread _listener;
     private readonly WakeUp _stop = new();
     private readonly Lock _writing = new();
-    private readonly object _answers = new(); // guards the two below, and is pulsed when they change
+    private readonly object _answers = new(); // guards the three below, and is pulsed when they change
     private readonly StepPoint[] _status;
     private readonly int[] _answered;
+    private readonly bool[] _ended;
     private long _ownEpoch;
     private ulong _ownStatus;
 
-    /// <summary>Takes over the descriptors (per rank, -1 for one's own); <paramref name="aborted"/> is called on the listening thread.</summary>
+    /// <summary>Takes over the descriptors (per rank, -1 for one's own); <paramref name="aborted"/> is called on the listening
+    /// thread.</summary>
     public TcpControl(FabricSetup setup, int[] descriptors, Action<Failure> aborted)
     {
         (_setup, _descriptors, _aborted) = (setup, descriptors, aborted);
-        (_status, _answered) = (new StepPoint[descriptors.Length], new int[descriptors.Length]);
+        (_status, _answered, _ended) = (new StepPoint[descriptors.Length], new int[descriptors.Length], new bool[descriptors.Length]);
         _listener = new Thread(Listen, maxStackSize: 256 << 10) { IsBackground = true, Name = $"tcp control of {setup.Self}" };
-        _listener.Start();
     }
+
+    /// <summary>Starts to listen.</summary>
+    public void Start() => _listener.Start();
 
     /// <summary>Where this rank is.</summary>
     public StepPoint OwnStatus
@@ -71,6 +75,16 @@ internal sealed unsafe class TcpControl : IDisposable
         }
     }
 
+    /// <summary>Returns once all that a peer said before it ended was heard; soon in any case.</summary>
+    public void AwaitEnd(int peer)
+    {
+        lock (_answers)
+        {
+            var patience = new Deadline(TimeProvider.System, AnswerPatience);
+            while (!_ended[peer] && patience is { Passed: false, Left: var left }) Monitor.Wait(_answers, left);
+        }
+    }
+
     public void Dispose()
     {
         _stop.Set();
@@ -84,7 +98,8 @@ internal sealed unsafe class TcpControl : IDisposable
         }
     }
 
-    /// <summary>A frame is small and control connections are nearly always empty, so it goes in one piece; where it does not, the peer is lost anyway.</summary>
+    /// <summary>A frame is small and control connections are nearly always empty, so it goes in one piece; where it does not, the peer is
+    /// lost anyway.</summary>
     private bool Send(int peer, in Frame frame)
     {
         lock (_writing)
@@ -100,14 +115,23 @@ internal sealed unsafe class TcpControl : IDisposable
         var entries = new Sockets.PollEntry[count + 1];
         byte[][] frames = [.. _descriptors.Select(_ => new byte[Unsafe.SizeOf<Frame>()])];
         int[] filled = new int[count];
-        for (int peer = 0; peer < count; peer++) entries[peer] = new Sockets.PollEntry { Descriptor = _descriptors[peer], Events = Sockets.Readable };
+        for (int peer = 0; peer < count; peer++)
+            entries[peer] = new Sockets.PollEntry { Descriptor = _descriptors[peer], Events = Sockets.Readable };
         entries[count] = new Sockets.PollEntry { Descriptor = _stop.Descriptor, Events = Sockets.Readable };
         while (true)
         {
             fixed (Sockets.PollEntry* start = entries) Sockets.Poll(start, entries.Length, TimeSpan.FromMinutes(1));
             if (entries[count].Found != 0) return;
             for (int peer = 0; peer < count; peer++)
-                if (entries[peer].Found != 0 && !Read(peer, frames[peer], ref filled[peer])) entries[peer].Descriptor = -1;
+            {
+                if (entries[peer].Found == 0 || Read(peer, frames[peer], ref filled[peer])) continue;
+                entries[peer].Descriptor = -1;
+                lock (_answers)
+                {
+                    _ended[peer] = true;
+                    Monitor.PulseAll(_answers);
+                }
+            }
         }
     }
 
@@ -132,7 +156,8 @@ internal sealed unsafe class TcpControl : IDisposable
                 _aborted(new Failure(culprit, Encoding.UTF8.GetString(frame.Text[..Math.Clamp(frame.TextLength, 0, Frame.MaxText)])));
                 break;
             case FrameKind.Ask:
-                Send(peer, new Frame { Kind = FrameKind.Answer, Epoch = Volatile.Read(ref _ownEpoch), Status = Volatile.Read(ref _ownStatus) });
+                var (epoch, status) = (Volatile.Read(ref _ownEpoch), Volatile.Read(ref _ownStatus));
+                Send(peer, new Frame { Kind = FrameKind.Answer, Epoch = epoch, Status = status });
                 break;
             case FrameKind.Answer:
                 lock (_answers)

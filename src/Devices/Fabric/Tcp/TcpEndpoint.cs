@@ -24,7 +24,10 @@ internal sealed class TcpEndpoint : IFabricEndpoint
             var address = Resolve(host);
             string told = setup.Options.AdvertisedHost ?? host;
             if (setup.Options.AdvertisedHost is null && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any)))
-                throw new FabricSetupException(setup.Self, $"'{host}' is no address that other ranks can reach: also say which host to advertise");
+            {
+                throw new FabricSetupException(setup.Self,
+                    $"'{host}' is no address that other ranks can reach: also say which host to advertise");
+            }
             listener = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { Blocking = false };
             listener.Bind(new IPEndPoint(address, 0));
             listener.Listen(Backlog);
@@ -34,7 +37,8 @@ internal sealed class TcpEndpoint : IFabricEndpoint
         catch (SocketException failed)
         {
             listener?.Dispose();
-            throw new FabricSetupException(setup.Self, $"cannot listen on '{host}': {failed.Message}; is it an address of this host?", failed);
+            throw new FabricSetupException(setup.Self,
+                $"cannot listen on '{host}': {failed.Message}; is it an address of this host?", failed);
         }
         catch
         {
@@ -48,7 +52,8 @@ internal sealed class TcpEndpoint : IFabricEndpoint
     public IFabric Connect(IReadOnlyList<string> descriptors)
     {
         // Once connected there is nobody left to listen for: strangers that come later find no door at all.
-        using var listener = Interlocked.Exchange(ref _listener, null) ?? throw new InvalidOperationException("this endpoint was connected or disposed already");
+        using var listener = Interlocked.Exchange(ref _listener, null)
+            ?? throw new InvalidOperationException("this endpoint was connected or disposed already");
         using var joining = new TcpJoining(_setup, (int)listener.Handle, FabricDescriptor.Addresses(_setup, descriptors));
         return joining.Run();
     }

@@ -5,8 +5,8 @@ using Troupe.Devices.Topology;
 namespace Troupe.Devices.Fabric.Tcp;
 
 /// <summary>
-/// A fabric over sockets. The executor itself moves all bytes, inside Put, Notify and Wait; while a write would block it reads what the peers send, so
-/// that all may send much at once.
+/// A fabric over sockets. The executor itself moves all bytes, inside Put, Notify and Wait; while a write would block it reads what the
+/// peers send, so that all may send much at once.
 /// </summary>
 internal sealed unsafe class TcpFabric : IFabric
 {
@@ -23,7 +23,7 @@ internal sealed unsafe class TcpFabric : IFabric
     private readonly WaitPolicy _policy;
     private readonly Lock _gate = new();
     private volatile Failure? _failure; // what ends this rank's calls
-    private Failure? _abort; // what all ranks are told
+    private Failure? _abort; // what all ranks are told: the first that this rank heard of
     private bool _disposed;
     private long _bytesSent;
 
@@ -40,7 +40,8 @@ internal sealed unsafe class TcpFabric : IFabric
         _links = [.. data.Select((descriptor, rank) =>
             rank == _self ? null : new TcpLink(descriptor, _window, _planBytes, _flags + (long)rank * _flagCount, _flagCount))];
         _policy = WaitPolicy.For(World.Size);
-        _control = new TcpControl(setup, control, OnAbort);
+        _control = new TcpControl(setup, control, Spread);
+        _control.Start();
     }
 
     public string Name => Fabrics.NameOf(FabricKind.Tcp);
@@ -141,16 +142,7 @@ internal sealed unsafe class TcpFabric : IFabric
         return Volatile.Read(ref _disposed) ? default : _control.StatusOf(peer.Value);
     }
 
-    public void Abort(RankId? culprit, string reason)
-    {
-        lock (_gate)
-        {
-            if (_disposed) return;
-            _abort ??= new Failure(culprit, reason);
-            _control.Abort(_abort);
-        }
-        OnAbort(_abort);
-    }
+    public void Abort(RankId? culprit, string reason) => Spread(new Failure(culprit, reason));
 
     public void Dispose()
     {
@@ -169,13 +161,17 @@ internal sealed unsafe class TcpFabric : IFabric
 
     private ulong* Flag(RankId source, int flag) => _flags + (long)source.Value * _flagCount + flag;
 
-    private void OnAbort(Failure failure)
+    /// <summary>
+    /// Aborts, because this rank says so or another one told. Told to all before this rank's own calls end: a peer that then sees this
+    /// rank go has heard why.
+    /// </summary>
+    private void Spread(Failure failure)
     {
         lock (_gate)
         {
             if (_disposed) return;
-            failure = _abort ??= failure;
-            Interlocked.CompareExchange(ref _failure, failure, null);
+            if (_abort is null) _control.Abort(_abort = failure);
+            Interlocked.CompareExchange(ref _failure, _abort, null);
             _wakeUp.Set();
         }
     }
@@ -198,12 +194,17 @@ internal sealed unsafe class TcpFabric : IFabric
     }
 
     /// <summary>
-    /// Sleeps until any peer sent something, <paramref name="writing"/> takes more, or an abort comes, and reads. Throws when there is nothing left to
-    /// hope for from <paramref name="awaited"/>.
+    /// Sleeps until any peer sent something, <paramref name="writing"/> takes more, or an abort comes, and reads. Throws when there is
+    /// nothing left to hope for from <paramref name="awaited"/>.
     /// </summary>
     private void Sleep(TcpLink? writing, RankId awaited, Deadline deadline)
     {
-        if (_links[awaited.Value] is { Closed: true }) Fail(new Failure(awaited, Failure.ClosedByPeer));
+        if (_links[awaited.Value] is { Closed: true })
+        {
+            _control.AwaitEnd(awaited.Value); // why it ended may still be on its way
+            ThrowIfDead();
+            Fail(new Failure(awaited, Failure.ClosedByPeer));
+        }
         for (int rank = 0; rank < _links.Length; rank++)
         {
             var link = _links[rank];

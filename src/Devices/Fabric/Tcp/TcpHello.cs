@@ -95,7 +95,8 @@ internal sealed class TcpGreeting : IDisposable
         Answered = true;
     }
 
-    /// <summary>Moves on what can be moved: true when all was written and read, false when more is to come, null when the other side is gone.</summary>
+    /// <summary>Moves on what can be moved: true when all was written and read, false when more is to come, null when the other side is
+    /// gone.</summary>
     public bool? Advance()
     {
         if (Answered && _written < _out.Length)

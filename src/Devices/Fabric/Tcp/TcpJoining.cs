@@ -3,8 +3,8 @@ using Troupe.Devices.Topology;
 namespace Troupe.Devices.Fabric.Tcp;
 
 /// <summary>
-/// Connects a rank to all others: it calls those with a smaller number and is called by the rest, twice each (data and control). One thread, one poll;
-/// a stranger costs a descriptor for a few seconds and nothing more.
+/// Connects a rank to all others: it calls those with a smaller number and is called by the rest, twice each (data and control). One
+/// thread, one poll; a stranger costs a descriptor for a few seconds and nothing more.
 /// </summary>
 internal sealed unsafe class TcpJoining : IDisposable
 {
@@ -106,7 +106,8 @@ internal sealed unsafe class TcpJoining : IDisposable
         if (greeting.Advance() is not { } complete)
         {
             if (greeting.Peer is not { } peer) return false;
-            throw Failed($"{peer} at {_addresses[peer.Value]} refused or closed the connection: is it running, with the same session and secret?");
+            throw Failed($"{peer} at {_addresses[peer.Value]} refused or closed the connection: "
+                + "is it running, with the same session and secret?");
         }
         if (!complete) return true;
         var heard = greeting.Heard;
@@ -117,7 +118,8 @@ internal sealed unsafe class TcpJoining : IDisposable
             greeting.Say(TcpHello.Of(_setup, heard.Purpose));
             return Advance(greeting);
         }
-        if (greeting.Peer is { } called && !heard.Knows(_setup)) throw Failed($"whoever answers at {_addresses[called.Value]} is not {called} of this session");
+        if (greeting.Peer is { } called && !heard.Knows(_setup))
+            throw Failed($"whoever answers at {_addresses[called.Value]} is not {called} of this session");
         int rank = greeting.Peer?.Value ?? heard.Identity.Rank;
         if (FabricIdentity.Of(_setup).Refuses(heard.Identity, rank) is { } problem) throw Failed(problem);
         if ((uint)rank >= (uint)_setup.World.Size || rank == _setup.Self.Value) return false;

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Troupe.Devices.Fabric.Tcp;
 
 /// <summary>
-/// The data connection to one peer. Reads go from the kernel straight to their place in the window, frames that follow into a small buffer, in one call.
-/// Small writes are gathered until a flush; large ones go from the caller's memory. Never blocks, allocates nothing.
+/// The data connection to one peer. Reads go from the kernel straight to their place in the window, frames that follow into a small
+/// buffer, in one call. Small writes are gathered until a flush; large ones go from the caller's memory. Never blocks, allocates nothing.
 /// </summary>
 internal sealed unsafe class TcpLink : IDisposable
 {
@@ -106,7 +106,8 @@ internal sealed unsafe class TcpLink : IDisposable
     }
 
     /// <summary>
-    /// Writes what the kernel takes of what is ready. What is meant for a peer that is gone is dropped: a rank learns of it when it waits for the peer.
+    /// Writes what the kernel takes of what is ready. What is meant for a peer that is gone is dropped: a rank learns of it when it waits
+    /// for the peer.
     /// </summary>
     /// <returns>Whether nothing is left to write.</returns>
     public bool Write()

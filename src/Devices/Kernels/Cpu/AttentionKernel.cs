@@ -4,8 +4,8 @@ using Troupe.Devices.Tensors;
 namespace Troupe.Devices.Kernels.Cpu;
 
 /// <summary>
-/// Causal attention over KV blocks with a running softmax (Milakov and Gimelshein 2018) in tiles of 64 positions. Tiles start at multiples of
-/// 64 whatever the prompt's chunks are, so that the order of sums is fixed. Four query heads share each load of a key or value.
+/// Causal attention over KV blocks with a running softmax (Milakov and Gimelshein 2018) in tiles of 64 positions. Tiles start at multiples
+/// of 64 whatever the prompt's chunks are, so that the order of sums is fixed. Four query heads share each load of a key or value.
 /// </summary>
 internal static unsafe class AttentionKernel
 {

@@ -82,8 +82,8 @@ internal sealed unsafe class CpuKernels(WorkerPool pool) : IKernels
         partial.Clear();
         if (rows.Pairs == 0) return;
         int count = Rows(hidden.Length, experts.Gate[0].Columns, "hidden");
-        if (activation.Length < (long)rows.Pairs * experts.Gate[0].Rows)
-            throw new ArgumentException($"activation must have room for {(long)rows.Pairs * experts.Gate[0].Rows} values, got {activation.Length}");
+        long room = (long)rows.Pairs * experts.Inner;
+        if (activation.Length < room) throw new ArgumentException($"activation must have room for {room} values, got {activation.Length}");
         fixed (float* h = hidden, a = activation, p = partial) ExpertsKernel.Run(pool, experts, rows, h, a, p);
     }
 

@@ -13,8 +13,8 @@ internal unsafe struct FourRows(float* a, float* b, float* c, float* d)
 }
 
 /// <summary>
-/// Dot products of rows with stored weights, 4 rows x 4 outputs at a time in 16 registers. Each output is the sum of 16 lanes, each lane the
-/// fused sum of every 16th product: a block of another size reuses loads and changes no bit.
+/// Dot products of rows with stored weights, 4 rows x 4 outputs at a time in 16 registers. Each output is the sum of 16 lanes, each lane
+/// the fused sum of every 16th product: a block of another size reuses loads and changes no bit.
 /// </summary>
 internal static unsafe class DotTiles<T> where T : IStored
 {
@@ -22,7 +22,9 @@ internal static unsafe class DotTiles<T> where T : IStored
     // inside would make the JIT keep the sums in memory (measured: 13 in place of 55 GFLOP/s).
     private const int TailFloats = 8 * Lanes.Count, TailOfW = 4 * Lanes.Count;
 
-    /// <summary>y[r, n] = x[r] . w[n] for 4 rows and some outputs. stride: bytes from one weight row to the next; k: length of a row.</summary>
+    /// <summary>
+    /// y[r, n] = x[r] . w[n] for 4 rows and some outputs. stride: bytes from one weight row to the next; k: length of a row.
+    /// </summary>
     [SkipLocalsInit]
     public static void Rows4(FourRows x, int k, byte* w, long stride, int outputs, FourRows y)
     {
@@ -166,5 +168,6 @@ internal static unsafe class DotTiles<T> where T : IStored
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Fma(Vector512<float> a, Vector512<float> b, Vector512<float> sum) => Vector512.FusedMultiplyAdd(a, b, sum);
+    private static Vector512<float> Fma(Vector512<float> a, Vector512<float> b, Vector512<float> sum) =>
+        Vector512.FusedMultiplyAdd(a, b, sum);
 }

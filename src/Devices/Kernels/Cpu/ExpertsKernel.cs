@@ -67,7 +67,8 @@ internal static unsafe class ExpertsKernel
             for (int pair = job.Offsets[e]; pair < job.Offsets[e + 1]; pair += 4)
             {
                 int rows = Math.Min(4, job.Offsets[e + 1] - pair);
-                FourRows x = Gathered(ref job, pair, rows), y = FourRows.From(job.Activation + (long)pair * job.Intermediate + from, job.Intermediate);
+                FourRows x = Gathered(ref job, pair, rows);
+                FourRows y = FourRows.From(job.Activation + (long)pair * job.Intermediate + from, job.Intermediate);
                 Dots<T>(rows, x, job.Width, gate, from, outputs, y);
                 Dots<T>(rows, x, job.Width, up, from, outputs, u);
                 for (int r = 0; r < rows; r++)
@@ -94,7 +95,10 @@ internal static unsafe class ExpertsKernel
                     FourRows x = FourRows.From(job.Activation + (long)pair * job.Intermediate, job.Intermediate);
                     Dots<T>(rows, x, job.Intermediate, job.Down[e], from, outputs, y);
                     for (int r = 0; r < rows; r++)
-                        AddWeighted(job.Weights[pair + r], result + r * OutTile, job.Partial + (long)job.Rows[pair + r] * job.Width + from, outputs);
+                    {
+                        float* sum = job.Partial + (long)job.Rows[pair + r] * job.Width + from;
+                        AddWeighted(job.Weights[pair + r], result + r * OutTile, sum, outputs);
+                    }
                 }
             }
         }

@@ -6,8 +6,8 @@ namespace Troupe.Devices.Kernels.Cpu;
 
 /// <summary>
 /// How 16 stored values become a vector. Kernels are generic over it, so that each type has code of its own. All kernels are written in
-/// Vector512; where the machine has less, the JIT splits it into two Vector256 (measured: 57 of 99 GFLOP/s on AVX2) or four Vector128, with the
-/// same 16 sums and so the same bits.
+/// Vector512; where the machine has less, the JIT splits it into two Vector256 (measured: 57 of 99 GFLOP/s on AVX2) or four Vector128, with
+/// the same 16 sums and so the same bits.
 /// </summary>
 internal unsafe interface IStored
 {
@@ -46,8 +46,8 @@ internal unsafe struct StoredF16 : IStored
 {
     public static int Size => 2;
 
-    // Exponent and mantissa move up by 13 bits, the product with 2^112 corrects the exponent's bias (subnormals too), and infinities and NaNs
-    // get their exponent filled.
+    // Exponent and mantissa move up by 13 bits, the product with 2^112 corrects the exponent's bias (subnormals too), and infinities and
+    // NaNs get their exponent filled.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Load(byte* from)
     {

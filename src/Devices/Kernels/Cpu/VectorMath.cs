@@ -7,8 +7,8 @@ namespace Troupe.Devices.Kernels.Cpu;
 internal static class VectorMath
 {
     /// <summary>
-    /// e^x within 2 units in the last place; 0 below -87.3, infinity above 88.7, NaN for NaN. x = n ln 2 + r with |r| &lt;= ln 2 / 2, ln 2 in two
-    /// parts so that r is exact (Cody and Waite 1980), and the Taylor series of e^r up to r^7.
+    /// e^x within 2 units in the last place; 0 below -87.3, infinity above 88.7, NaN for NaN. x = n ln 2 + r with |r| &lt;= ln 2 / 2, ln 2
+    /// in two parts so that r is exact (Cody and Waite 1980), and the Taylor series of e^r up to r^7.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Exp(Vector512<float> x)

@@ -4,9 +4,9 @@ using Troupe.Devices.Tensors;
 namespace Troupe.Devices.Kernels.Cpu;
 
 /// <summary>
-/// A device's own threads for loops of a few microseconds. A job is cut into chunks that the caller and the awake workers take one by one; a
-/// worker that is asleep or late is never waited for, only one that has taken a chunk. Workers spin briefly after a job and then park, so that
-/// ranks may outnumber cores. Jobs are plain structs on the caller's stack: nothing is allocated per call.
+/// A device's own threads for loops of a few microseconds. A job is cut into chunks that the caller and the awake workers take one by one;
+/// a worker that is asleep or late is never waited for, only one that has taken a chunk. Workers spin briefly after a job and then park, so
+/// that ranks may outnumber cores. Jobs are plain structs on the caller's stack: nothing is allocated per call.
 /// </summary>
 internal sealed unsafe class WorkerPool : IDisposable
 {
@@ -30,7 +30,8 @@ internal sealed unsafe class WorkerPool : IDisposable
     /// <summary>Starts the workers; one thread in all means none.</summary>
     public WorkerPool(int threads)
     {
-        if (threads is < 1 or > 1024) throw new ArgumentOutOfRangeException(nameof(threads), $"threads must be in [1, 1024], got {threads}");
+        if (threads is < 1 or > 1024)
+            throw new ArgumentOutOfRangeException(nameof(threads), $"threads must be in [1, 1024], got {threads}");
         // The ticket is (generation, chunks not yet taken); each on a cache line of its own.
         _ticket = (long*)_shared.Data;
         _done = _ticket + 8;
@@ -50,8 +51,8 @@ internal sealed unsafe class WorkerPool : IDisposable
     public int Threads => _threads.Length + 1;
 
     /// <summary>
-    /// Runs body(job, first, end) over [0, items) in ranges, and returns when all are done. The body must not throw. Work: multiply-adds of one
-    /// item, by which small jobs stay on this thread.
+    /// Runs body(job, first, end) over [0, items) in ranges, and returns when all are done. The body must not throw. Work: multiply-adds of
+    /// one item, by which small jobs stay on this thread.
     /// </summary>
     public void For(delegate*<void*, int, int, void> body, void* job, int items, long work)
     {
@@ -89,8 +90,8 @@ internal sealed unsafe class WorkerPool : IDisposable
         _shared.Dispose();
     }
 
-    // Whoever lowers the ticket owns the chunk. The fields of the job belong to it: the caller cannot return, and so not change them, before
-    // the chunk is counted as done.
+    // Whoever lowers the ticket owns the chunk. The fields of the job belong to it: the caller cannot return, and so not change them,
+    // before the chunk is counted as done.
     private bool RunOne()
     {
         long ticket = Volatile.Read(ref *_ticket);
@@ -122,7 +123,8 @@ internal sealed unsafe class WorkerPool : IDisposable
         {
             if (RunOne() || SawWorkWithin(spinTicks)) continue;
             Interlocked.Exchange(ref _parked[worker], 1);
-            // Work that came between the last look and the mark: take the mark back, unless a waker was faster and its signal must be eaten.
+            // Work that came between the last look and the mark: take the mark back, unless a waker was faster and its signal must be
+            // eaten.
             bool late = (uint)Volatile.Read(ref *_ticket) > 0 || _stopping;
             if (late && Interlocked.Exchange(ref _parked[worker], 0) == 1) continue;
             _wake[worker].Wait();

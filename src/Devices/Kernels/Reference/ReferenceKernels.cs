@@ -109,7 +109,8 @@ internal sealed class ReferenceKernels : IKernels
             for (int pair = rows.Offsets[e]; pair < rows.Offsets[e + 1]; pair++)
             {
                 ReadOnlySpan<float> h = hidden.Slice(rows.Rows[pair] * gate.Columns, gate.Columns);
-                Span<float> act = activation.Slice(pair * gate.Rows, gate.Rows), sum = partial.Slice(rows.Rows[pair] * down.Rows, down.Rows);
+                Span<float> act = activation.Slice(pair * gate.Rows, gate.Rows);
+                Span<float> sum = partial.Slice(rows.Rows[pair] * down.Rows, down.Rows);
                 Linear(h, gate, act);
                 Linear(h, up, upped);
                 SiluMultiply(act, upped);
@@ -125,7 +126,8 @@ internal sealed class ReferenceKernels : IKernels
         return true;
     }
 
-    private static unsafe void AttendHead(KvBlocks kv, ReadOnlySpan<int> blocks, int position, int head, ReadOnlySpan<float> q, Span<float> output)
+    private static unsafe void AttendHead(
+        KvBlocks kv, ReadOnlySpan<int> blocks, int position, int head, ReadOnlySpan<float> q, Span<float> output)
     {
         float[] scores = new float[position + 1];
         for (int s = 0; s <= position; s++)

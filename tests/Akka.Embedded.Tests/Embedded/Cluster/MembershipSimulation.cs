@@ -43,8 +43,11 @@ internal sealed class MembershipSimulation(Random random, int minMembers = 1)
         return self;
     }
 
-    public void AskToJoin(UniqueAddress self, UniqueAddress contact) =>
-        _wire.Add((contact, new MembershipInput.Join(self, [], AppVersion.Zero)));
+    /// <summary>Asking oneself would form a cluster of one's own.</summary>
+    public void AskToJoin(UniqueAddress self, UniqueAddress contact)
+    {
+        if (self != contact) _wire.Add((contact, new MembershipInput.Join(self, [], AppVersion.Zero)));
+    }
 
     public void Crash(UniqueAddress node)
     {
@@ -66,6 +69,7 @@ internal sealed class MembershipSimulation(Random random, int minMembers = 1)
             foreach (var other in Nodes.Keys) _wire.Add((other, new MembershipInput.ReadyToExit(node)));
         }
         if (after.IsExpelled) Nodes.Remove(node);
+        else if (after.MayLead) Apply(node, new MembershipInput.Lead());
     }
 
     /// <summary>Delivers one message of the many, any of them; or loses it.</summary>
@@ -97,6 +101,11 @@ internal sealed class MembershipSimulation(Random random, int minMembers = 1)
         }
     }
 
+    private string Describe() => string.Join("\n", Nodes.Select(entry => $"{entry.Key} {entry.Value.Gossip.Digest:x}: " + string.Join("; ",
+        entry.Value.Gossip.Members.Values.Select(member => $"{member.UniqueAddress.Uid}={member.Status} seen {entry.Value.Gossip.IsSeenBy(member.UniqueAddress)}"
+            + $" v{entry.Value.Gossip.Observations.GetValueOrDefault(member.UniqueAddress)?.Version}"))
+        + $" unreachable {string.Join(",", entry.Value.Gossip.Unreachable)}"));
+
     /// <summary>All living nodes see exactly these, Up, and agree in everything that they publish.</summary>
     public void AssertAgree(IEnumerable<UniqueAddress> expected)
     {
@@ -105,7 +114,7 @@ internal sealed class MembershipSimulation(Random random, int minMembers = 1)
         {
             Assert.Equal(wanted, state.Gossip.Members.Keys);
             Assert.All(state.Gossip.Members.Values, member => Assert.Equal(MemberStatus.Up, member.Status));
-            Assert.True(state.Gossip.IsConverged(node), $"{node} sees no convergence");
+            Assert.True(state.Gossip.IsConverged(node), $"{node} sees no convergence: {Describe()}");
             Assert.Equal(Nodes.Values.First().Gossip.Digest, state.Gossip.Digest);
             Assert.Equal(wanted[0], state.Gossip.Leader(node).UniqueAddress);
         }

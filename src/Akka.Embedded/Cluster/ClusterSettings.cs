@@ -1,0 +1,101 @@
+using System.Collections.Immutable;
+using Akka.Actor;
+using Akka.Configuration;
+using Akka.Remote;
+
+namespace Akka.Cluster;
+
+/// <summary>The keys of akka.cluster that this build knows.</summary>
+public sealed class ClusterSettings
+{
+    /// <summary>Defaults, and what of the cluster travels; added below a system's configuration when its provider is `cluster`.</summary>
+    internal static readonly Config Reference = ConfigurationFactory.ParseString("""
+        akka {
+          cluster {
+            seed-nodes = []
+            seed-node-timeout = 5s
+            retry-unsuccessful-join-after = 10s
+            shutdown-after-unsuccessful-join-seed-nodes = off
+            roles = []
+            app-version = "0.0.0"
+            min-nr-of-members = 1
+            role { }
+            allow-weakly-up-members = 7s
+            gossip-interval = 1s
+            leader-actions-interval = 1s
+            unreachable-nodes-reaper-interval = 1s
+            run-coordinated-shutdown-when-down = on
+            down-removal-margin = off
+            downing-provider-class = "Akka.Cluster.SBR.SplitBrainResolverProvider, Akka.Cluster"
+            split-brain-resolver { active-strategy = keep-majority, stable-after = 20s, keep-majority.role = "" }
+            failure-detector {
+              heartbeat-interval = 1s
+              threshold = 8.0
+              min-std-deviation = 100ms
+              acceptable-heartbeat-pause = 3s
+              monitored-by-nr-of-members = 9
+            }
+            singleton { singleton-name = "singleton", role = "", hand-over-retry-interval = 1s, min-number-of-hand-over-retries = 15 }
+            singleton-proxy { singleton-name = "singleton", role = "", singleton-identification-interval = 1s, buffer-size = 1000 }
+          }
+          actor {
+            serializers.akka-cluster = "Akka.Cluster.ClusterSerializer, Akka.Cluster"
+            serialization-bindings."Akka.Cluster.IClusterWireMessage, Akka.Cluster" = akka-cluster
+          }
+        }
+        """);
+
+    internal ClusterSettings(Config config)
+    {
+        var cluster = config.GetConfig("akka.cluster");
+        SeedNodes = [.. cluster.GetStringList("seed-nodes").Select(Address.Parse)];
+        Roles = [.. cluster.GetStringList("roles")];
+        AppVersion = Util.AppVersion.Create(cluster.GetString("app-version"));
+        SeedNodeTimeout = cluster.GetTimeSpan("seed-node-timeout");
+        RetryUnsuccessfulJoinAfter = OffOr(cluster, "retry-unsuccessful-join-after");
+        ShutdownAfterUnsuccessfulJoinSeedNodes = OffOr(cluster, "shutdown-after-unsuccessful-join-seed-nodes");
+        AllowWeaklyUpMembers = OffOr(cluster, "allow-weakly-up-members");
+        DownRemovalMargin = OffOr(cluster, "down-removal-margin") ?? TimeSpan.Zero;
+        GossipInterval = cluster.GetTimeSpan("gossip-interval");
+        LeaderActionsInterval = cluster.GetTimeSpan("leader-actions-interval");
+        UnreachableNodesReaperInterval = cluster.GetTimeSpan("unreachable-nodes-reaper-interval");
+        RunCoordinatedShutdownWhenDown = cluster.GetBoolean("run-coordinated-shutdown-when-down");
+        MonitoredByNrOfMembers = cluster.GetInt("failure-detector.monitored-by-nr-of-members");
+        Rules = new MembershipRules(cluster.GetInt("min-nr-of-members"), cluster.GetConfig("role").AsEnumerable()
+            .ToImmutableDictionary(role => role.Key, role => cluster.GetInt($"role.{role.Key}.min-nr-of-members", 1)));
+        Detector = new FailureDetectorSettings(
+            cluster.GetTimeSpan("failure-detector.heartbeat-interval").TotalMilliseconds,
+            cluster.GetTimeSpan("failure-detector.acceptable-heartbeat-pause").TotalMilliseconds,
+            cluster.GetDouble("failure-detector.threshold"),
+            cluster.GetTimeSpan("failure-detector.min-std-deviation").TotalMilliseconds);
+        StableAfter = cluster.GetTimeSpan("split-brain-resolver.stable-after");
+        MajorityRole = cluster.GetString("split-brain-resolver.keep-majority.role");
+        string provider = cluster.GetString("downing-provider-class"), strategy = cluster.GetString("split-brain-resolver.active-strategy");
+        KeepsMajority = provider?.Contains("SplitBrainResolver", StringComparison.Ordinal) == true;
+        if (!KeepsMajority && !string.IsNullOrEmpty(provider) && !provider.Contains("NoDowning", StringComparison.Ordinal))
+            throw new ConfigurationException($"akka.cluster.downing-provider-class must be \"\" or the split brain resolver, got {provider}");
+        if (KeepsMajority && strategy != "keep-majority")
+            throw new ConfigurationException($"akka.cluster.split-brain-resolver.active-strategy must be keep-majority here, got {strategy}");
+    }
+
+    public ImmutableList<Address> SeedNodes { get; }
+    public ImmutableHashSet<string> Roles { get; }
+    public Util.AppVersion AppVersion { get; }
+    public TimeSpan SeedNodeTimeout { get; }
+    public TimeSpan? RetryUnsuccessfulJoinAfter { get; }
+    public TimeSpan? ShutdownAfterUnsuccessfulJoinSeedNodes { get; }
+    public TimeSpan? AllowWeaklyUpMembers { get; }
+    public TimeSpan DownRemovalMargin { get; }
+    public TimeSpan GossipInterval { get; }
+    public TimeSpan LeaderActionsInterval { get; }
+    public TimeSpan UnreachableNodesReaperInterval { get; }
+    public bool RunCoordinatedShutdownWhenDown { get; }
+    public int MonitoredByNrOfMembers { get; }
+    internal MembershipRules Rules { get; }
+    internal FailureDetectorSettings Detector { get; }
+    internal bool KeepsMajority { get; }
+    internal TimeSpan StableAfter { get; }
+    internal string MajorityRole { get; }
+
+    private static TimeSpan? OffOr(Config config, string key) => config.GetString(key) == "off" ? null : config.GetTimeSpan(key);
+}

@@ -1,0 +1,119 @@
+using Troupe.Actors.Protocols;
+using Troupe.Actors.Routing;
+using Troupe.Devices.Topology;
+using Troupe.Testing;
+using Xunit;
+
+namespace Troupe.Actors.Tests.Routing;
+
+public sealed class RouterStateTests
+{
+    private static readonly StepShape Sizes = new(2, 0, 0, 256, 4, 4, 6);
+
+    [Fact]
+    public void One_replica_with_work_does_not_wait_for_one_that_has_said_nothing()
+    {
+        (_, Decision? decision) = New(replicas: 2).On(Offer(0, rows: 3));
+        Assert.Equal([new ReplicaShare(3, 1), default], decision!.Plan.Shares);
+    }
+
+    [Fact]
+    public void A_replica_that_took_part_in_the_last_step_is_waited_for_until_it_offers_or_has_nothing()
+    {
+        (RouterState state, Decision? first) = New(2).On(Offer(0, 3));
+        (state, Decision? second) = state.On(Offer(1, 2));
+        Assert.NotNull(first);
+        Assert.Null(second); // replica 0 is still in step 3
+        (RouterState offered, Decision? both) = state.On(Offer(0, 1, version: 2));
+        Assert.Equal([new ReplicaShare(1, 2), new ReplicaShare(2, 1)], both!.Plan.Shares);
+        Assert.Equal(first.Plan.Step, both.Plan.After);
+        (_, Decision? alone) = state.On(Offer(0, 0));
+        Assert.Equal([default, new ReplicaShare(2, 1)], alone!.Plan.Shares);
+        Assert.Equal(first.Plan.Step.Next, offered.Lanes[0].Last);
+    }
+
+    [Fact]
+    public void Lanes_do_not_wait_for_each_other()
+    {
+        (RouterState state, Decision? a) = New(1).On(Offer(0, 1, lane: 0));
+        (_, Decision? b) = state.On(Offer(0, 1, version: 2, lane: 1));
+        Assert.Equal(a!.Plan.Step.Next, b!.Plan.Step);
+        Assert.Equal(default, b.Plan.After);
+    }
+
+    [Theory]
+    [InlineData(2, 0, 0)]
+    [InlineData(1, 5, 0)]
+    [InlineData(1, 0, 9)]
+    public void An_offer_of_another_epoch_or_about_no_such_replica_or_lane_changes_nothing(long epoch, int replica, int lane)
+    {
+        RouterState state = New(2);
+        (RouterState after, Decision? decision) = state.On(Offer(replica, 1, lane: lane) with { Epoch = new Epoch(epoch) });
+        Assert.Same(state, after);
+        Assert.Null(decision);
+    }
+
+    [Fact]
+    public void Random_offers_give_every_step_a_number_of_its_own_and_no_replica_two_running_steps_in_a_lane()
+    {
+        Random random = Seed.For(nameof(Random_offers_give_every_step_a_number_of_its_own_and_no_replica_two_running_steps_in_a_lane));
+        RouterState state = New(3);
+        var running = new HashSet<(int, int)>();
+        long last = 2, version = 0;
+        for (int i = 0; i < 5000; i++)
+        {
+            (int replica, int lane) = (random.Next(3), random.Next(2));
+            running.Remove((replica, lane)); // its step ended, and it speaks
+            (state, Decision? decision) = state.On(Offer(replica, random.Next(3), ++version, lane));
+            if (decision is null) continue;
+            Assert.Equal(++last, decision.Plan.Step.Value);
+            for (int r = 0; r < 3; r++)
+                if (decision.Plan.Shares[r].Rows > 0) Assert.True(running.Add((r, decision.Plan.Lane)));
+        }
+        Assert.True(last > 500);
+    }
+
+    [Fact]
+    public void The_selector_says_why_it_was_pinned_and_predicts_nothing_for_one_rank()
+    {
+        CostModel model = CostModel.For("shm");
+        Choice pinned = Selector.Choose(model, Sizes with { Rows = 4, MaxRows = 2 }, "allgather_reducescatter", null);
+        Assert.Contains("pinned", pinned.Reason);
+        Choice alone = Selector.Choose(model, Sizes with { Ranks = 1, Rows = 4, MaxRows = 4 }, null, null);
+        Assert.Equal(0, alone.PredictedUs[alone.Strategy]);
+    }
+
+    [Fact]
+    public void The_cost_model_learns_from_outcomes_and_one_outlier_moves_it_little()
+    {
+        StepShape shape = Sizes with { Rows = 4, MaxRows = 2 };
+        CostModel model = CostModel.For("shm");
+        double before = model.AllGatherReduceScatter(shape);
+        double afterOutlier = model.Observe(before, before * 1000).AllGatherReduceScatter(shape);
+        Assert.InRange(afterOutlier, before, before * 1.3);
+        for (int i = 0; i < 200; i++) model = model.Observe(model.AllGatherReduceScatter(shape), 500);
+        Assert.InRange(model.AllGatherReduceScatter(shape), 475, 525);
+    }
+
+    [Fact]
+    public void The_log_keeps_the_newest_decisions_with_their_outcomes()
+    {
+        var log = new DecisionLog(4);
+        RouterState state = New(1);
+        for (int i = 1; i <= 10; i++)
+        {
+            (state, Decision? decision) = state.On(Offer(0, 1, i));
+            log.Add(decision!);
+        }
+        Assert.Null(log.Find(new StepId(8)));
+        Assert.Equal([12, 11, 10, 9], log.Newest(10).Select(d => d.Plan.Step.Value));
+        Assert.NotNull(log.Measured(new StepId(11), 77));
+        Assert.Equal(77, log.Find(new StepId(11))!.MeasuredUs);
+        Assert.Null(log.Measured(new StepId(11), 78)); // once
+    }
+
+    private static RouterState New(int replicas) => RouterState.Start(new Epoch(1), replicas, 2, CostModel.For("shm"), Sizes, null);
+
+    private static StepOffer Offer(int replica, int rows, long version = 1, int lane = 0) =>
+        new(new Epoch(1), default, replica, lane, rows, StepKind.Decode, version, 0);
+}
