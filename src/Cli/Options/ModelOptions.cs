@@ -46,6 +46,9 @@ internal sealed class ModelOptions : IOptions
     public OptionGroup Group => field ??= new OptionGroup("Model and layout",
         [_model, _stages, _replicas, _tensor, _fabric, _strategy, _threads, _weights, _rows, _kv, _math, _inProcess]);
 
+    /// <summary>--in-process itself, for verbs that cannot have it.</summary>
+    public Option<bool> AsksInProcess => _inProcess;
+
     /// <summary>The settings that were given; warnings go to <paramref name="warn"/>.</summary>
     /// <param name="parsed">The command line.</param>
     /// <param name="warn">Takes one line.</param>

@@ -11,6 +11,7 @@ namespace Troupe.Cli.Output;
 [JsonSerializable(typeof(DevicesResult))]
 [JsonSerializable(typeof(PerplexityResult))]
 [JsonSerializable(typeof(VerifyResult))]
+[JsonSerializable(typeof(BenchResult))]
 [JsonSerializable(typeof(UpResult))]
 [JsonSerializable(typeof(CancelResult))]
 internal sealed partial class CliJson : JsonSerializerContext;

@@ -61,7 +61,7 @@ internal sealed class LocalCluster : IAsyncDisposable
 
     /// <summary>The same for the model that the settings name.</summary>
     public static Task<LocalCluster> StartAsync(Shell shell, RunSettings settings, bool verbose, CancellationToken stop, int port = 0) =>
-        StartAsync(shell, settings, ModelSource.FromFolder(settings.Options.Model), verbose, stop, port);
+        StartAsync(shell, settings, Models.Find(settings.Options.Model), verbose, stop, port);
 
     /// <summary>Lets running requests end and stops the ranks.</summary>
     /// <exception cref="ClusterException">It did not end well.</exception>

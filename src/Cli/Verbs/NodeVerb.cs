@@ -4,6 +4,7 @@ using Troupe.Actors.Configuration;
 using Troupe.Actors.Hosting;
 using Troupe.Cli.Options;
 using Troupe.Cli.Output;
+using Troupe.Cli.Running;
 
 namespace Troupe.Cli.Verbs;
 
@@ -46,5 +47,5 @@ internal static class NodeVerb
         return HoconText.Parse("stdin", reader.ReadToEnd());
     }
 
-    private static ModelSource FindModel(TroupeOptions options) => ModelSource.FromFolder(options.Model);
+    private static ModelSource FindModel(TroupeOptions options) => Models.Find(options.Model);
 }

@@ -15,13 +15,18 @@ internal static class Tree
         root.Add(GenerateVerb.Create(shell));
         root.Add(EvalVerb.Create(shell));
         root.Add(VerifyVerb.Create(shell));
+        root.Add(UpVerb.Create(shell));
         root.Add(NodeVerb.Create(shell));
+        root.Add(SubmitVerb.Create(shell));
+        root.Add(CancelVerb.Create(shell));
         root.Add(InspectVerbs.Status(shell));
         root.Add(InspectVerbs.Members(shell));
+        root.Add(WatchVerb.Create(shell));
         root.Add(InspectVerbs.Explain(shell));
         root.Add(InspectVerbs.Leave(shell));
         root.Add(InspectVerbs.Down(shell));
         root.Add(TokenizeVerb.Create(shell));
+        root.Add(BenchVerb.Create(shell));
         root.Add(DevicesVerb.Create(shell));
         return root;
     }

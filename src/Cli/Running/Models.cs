@@ -1,0 +1,39 @@
+using System.Security.Cryptography;
+using Troupe.Actors.Hosting;
+using Troupe.Model.Checkpoints;
+using Troupe.Model.Families;
+
+namespace Troupe.Cli.Running;
+
+/// <summary>From a model's name to the model: a folder, or <c>synthetic:CONFIG.json</c> for random weights of that shape.</summary>
+internal static class Models
+{
+    private const string Synthetic = "synthetic:";
+    private const ulong Seed = 20261122;
+
+    /// <summary>The name of a model of random weights; ranks get it as troupe.model.</summary>
+    public static string SyntheticName(string configFile) => Synthetic + Path.GetFullPath(configFile);
+
+    /// <summary>Finds a model. Reads headers and configuration only.</summary>
+    /// <exception cref="ModelException">There is none of this name, or none that we run.</exception>
+    public static ModelSource Find(string name)
+    {
+        if (!name.StartsWith(Synthetic, StringComparison.Ordinal)) return ModelSource.FromFolder(name);
+        string file = name[Synthetic.Length..];
+        byte[] json;
+        try
+        {
+            json = File.ReadAllBytes(file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ModelException($"{file}: {(File.Exists(file) ? $"cannot be read: {e.Message}" : "no such file")}; --synthetic wants a config.json", e);
+        }
+        ModelConfig config = ModelConfig.Parse(file, json);
+        return new ModelSource(name, config, new CheckpointFingerprint(Convert.ToHexStringLower(SHA256.HashData(json)), $"random, seed {Seed}"), null, () =>
+        {
+            var weights = new SyntheticWeights(Seed);
+            return (weights.Get, weights);
+        });
+    }
+}
