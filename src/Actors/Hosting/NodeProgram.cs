@@ -40,7 +40,7 @@ public static class NodeProgram
         (string? reason, bool failed) = first == ended.Task ? await ended.Task : ("left the cluster", false);
         if (reason is not null) log(reason);
         // Rank actors abort their fabric and free their memory when they stop; nobody needs a graceful leave from a cluster that is over.
-        await Task.WhenAny(system.Terminate(), Task.Delay(TerminateGrace, TimeProvider.System, CancellationToken.None));
+        await system.Terminate().WithinAsync(TerminateGrace);
         return failed ? 1 : 0;
     }
 
