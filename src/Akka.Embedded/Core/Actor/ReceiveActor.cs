@@ -1,6 +1,6 @@
 namespace Akka.Actor;
 
-/// <summary>An actor that lists handlers by type, in its constructor or in an action given to Become: the first that fits is used.</summary>
+/// <summary>An actor that lists handlers by type, in its constructor or in an action given to Become: the first that fits wins.</summary>
 public abstract class ReceiveActor : UntypedActor
 {
     private readonly Handlers _first = new();
