@@ -127,6 +127,7 @@ public sealed class EventTests : IDisposable
     [Fact]
     public void A_wrong_level_is_refused()
     {
-        Assert.ThrowsAny<Exception>(() => ActorSystem.Create("logs", ConfigurationFactory.ParseString("akka.loglevel = LOUD, akka.stdout-loglevel = OFF")));
+        var config = ConfigurationFactory.ParseString("akka.loglevel = LOUD, akka.stdout-loglevel = OFF");
+        Assert.ThrowsAny<Exception>(() => ActorSystem.Create("logs", config));
     }
 }

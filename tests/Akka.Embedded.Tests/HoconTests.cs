@@ -171,7 +171,8 @@ public class HoconTests
     {
         var config = Parse("a = 1");
         Assert.False(config.HasPath("b.c"));
-        Assert.Equal((0, 7, false, true), (config.GetInt("b.c"), config.GetInt("b.c", 7), config.GetBoolean("b"), config.GetBoolean("b", true)));
+        Assert.Equal((0, 7), (config.GetInt("b.c"), config.GetInt("b.c", 7)));
+        Assert.Equal((false, true), (config.GetBoolean("b"), config.GetBoolean("b", true)));
         Assert.Null(config.GetString("b"));
         Assert.Null(config.GetConfig("b"));
         Assert.Equal((TimeSpan.Zero, TimeSpan.FromSeconds(3)), (config.GetTimeSpan("b"), config.GetTimeSpan("b", TimeSpan.FromSeconds(3))));
@@ -182,7 +183,8 @@ public class HoconTests
     [Fact]
     public void A_fallback_fills_what_is_missing()
     {
-        var config = Parse("a { b = 1, list = [x] }, s = own").WithFallback(Parse("a { b = 5, c = 2, list = [y, z] }, s = other, t = more"));
+        var fallback = Parse("a { b = 5, c = 2, list = [y, z] }, s = other, t = more");
+        var config = Parse("a { b = 1, list = [x] }, s = own").WithFallback(fallback);
         Assert.Equal((1, 2, "own", "more"), (config.GetInt("a.b"), config.GetInt("a.c"), config.GetString("s"), config.GetString("t")));
         Assert.Equal(["x"], config.GetStringList("a.list"));
         Assert.True(Config.Empty.IsNullOrEmpty());

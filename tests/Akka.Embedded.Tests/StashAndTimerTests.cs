@@ -205,7 +205,8 @@ public sealed class StashAndTimerTests : IDisposable
         var probe = Probe.In(_system, _inbox);
         _system.Scheduler.ScheduleTellOnce(TimeSpan.FromMilliseconds(1), probe, "once", probe);
         Assert.Equal(("once", probe), _inbox.NextWithSender());
-        var cancelable = _system.Scheduler.ScheduleTellRepeatedlyCancelable(TimeSpan.Zero, TimeSpan.FromMilliseconds(2), probe, "many", null);
+        var often = TimeSpan.FromMilliseconds(2);
+        var cancelable = _system.Scheduler.ScheduleTellRepeatedlyCancelable(TimeSpan.Zero, often, probe, "many", null);
         Assert.Equal(["many", "many"], _inbox.Next(2));
         cancelable.Cancel();
         Assert.True(cancelable.IsCancellationRequested);

@@ -104,7 +104,8 @@ public sealed class SupervisionTests : IDisposable
     [Fact]
     public void A_list_of_directives_is_tried_in_order()
     {
-        var decider = Decider.From(Directive.Escalate, Directive.Resume.When<ArgumentNullException>(), Directive.Stop.When<ArgumentException>());
+        var decider = Decider.From(Directive.Escalate, Directive.Resume.When<ArgumentNullException>(),
+            Directive.Stop.When<ArgumentException>());
         Assert.Equal(Directive.Resume, decider.Decide(new ArgumentNullException("x")));
         Assert.Equal(Directive.Stop, decider.Decide(new ArgumentException("x")));
         Assert.Equal(Directive.Escalate, decider.Decide(new InvalidOperationException("x")));

@@ -101,7 +101,8 @@ public sealed class SystemTests
     public void An_unknown_phase_is_refused()
     {
         using var system = Systems.Quiet();
-        Assert.Throws<ConfigurationException>(() => CoordinatedShutdown.Get(system).AddTask("soon", "x", () => Task.FromResult(Done.Instance)));
+        var shutdown = CoordinatedShutdown.Get(system);
+        Assert.Throws<ConfigurationException>(() => shutdown.AddTask("soon", "x", () => Task.FromResult(Done.Instance)));
     }
 
     [Fact]

@@ -18,8 +18,8 @@ public class ActorInitializationException : AkkaException
 }
 
 public class PreRestartException(IActorRef actor, Exception restartException, Exception cause, object optionalMessage)
-    : ActorInitializationException(actor, $"Exception in PreRestart(exception = {cause?.GetType()}, message = {optionalMessage?.GetType()})",
-        restartException)
+    : ActorInitializationException(actor, $"Exception in PreRestart(exception = {cause?.GetType()}, " +
+        $"message = {optionalMessage?.GetType()})", restartException)
 {
     public Exception OriginalCause { get; } = cause;
 }

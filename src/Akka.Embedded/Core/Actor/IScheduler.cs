@@ -28,7 +28,7 @@ public interface IRunnableScheduler
 /// <summary>Runs actions; they run on threads of the pool, not in an actor.</summary>
 public interface IAdvancedScheduler : IRunnableScheduler;
 
-/// <summary>Tells later. A negative delay or an interval of 0 throws ArgumentOutOfRangeException; late by a tick at most, never early.</summary>
+/// <summary>Tells later, never early. A negative delay or an interval of 0 throws ArgumentOutOfRangeException.</summary>
 public interface IScheduler : ITellScheduler, ITimeProvider
 {
     IAdvancedScheduler Advanced { get; }

@@ -3,7 +3,7 @@ using System.Reflection;
 
 namespace Akka.Actor;
 
-/// <summary>How to make an actor: its class, its constructor's arguments (evaluated once, used for every incarnation), and options.</summary>
+/// <summary>How to make an actor: its class, its constructor's arguments (the same objects for every incarnation), and options.</summary>
 public class Props
 {
     private static readonly object[] NoArguments = [];
@@ -35,7 +35,8 @@ public class Props
 
     /// <summary>From `() =&gt; new TActor(...)`; the body must be a plain `new`.</summary>
     /// <exception cref="InvalidCastException">The body is something else.</exception>
-    public static Props Create<TActor>(Expression<Func<TActor>> factory, SupervisorStrategy supervisorStrategy = null) where TActor : ActorBase
+    public static Props Create<TActor>(Expression<Func<TActor>> factory, SupervisorStrategy supervisorStrategy = null)
+        where TActor : ActorBase
     {
         var creation = (NewExpression)factory.Body;
         var arguments = creation.Arguments.Select(Evaluate).ToArray();

@@ -1,6 +1,6 @@
 namespace Akka.Actor;
 
-/// <summary>An actor that lists handlers by type in its constructor, or in an action given to Become. The first that takes a message has it.</summary>
+/// <summary>An actor that lists handlers by type, in its constructor or in an action given to Become: the first that fits wins.</summary>
 public abstract class ReceiveActor : UntypedActor
 {
     private readonly Handlers _first = new();
@@ -81,7 +81,7 @@ public abstract class ReceiveActor : UntypedActor
 
         public void Add(Type type, bool unconditional, Receive handler)
         {
-            if (_complete) throw new InvalidOperationException("no handler may follow one that takes every message: it would never be called");
+            if (_complete) throw new InvalidOperationException("no handler may follow one that takes every message");
             _list.Add(handler);
             _complete = unconditional && type == typeof(object);
         }

@@ -49,7 +49,8 @@ internal sealed class StashBuffer(ActorCell cell, int capacity) : IStash
         if (envelope.Message is null) throw new IllegalActorStateException("there is no message to stash");
         if (_lastStashed == cell.MessageNumber)
             throw new IllegalActorStateException($"Can't stash the same message {envelope.Message.GetType()} more than once");
-        if (IsFull) throw new StashOverflowException($"Couldn't enqueue message from {envelope.Sender} to stash of {cell.Self}: it holds {Count}");
+        if (IsFull)
+            throw new StashOverflowException($"Couldn't enqueue message from {envelope.Sender} to stash of {cell.Self}: it holds {Count}");
         _lastStashed = cell.MessageNumber;
         _kept.Add(envelope);
     }

@@ -21,8 +21,8 @@ public interface IWithTimers
 }
 
 /// <summary>What a timer really sends: generation tells its timer from later ones under the same key.</summary>
-internal sealed record TimerMessage(object Key, object Message, long Generation, bool Single) : IAutoReceivedMessage, INotInfluenceReceiveTimeout,
-    INoSerializationVerificationNeeded, Event.IDeadLetterSuppression;
+internal sealed record TimerMessage(object Key, object Message, long Generation, bool Single)
+    : IAutoReceivedMessage, INotInfluenceReceiveTimeout, INoSerializationVerificationNeeded, Event.IDeadLetterSuppression;
 
 internal sealed class ActorTimers(ActorCell cell) : ITimerScheduler
 {
@@ -31,7 +31,8 @@ internal sealed class ActorTimers(ActorCell cell) : ITimerScheduler
 
     public void StartPeriodicTimer(object key, object msg, TimeSpan interval) => Start(key, msg, interval, interval, null);
 
-    public void StartPeriodicTimer(object key, object msg, TimeSpan interval, IActorRef sender) => Start(key, msg, interval, interval, sender);
+    public void StartPeriodicTimer(object key, object msg, TimeSpan interval, IActorRef sender) =>
+        Start(key, msg, interval, interval, sender);
 
     public void StartPeriodicTimer(object key, object msg, TimeSpan initialDelay, TimeSpan interval) =>
         Start(key, msg, initialDelay, interval, null);

@@ -91,7 +91,8 @@ internal sealed partial class ActorCell
     {
         lock (_childrenGate)
         {
-            return _children is not null && _children.TryGetValue(child.Path.Name, out var stats) && stats.Child.Equals(child) ? stats : null;
+            var stats = _children?.GetValueOrDefault(child.Path.Name);
+            return stats is not null && stats.Child.Equals(child) ? stats : null;
         }
     }
 

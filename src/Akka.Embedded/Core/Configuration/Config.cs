@@ -12,7 +12,7 @@ public static class ConfigurationFactory
     public static Config ParseString(string hocon) => new(HoconParser.Parse(hocon ?? throw new ArgumentNullException(nameof(hocon))));
 }
 
-/// <summary>Settings by dotted path; parts with dots of their own are quoted. A missing key reads as the default given, else 0, false, null.</summary>
+/// <summary>Settings by dotted path; keys with dots are quoted. A missing one reads as the default given, else 0, false or null.</summary>
 public class Config
 {
     public static readonly Config Empty = new(new HoconValue(new HoconObject()));

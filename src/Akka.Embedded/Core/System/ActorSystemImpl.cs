@@ -55,7 +55,8 @@ internal sealed partial class ActorSystemImpl : ExtendedActorSystem
     {
         ArgumentNullException.ThrowIfNull(config);
         bool valid = name is { Length: > 0 } && name[0] != '-' && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '-');
-        if (!valid) throw new ArgumentException($"invalid ActorSystem name [{name}]: it must match ^[a-zA-Z0-9][a-zA-Z0-9-]*$", nameof(name));
+        if (!valid)
+            throw new ArgumentException($"invalid ActorSystem name [{name}]: it must match ^[a-zA-Z0-9][a-zA-Z0-9-]*$", nameof(name));
         var system = new ActorSystemImpl(name, config);
         try
         {
