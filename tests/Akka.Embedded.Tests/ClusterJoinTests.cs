@@ -40,7 +40,7 @@ public sealed class ClusterJoinTests : IDisposable
     {
         var node = Start($"akka.cluster.seed-nodes = [\"akka.tcp://test@127.0.0.1:{ClusterNode.FreePort()}\"]");
         await Assert.ThrowsAnyAsync<Exception>(() => node.Cluster.JoinSeedNodesAsync(
-            [new Address("akka.tcp", "test", "127.0.0.1", ClusterNode.FreePort())], new CancellationTokenSource(3000).Token));
+            [new Address("akka.tcp", "test", "127.0.0.1", ClusterNode.FreePort())], new CancellationTokenSource(1500).Token));
         Assert.False(node.Cluster.IsUp);
         Assert.Empty(node.Cluster.State.Members);
     }

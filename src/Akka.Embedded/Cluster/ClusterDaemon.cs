@@ -27,7 +27,8 @@ internal sealed class ClusterDaemon : ReceiveActor, IWithTimers
     {
         (_cluster, _transport) = (cluster, transport);
         _state = new Membership(cluster.SelfUniqueAddress, cluster.Settings.Rules, Gossip.Empty);
-        _monitor = new HeartbeatMonitor(transport, cluster.Settings.Detector);
+        _monitor = new HeartbeatMonitor(transport, cluster.Settings.Detector,
+            Math.Min(cluster.Settings.Detector.AcceptablePauseMs, 3 * cluster.Settings.Detector.IntervalMs));
         _downing = new DowningTimer(cluster.Settings);
         _publisher = new ClusterPublisher(cluster, Context);
         transport.IsMember = address => cluster.View.Members.Any(member => member.Address == address);
@@ -77,6 +78,13 @@ internal sealed class ClusterDaemon : ReceiveActor, IWithTimers
     {
         _monitor.Beat([]);
         _publisher.End(_state.Gossip);
+    }
+
+    /// <summary>Its state cannot be had again: the node has to end.</summary>
+    protected override void PreRestart(Exception reason, object message)
+    {
+        End(CoordinatedShutdown.ClusterDowningReason.Instance);
+        base.PreRestart(reason, message);
     }
 
     private void Begin(Func<TimeSpan, JoinProcess> start)
@@ -187,11 +195,12 @@ internal sealed class ClusterDaemon : ReceiveActor, IWithTimers
     /// <summary>Ends death watch over members that were removed; those put out are not spoken to again.</summary>
     private void Forget(Gossip before)
     {
-        foreach (var (node, member) in before.Members)
+        foreach (var node in before.Members.Keys)
         {
             if (node == _state.Self || _state.Gossip.Members.ContainsKey(node)) continue;
-            if (_state.Gossip.Removed.GetValueOrDefault(node) is { Downed: true }) _transport.Quarantine(node.Address, node.Uid, "removed from the cluster as Down");
-            else _transport.Watches.AddressTerminated(member.Address);
+            bool downed = _state.Gossip.Removed.GetValueOrDefault(node) is { Downed: true };
+            if (downed) _transport.Quarantine(node.Address, node.Uid, "removed from the cluster as Down");
+            else _transport.IncarnationGone(node.Address, node.Uid);
         }
     }
 

@@ -58,10 +58,21 @@ internal sealed class ClusterPublisher(Cluster cluster, IActorContext context)
         else _events.Unsubscribe(subscriber, type);
     }
 
-    private static void RunAll(List<Action> callbacks)
+    private void RunAll(List<Action> callbacks)
     {
         Action[] now = [.. callbacks];
         callbacks.Clear();
-        foreach (var callback in now) callback();
+        foreach (var callback in now)
+        {
+            try
+            {
+                callback();
+            }
+            catch (Exception e)
+            {
+                // Somebody else's code: it must not end the cluster.
+                context.System.Log.Error(e, "a callback of the cluster failed");
+            }
+        }
     }
 }

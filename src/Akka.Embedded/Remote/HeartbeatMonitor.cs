@@ -10,11 +10,15 @@ internal sealed class HeartbeatMonitor
 {
     private readonly RemoteTransport _transport;
     private readonly FailureDetectorSettings _settings;
+    private readonly double _patienceMs;
     private readonly Dictionary<Address, PhiAccrualFailureDetector> _detectors = [];
 
-    public HeartbeatMonitor(RemoteTransport transport, FailureDetectorSettings settings)
+    /// <param name="transport">Sends the heartbeats.</param>
+    /// <param name="settings">Of the failure detector.</param>
+    /// <param name="patienceMs">How long a peer may be silent to which no connection can be opened.</param>
+    public HeartbeatMonitor(RemoteTransport transport, FailureDetectorSettings settings, double patienceMs)
     {
-        (_transport, _settings) = (transport, settings);
+        (_transport, _settings, _patienceMs) = (transport, settings, patienceMs);
         transport.Monitors.Add(this);
     }
 
@@ -37,9 +41,7 @@ internal sealed class HeartbeatMonitor
         }
     }
 
-    /// <summary>
-    /// Phi is low, and it is not so that the connection is closed, cannot be opened again, and three heartbeats are missing.
-    /// </summary>
+    /// <summary>Phi is low, and our patience is not at its end with a closed connection that cannot be opened again.</summary>
     public bool IsAvailable(Address address)
     {
         long now = _transport.NowMs;
@@ -47,8 +49,7 @@ internal sealed class HeartbeatMonitor
         {
             if (!_detectors.TryGetValue(address, out var detector)) return true;
             if (!detector.IsAvailable(now)) return false;
-            double patience = Math.Min(_settings.AcceptablePauseMs, 3 * _settings.IntervalMs);
-            return now - detector.LastMs <= patience || _transport.PeerFor(address) is not { IsConnected: false, IsGated: true };
+            return now - detector.LastMs <= _patienceMs || _transport.PeerFor(address) is not { IsConnected: false, IsGated: true };
         }
     }
 }

@@ -108,11 +108,13 @@ internal sealed class Peer(RemoteTransport transport, Address address)
     public string Established(Connection connection, int uid)
     {
         List<Connection> stale = [];
+        bool restarted;
         lock (_gate)
         {
             if (_retired) return "a race with forgetting the peer; try again";
             if (_quarantined.Contains(uid)) return "quarantined";
-            if (uid != Uid) stale = [.. _connections];
+            restarted = Uid != 0 && uid != Uid;
+            if (restarted) stale = [.. _connections];
             Uid = uid;
             _connecting &= connection.Inbound;
             _gatedUntilMs = 0;
@@ -121,6 +123,7 @@ internal sealed class Peer(RemoteTransport transport, Address address)
             if (_connections.Count == 1) SendWatchesFirst();
         }
         stale.ForEach(old => old.Shutdown("a new incarnation of the peer connected"));
+        if (restarted) transport.Watches.WatchersGone(address);
         return null;
     }
 

@@ -178,6 +178,12 @@ internal sealed class RemoteTransport : IRemoteTransport
         if (Interlocked.CompareExchange(ref _lostLoggedMs, NowMs, last) == last) Log.Warning("{0} frames were dropped so far; now: {1}", count, why);
     }
 
+    /// <summary>One incarnation of a peer is gone. What a later one watches stays; watches over the old one are answered by the new.</summary>
+    public void IncarnationGone(Address address, int uid)
+    {
+        if (!IsOtherIncarnation(address, uid)) Watches.AddressTerminated(address);
+    }
+
     /// <summary>Ends all that we have with one incarnation of a peer: its watches, its connections, for ever.</summary>
     public void Quarantine(Address address, int uid, string reason)
     {
@@ -186,7 +192,7 @@ internal sealed class RemoteTransport : IRemoteTransport
             Log.Warning("{0} with uid {1} is quarantined: {2}", address, uid, reason);
             System.EventStream.Publish(new QuarantinedEvent(address, uid));
         }
-        Watches.AddressTerminated(address);
+        IncarnationGone(address, uid);
     }
 
     public async Task StopAsync()
