@@ -117,7 +117,7 @@ public sealed class ClusterHandle : IAsyncDisposable
         string seed = Cluster.Get(_system).SelfAddress.ToString();
         for (int rank = 0; rank < spec.Options.Layout.Ranks; rank++)
         {
-            string hocon = (spec.Options with { Rank = rank }).ToHocon() + NodeConfig.ToHocon(spec.Host, 0, [ClusterWatchActor.RankRole], [seed]);
+            string hocon = (spec.Options with { Rank = rank, Model = spec.Model.Name }).ToHocon() + NodeConfig.ToHocon(spec.Host, 0, [ClusterWatchActor.RankRole], [seed]);
             _ranks.Add(new RankProcess(spec.NodeProgram, hocon, $"rank {rank}", spec.Log, OnExit));
         }
     }

@@ -12,7 +12,7 @@ using Troupe.Model.Checkpoints;
 namespace Troupe.Actors.Hosting;
 
 /// <summary>A model as a node finds it: its shape, what tells it from others, and how to open its weights.</summary>
-/// <param name="Name">For people: the folder.</param>
+/// <param name="Name">Finds it again in another process: the folder's full path.</param>
 /// <param name="Config">Its shape.</param>
 /// <param name="FingerPrint">Hashes that nodes compare.</param>
 /// <param name="TokenizerFolder">Where tokenizer.json is; null for a model of random weights.</param>
@@ -24,7 +24,7 @@ public sealed record ModelSource(string Name, ModelConfig Config, CheckpointFing
     public static ModelSource FromFolder(string folder)
     {
         using Checkpoint checkpoint = Checkpoint.Open(folder);
-        return new ModelSource(folder, checkpoint.Config, checkpoint.FingerPrint, File.Exists(Path.Combine(folder, "tokenizer.json")) ? folder : null, () =>
+        return new ModelSource(Path.GetFullPath(folder), checkpoint.Config, checkpoint.FingerPrint, File.Exists(Path.Combine(folder, "tokenizer.json")) ? folder : null, () =>
         {
             Checkpoint opened = Checkpoint.Open(folder);
             return (opened.Get, opened);

@@ -35,7 +35,7 @@ public sealed partial record CoordinatorState
         CoordinatorState state = this with { Reported = Reported.Add(failed.Rank), Failure = Failure is null || Reported.IsEmpty ? failed.Error : Failure };
         if (Phase != ClusterPhase.Aborting)
         {
-            (state, ImmutableList<Effect> effects) = state.Abort(failed.Culprit, failed.Error);
+            (state, ImmutableList<Effect> effects) = state.Abort(failed.Culprit, failed.Culprit >= 0 ? $"failed a step: {failed.Error}" : failed.Error);
             return (state with { Failure = failed.Error }, effects);
         }
         return state.AllReported ? state.End() : (state, []);

@@ -142,7 +142,9 @@ public sealed class RankActor : ReceiveActor
         _failed = true;
         RankFailed failed = RankReports.Failure(error, _assign, _runtime);
         _log.Error(failed.Error);
-        _runtime?.Fabric?.Abort(failed.Culprit >= 0 ? _world.Rank(failed.Culprit) : null, failed.Error);
+        // Peers prefix what they hear with the culprit's name.
+        string reason = error is FabricException fabric ? fabric.Reason : error.Message;
+        _runtime?.Fabric?.Abort(failed.Culprit >= 0 ? _world.Rank(failed.Culprit) : null, reason);
         _coordinator.Tell(failed);
         _ownScheduler?.Tell(failed);
     }

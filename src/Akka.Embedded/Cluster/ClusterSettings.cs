@@ -55,7 +55,7 @@ public sealed class ClusterSettings
         RetryUnsuccessfulJoinAfter = OffOr(cluster, "retry-unsuccessful-join-after");
         ShutdownAfterUnsuccessfulJoinSeedNodes = OffOr(cluster, "shutdown-after-unsuccessful-join-seed-nodes");
         AllowWeaklyUpMembers = OffOr(cluster, "allow-weakly-up-members");
-        DownRemovalMargin = OffOr(cluster, "down-removal-margin") ?? TimeSpan.Zero;
+        DownRemovalMargin = OffOr(cluster, "down-removal-margin");
         GossipInterval = cluster.GetTimeSpan("gossip-interval");
         LeaderActionsInterval = cluster.GetTimeSpan("leader-actions-interval");
         UnreachableNodesReaperInterval = cluster.GetTimeSpan("unreachable-nodes-reaper-interval");
@@ -85,7 +85,7 @@ public sealed class ClusterSettings
     public TimeSpan? RetryUnsuccessfulJoinAfter { get; }
     public TimeSpan? ShutdownAfterUnsuccessfulJoinSeedNodes { get; }
     public TimeSpan? AllowWeaklyUpMembers { get; }
-    public TimeSpan DownRemovalMargin { get; }
+    public TimeSpan? DownRemovalMargin { get; }
     public TimeSpan GossipInterval { get; }
     public TimeSpan LeaderActionsInterval { get; }
     public TimeSpan UnreachableNodesReaperInterval { get; }

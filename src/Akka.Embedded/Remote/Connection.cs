@@ -11,6 +11,7 @@ internal sealed class Connection
     private readonly RemoteTransport _transport;
     private readonly Socket _socket;
     private byte[] _buffer = new byte[32 * 1024];
+    private readonly string _endPoint;
     private string _failure;
 
     /// <param name="transport">Whose it is.</param>
@@ -22,6 +23,7 @@ internal sealed class Connection
         socket.NoDelay = true;
         socket.Blocking = false;
         PartialSinceMs = transport.NowMs;
+        _endPoint = socket.RemoteEndPoint?.ToString();
         Inbox = new Inbox(transport);
     }
 
@@ -37,7 +39,7 @@ internal sealed class Connection
     /// <summary>Since when a handshake or the rest of a frame is due; 0 if nothing is.</summary>
     public long PartialSinceMs { get; private set; }
 
-    public string Remote => Peer?.Address.ToString() ?? Wanted?.Address.ToString() ?? _socket.RemoteEndPoint?.ToString() ?? "?";
+    public string Remote => (Peer ?? Wanted)?.Address.ToString() ?? _endPoint;
 
     /// <summary>Writes as much as fits without waiting. -1: the connection is broken.</summary>
     public int TrySend(ReadOnlySpan<byte> bytes)
@@ -82,8 +84,9 @@ internal sealed class Connection
         {
             await ReadAsync();
         }
-        catch (Exception e) when (e is SocketException or ObjectDisposedException or WireException)
+        catch (Exception e)
         {
+            // Whatever a frame or a receiver's code led to, it costs this connection alone.
             Interlocked.CompareExchange(ref _failure, e.Message, null);
         }
         _socket.Dispose();

@@ -28,7 +28,7 @@ internal sealed partial class ActorCell
     private Exception _restartCause;
     private SupervisorStrategy _strategy;
 
-    private SupervisorStrategy Strategy => _strategy ??= Props.SupervisorStrategy ?? _actor?.Strategy ?? SupervisorStrategy.DefaultStrategy;
+    private SupervisorStrategy Strategy => Props.SupervisorStrategy ?? (_strategy ??= _actor?.Strategy) ?? SupervisorStrategy.DefaultStrategy;
 
     private void NewActor()
     {

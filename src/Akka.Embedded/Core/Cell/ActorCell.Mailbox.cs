@@ -55,13 +55,19 @@ internal sealed partial class ActorCell
         DrainSystem();
         for (int left = _dispatcher.Throughput; left > 0 && MayReceive && TryNext(out var envelope); left--)
         {
-            if (IsTerminated) _system.PublishDeadLetter(envelope.Message, envelope.Sender, _self);
+            if (IsTerminated) Bury(envelope);
             else Handle(envelope);
             DrainSystem();
         }
         t_current = null;
         Interlocked.Exchange(ref _scheduled, 0);
         if (!_systemQueue.IsEmpty || (MayReceive && (_front.Count > 0 || !_user.IsEmpty))) Schedule();
+    }
+
+    /// <summary>A dead letter of a dead letter would go on for ever.</summary>
+    private void Bury(in Envelope envelope)
+    {
+        if (envelope.Message is not Event.AllDeadLetters) _system.PublishDeadLetter(envelope.Message, envelope.Sender, _self);
     }
 
     private bool TryNext(out Envelope envelope)

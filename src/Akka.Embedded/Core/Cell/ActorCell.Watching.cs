@@ -1,7 +1,7 @@
 namespace Akka.Actor;
 
 /// <summary>Wakes an actor to see whether its receive timeout has passed.</summary>
-internal sealed record ReceiveTimeoutCheck(int Generation) : IAutoReceivedMessage, INotInfluenceReceiveTimeout;
+internal sealed record ReceiveTimeoutCheck(int Generation) : IAutoReceivedMessage, INotInfluenceReceiveTimeout, Event.IDeadLetterSuppression;
 
 /// <summary>Death watch, from both sides, and the receive timeout.</summary>
 internal sealed partial class ActorCell
@@ -15,6 +15,7 @@ internal sealed partial class ActorCell
     private HashSet<InternalActorRef> _watchers;
     private TimeSpan? _receiveTimeout;
     private TimeSpan _lastActivity;
+    private Cancelable _timeoutCheck;
     private int _timeoutGeneration;
 
     public IActorRef Watch(IActorRef subject) => WatchWith(subject, null);
@@ -79,6 +80,7 @@ internal sealed partial class ActorCell
     {
         _receiveTimeout = timeout;
         _timeoutGeneration++;
+        _timeoutCheck?.Cancel();
         if (timeout is not { } length) return;
         _lastActivity = _system.Scheduler.MonotonicClock;
         ScheduleTimeoutCheck(length);
@@ -104,6 +106,9 @@ internal sealed partial class ActorCell
         ReceiveUser(Actor.ReceiveTimeout.Instance);
     }
 
-    private void ScheduleTimeoutCheck(TimeSpan delay) =>
-        _system.Scheduler.ScheduleTellOnce(delay, _self, new ReceiveTimeoutCheck(_timeoutGeneration), _self);
+    private void ScheduleTimeoutCheck(TimeSpan delay)
+    {
+        _timeoutCheck = new Cancelable(_system.Scheduler);
+        _system.Scheduler.ScheduleTellOnce(delay, _self, new ReceiveTimeoutCheck(_timeoutGeneration), _self, _timeoutCheck);
+    }
 }

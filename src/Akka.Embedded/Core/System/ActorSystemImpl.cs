@@ -63,7 +63,7 @@ internal sealed partial class ActorSystemImpl : ExtendedActorSystem
         }
         catch
         {
-            system.Finish(() => { });
+            system.Abandon();
             throw;
         }
         return system;
@@ -139,6 +139,20 @@ internal sealed partial class ActorSystemImpl : ExtendedActorSystem
         catch (Exception failure)
         {
             Log.Error(failure, "remoting did not stop as it should");
+        }
+        Finish(RunTerminationCallbacks);
+    }
+
+    /// <summary>The start failed: nothing may stay behind that keeps a port or a thread.</summary>
+    private void Abandon()
+    {
+        try
+        {
+            Transport?.StopAsync().Wait(TimeSpan.FromSeconds(5));
+        }
+        catch (Exception)
+        {
+            // Why the start failed is what the caller must see.
         }
         Finish(RunTerminationCallbacks);
     }
