@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.Net.Sockets;
+using System.Reflection;
 using Troupe.Actors.Client;
 using Troupe.Actors.Configuration;
 using Troupe.Cli.Output;
@@ -12,6 +13,8 @@ namespace Troupe.Cli;
 /// <summary>From arguments to an exit code. What is expected to go wrong ends as one line on stderr.</summary>
 internal static class CommandLine
 {
+    private const int NoSpace = 28; // ENOSPC of Linux: what .NET puts into HResult there.
+
     /// <summary>Parses, runs the verb, and turns errors into lines. <paramref name="stop"/> asks a running verb to end in good order.</summary>
     public static async Task<int> RunAsync(string[] args, Shell shell, CancellationToken stop)
     {
@@ -59,15 +62,7 @@ internal static class CommandLine
 
     private static int Report(Exception error, string[] args, Shell shell, bool stopped)
     {
-        (int code, string line) = error switch
-        {
-            UsageException e => (ExitCode.WrongUsage, e.Message),
-            OperationCanceledException when stopped => (ExitCode.Failed, "stopped"),
-            FailedException or ModelException or ConfigException or ClusterException or FabricSetupException => (ExitCode.Failed, error.Message),
-            SocketException e => (ExitCode.Failed, $"network: {e.Message}"),
-            IOException or UnauthorizedAccessException => (ExitCode.Failed, error.Message),
-            _ => (ExitCode.Failed, $"a defect in Troupe: {error.GetType().Name}: {error.Message}; run with -v for where it happened"),
-        };
+        (int code, string line) = Describe(error, stopped);
         bool verbose = args.Contains("-v") || args.Contains("--verbose");
         try
         {
@@ -79,5 +74,29 @@ internal static class CommandLine
             // Nobody reads stderr, or its disk is full as well: the exit code has to say it.
         }
         return code;
+    }
+
+    /// <summary>The exit code and the line of an error.</summary>
+    internal static (int Code, string Line) Describe(Exception error, bool stopped)
+    {
+        // Actor systems wrap what goes wrong at their start.
+        if (error is AggregateException or TargetInvocationException && error.InnerException is { } inner) return Describe(inner, stopped);
+        return error switch
+        {
+            UsageException => (ExitCode.WrongUsage, error.Message),
+            OperationCanceledException when stopped => (ExitCode.Failed, "stopped"),
+            FailedException or ModelException or ConfigException or ClusterException or FabricSetupException => (ExitCode.Failed, error.Message),
+            IOException when error.HResult == NoSpace => (ExitCode.Failed, $"the disk is full: {error.Message}; free some space where the output goes"),
+            SocketException or IOException or UnauthorizedAccessException => (ExitCode.Failed, error.Message),
+            _ when CausedByNetwork(error) => (ExitCode.Failed, error.Message),
+            _ => (ExitCode.Failed, $"a defect in Troupe: {error.GetType().Name}: {error.Message}; run with -v for where it happened"),
+        };
+    }
+
+    private static bool CausedByNetwork(Exception error)
+    {
+        for (Exception? at = error; at is not null; at = at.InnerException)
+            if (at is SocketException) return true;
+        return false;
     }
 }

@@ -9,5 +9,5 @@ internal static class AddressOption
     public const string Default = "127.0.0.1:4100";
 
     /// <summary>Makes the option.</summary>
-    public static Option<string> Create() => Opt.Text("--at", "HOST:PORT", "Any node of the cluster", Default);
+    public static Option<string> Create() => Opt.Address("--at", "Any node of the cluster", Default);
 }

@@ -19,6 +19,12 @@ internal static class Opt
     public static Option<string?> OptionalText(string name, string valueName, string help, params string[] aliases) =>
         Make<string?>(name, valueName, help, null, text => text.Length > 0 ? (text, null) : (text, "must not be empty"), aliases);
 
+    /// <summary>A host and a port in [1, 65535].</summary>
+    public static Option<string> Address(string name, string help, string fallback) => Make(name, "HOST:PORT", help, fallback, text =>
+        text.LastIndexOf(':') is > 0 and int colon && int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int port)
+            && port is >= 1 and <= 65535
+            ? (text, null) : (text, "must be HOST:PORT, such as 127.0.0.1:4100"));
+
     /// <summary>A text that may be given several times.</summary>
     public static Option<string[]> Texts(string name, string valueName, string help) => new(name)
     {

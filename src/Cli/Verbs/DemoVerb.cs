@@ -128,7 +128,7 @@ internal static class DemoVerb
         private void Write(DemoResult result)
         {
             int shown = Math.Min(StepsShown, result.Steps.Count);
-            shell.Out.WriteLine($"\nSteps (the last {shown} of {result.Steps.LastOrDefault()?.Step ?? 0}; rows by replica, µs of all dispatch and combine of a stage):");
+            shell.Out.WriteLine($"\nSteps (the last {shown} of {(result.Steps is [.., var last] ? last.Step : 0)}; rows by replica, µs of all dispatch and combine of a stage):");
             StatusTables.Steps(result.Steps.TakeLast(StepsShown)).WriteTo(shell);
             shell.Out.WriteLine("\nMembers:");
             StatusTables.Members(result.Members).WriteTo(shell);
