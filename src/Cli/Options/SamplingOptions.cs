@@ -7,14 +7,16 @@ namespace Troupe.Cli.Options;
 internal sealed record GenerationSettings(int MaxTokens, SamplingSpec Sampling, IReadOnlyList<string> Stop, bool IgnoreEos);
 
 /// <summary>Options for <see cref="GenerationSettings"/>; the ranges are those of Troupe.Model.Sampling.</summary>
-internal sealed class SamplingOptions(int maxTokens = SamplingOptions.DefaultMaxTokens) : IOptions
+/// <param name="maxTokens">The verb's default of --max-tokens.</param>
+/// <param name="temperature">Its default of --temperature.</param>
+internal sealed class SamplingOptions(int maxTokens = SamplingOptions.DefaultMaxTokens, double temperature = 0) : IOptions
 {
     /// <summary>Tokens that a request gets unless it says otherwise.</summary>
     public const int DefaultMaxTokens = 64;
 
     private readonly Option<int> _maxTokens = Opt.Int("--max-tokens", "Tokens to generate at most", 1, int.MaxValue, maxTokens);
     private readonly Option<double> _temperature = Opt.Number("--temperature",
-        "0 takes the most likely token, higher is more varied", 0, "0 (greedy) or in [0.0001, 100]", x => x is 0 or (>= 1e-4 and <= 100));
+        "0 takes the most likely token, higher is more varied", temperature, "0 (greedy) or in [0.0001, 100]", x => x is 0 or (>= 1e-4 and <= 100));
     private readonly Option<int> _topK = Opt.Int("--top-k", "Draw from the N most likely tokens; 0 for all", 0, int.MaxValue, 0);
     private readonly Option<double> _topP = Opt.Number("--top-p",
         "Draw from the most likely tokens that sum to X", 1, "in (0, 1]", x => x is > 0 and <= 1);

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Troupe.Actors.Reports;
 using Troupe.Cli.Measures;
 
 namespace Troupe.Cli.Output;
@@ -12,6 +13,7 @@ namespace Troupe.Cli.Output;
 [JsonSerializable(typeof(PerplexityResult))]
 [JsonSerializable(typeof(VerifyResult))]
 [JsonSerializable(typeof(BenchResult))]
+[JsonSerializable(typeof(DemoResult))]
 [JsonSerializable(typeof(UpResult))]
 [JsonSerializable(typeof(CancelResult))]
 internal sealed partial class CliJson : JsonSerializerContext;
@@ -37,3 +39,11 @@ internal sealed record CancelResult(string Id, bool Sent);
 
 /// <summary>What up writes once the cluster is ready.</summary>
 internal sealed record UpResult(string Address, string Model, string Layout, int Ranks, string Provider);
+
+/// <summary>What demo did. Seconds count from the start of the program's verb.</summary>
+internal sealed record DemoResult(
+    IReadOnlyList<RequestResult> Outcomes, IReadOnlyList<MemberReport> Members, IReadOnlyList<ExplainReport> Steps, IReadOnlyList<WhyResult> Why,
+    string Model, string Layout, string Fabric, double ReadySeconds, double FirstTokenSeconds, double TotalSeconds);
+
+/// <summary>Why a strategy was used: a reason, and in how many of the steps that were looked at.</summary>
+internal sealed record WhyResult(string Strategy, string Kind, string Reason, int Steps);

@@ -11,6 +11,7 @@ internal static class Tree
     {
         var root = new RootCommand("Troupe serves mixture-of-experts language models whose experts are spread over many ranks.");
         root.Directives.Clear();
+        root.Add(DemoVerb.Create(shell));
         root.Add(TestVerb.Create(shell));
         root.Add(GenerateVerb.Create(shell));
         root.Add(EvalVerb.Create(shell));
