@@ -32,7 +32,8 @@ public sealed class ClusterJoinTests : IDisposable
         Start(seeds, first);
         await ClusterNode.AllSee(_nodes, 4);
         Assert.Single(_nodes.Select(node => node.Cluster.State.Leader).Distinct());
-        Assert.Equal(_nodes.Select(node => node.Address).Order(Member.AddressOrdering), _nodes[0].Cluster.State.Members.Select(m => m.Address));
+        Assert.Equal(_nodes.Select(node => node.Address).Order(Member.AddressOrdering),
+            _nodes[0].Cluster.State.Members.Select(m => m.Address));
     }
 
     [Fact]

@@ -6,7 +6,7 @@ using Akka.Remote;
 
 namespace Akka.Cluster;
 
-/// <summary>/system/cluster: the shell around <see cref="Membership"/> and <see cref="JoinProcess"/>; it sends, publishes, keeps time.</summary>
+/// <summary>/system/cluster: sends, publishes and keeps time for <see cref="Membership"/> and <see cref="JoinProcess"/>.</summary>
 internal sealed class ClusterDaemon : ReceiveActor, IWithTimers
 {
     /// <summary>How often a join that has no answer yet is asked for again.</summary>

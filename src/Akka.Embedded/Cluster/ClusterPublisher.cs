@@ -49,7 +49,8 @@ internal sealed class ClusterPublisher(Cluster cluster, IActorContext context)
         context.Watch(subscriber);
     }
 
-    public void SendState(IActorRef receiver) => receiver.Tell(ClusterEvents.Snapshot(_published, cluster.SelfUniqueAddress), ActorRefs.NoSender);
+    public void SendState(IActorRef receiver) =>
+        receiver.Tell(ClusterEvents.Snapshot(_published, cluster.SelfUniqueAddress), ActorRefs.NoSender);
 
     /// <summary>From events of that type; null: from all.</summary>
     public void Unsubscribe(IActorRef subscriber, Type type)

@@ -73,9 +73,9 @@ public sealed class ClusterSettings
         string provider = cluster.GetString("downing-provider-class"), strategy = cluster.GetString("split-brain-resolver.active-strategy");
         KeepsMajority = provider?.Contains("SplitBrainResolver", StringComparison.Ordinal) == true;
         if (!KeepsMajority && !string.IsNullOrEmpty(provider) && !provider.Contains("NoDowning", StringComparison.Ordinal))
-            throw new ConfigurationException($"akka.cluster.downing-provider-class must be \"\" or the split brain resolver, got {provider}");
+            throw new ConfigurationException($"downing-provider-class must be \"\" or the split brain resolver, got {provider}");
         if (KeepsMajority && strategy != "keep-majority")
-            throw new ConfigurationException($"akka.cluster.split-brain-resolver.active-strategy must be keep-majority here, got {strategy}");
+            throw new ConfigurationException($"split-brain-resolver.active-strategy must be keep-majority here, got {strategy}");
     }
 
     public ImmutableList<Address> SeedNodes { get; }

@@ -33,7 +33,8 @@ public sealed class ClusterSingletonProxy : ReceiveActor, IWithTimers
         Receive<Search>(_ => Look());
         Receive<ActorIdentity>(identity =>
         {
-            if (identity.Subject is { } found && identity.MessageId is int search && search == _search && _singleton.IsNobody()) Found(found);
+            bool current = identity.MessageId is int search && search == _search && _singleton.IsNobody();
+            if (current && identity.Subject is { } found) Found(found);
         });
         Receive<Terminated>(terminated =>
         {

@@ -12,7 +12,8 @@ internal static class RemoteProvider
 {
     public static IRemoteTransport Create(ActorSystemImpl system)
     {
-        if (system.Settings.Config.GetString("akka.actor.provider") == "cluster") system.Settings.InjectTopLevelFallback(Cluster.ClusterSettings.Reference);
+        if (system.Settings.Config.GetString("akka.actor.provider") == "cluster")
+            system.Settings.InjectTopLevelFallback(Cluster.ClusterSettings.Reference);
         return new RemoteTransport(system);
     }
 }
@@ -93,7 +94,8 @@ internal sealed class RemoteTransport : IRemoteTransport
     public IActorRef RefFor(ActorPath path) => new RemoteActorRef(this, path);
 
     /// <summary>The full path of an actor, with its uid, as a peer can use it.</summary>
-    public string PathText(IActorRef actor) => actor is RemoteActorRef remote ? remote.PathText : actor.Path.ToSerializationFormatWithAddress(LocalAddress);
+    public string PathText(IActorRef actor) => actor is RemoteActorRef remote
+        ? remote.PathText : actor.Path.ToSerializationFormatWithAddress(LocalAddress);
 
     /// <summary>The peer at that address; null if it is our own, or if there are too many.</summary>
     public Peer PeerFor(Address address)
@@ -175,10 +177,11 @@ internal sealed class RemoteTransport : IRemoteTransport
     {
         long count = Interlocked.Increment(ref _lost), last = Volatile.Read(ref _lostLoggedMs);
         if (NowMs - last < 10_000 && last != 0) return;
-        if (Interlocked.CompareExchange(ref _lostLoggedMs, NowMs, last) == last) Log.Warning("{0} frames were dropped so far; now: {1}", count, why);
+        if (Interlocked.CompareExchange(ref _lostLoggedMs, NowMs, last) == last)
+            Log.Warning("{0} frames were dropped so far; now: {1}", count, why);
     }
 
-    /// <summary>One incarnation of a peer is gone. What a later one watches stays; watches over the old one are answered by the new.</summary>
+    /// <summary>One incarnation of a peer is gone. What a later one watches stays, and it answers our watches over the old one.</summary>
     public void IncarnationGone(Address address, int uid)
     {
         if (!IsOtherIncarnation(address, uid)) Watches.AddressTerminated(address);
@@ -271,7 +274,8 @@ internal sealed class RemoteTransport : IRemoteTransport
         if (!peer.ConnectFailed() || _stopping) return;
         System.EventStream.Publish(new AssociationErrorEvent(cause, LocalAddress, peer.Address, false));
         if (!peer.IsNews()) return;
-        Log.Warning("No connection to {0}, its messages are dead letters for {1}: {2}", peer.Address, Settings.GateClosedFor, cause.Message);
+        Log.Warning("No connection to {0}, its messages are dead letters for {1}: {2}",
+            peer.Address, Settings.GateClosedFor, cause.Message);
     }
 
     private void KeepHouse()

@@ -124,7 +124,8 @@ internal sealed class RemoteWatches(RemoteTransport transport)
                 if (!add) return false;
                 all[address] = pairs = [];
             }
-            if (add && all == _theirs && pairs.Count >= MaxWatchesOfPeer) throw new WireException($"{address} watches {pairs.Count} actors already");
+            if (add && all == _theirs && pairs.Count >= MaxWatchesOfPeer)
+                throw new WireException($"{address} watches {pairs.Count} actors already");
             bool changed = add ? pairs.Add(pair) : pairs.Remove(pair);
             if (pairs.Count == 0) all.Remove(address);
             return changed;

@@ -31,7 +31,10 @@ public sealed class ClusterDecisionTests
     [Fact]
     public void Members_that_are_not_up_do_not_count_but_go_with_their_side()
     {
-        Member[] all = [MemberAt(0, MemberStatus.Up), MemberAt(1, MemberStatus.Joining), MemberAt(2, MemberStatus.Up), MemberAt(3, MemberStatus.Exiting)];
+        Member[] all =
+        [
+            MemberAt(0, MemberStatus.Up), MemberAt(1, MemberStatus.Joining), MemberAt(2, MemberStatus.Up), MemberAt(3, MemberStatus.Exiting),
+        ];
         var gossip = Of(all, all[2].UniqueAddress, all[..2]);
         Assert.Equal([all[2], all[3]], KeepMajority.Decide(gossip, all[2].UniqueAddress, "").ToArray());
     }
@@ -98,7 +101,10 @@ public sealed class ClusterDecisionTests
     [Fact]
     public void Events_come_in_their_order()
     {
-        Member[] all = [MemberAt(0, MemberStatus.Up, "x"), MemberAt(1, MemberStatus.Up), MemberAt(2, MemberStatus.Exiting), MemberAt(3, MemberStatus.Up)];
+        Member[] all =
+        [
+            MemberAt(0, MemberStatus.Up, "x"), MemberAt(1, MemberStatus.Up), MemberAt(2, MemberStatus.Exiting), MemberAt(3, MemberStatus.Up),
+        ];
         var self = all[1].UniqueAddress;
         var before = Of(all, self, [all[3]]);
         var after = Of([all[0], all[1].With(MemberStatus.Leaving), all[3], MemberAt(4, MemberStatus.Joining)], self, [all[0]]);

@@ -41,8 +41,7 @@ public sealed class ClusterSerializerTests
         int refused = 0;
         for (int run = 0; run < 20_000; run++)
         {
-            byte[] damaged = bytes[..random.Next(bytes.Length + 1)];
-            for (int flips = random.Next(4); flips > 0 && damaged.Length > 0; flips--) damaged[random.Next(damaged.Length)] = (byte)random.Next(256);
+            byte[] damaged = Damaged(bytes, random);
             try
             {
                 _serializer.FromBinary(damaged, "G");
@@ -62,8 +61,7 @@ public sealed class ClusterSerializerTests
         byte[] bytes = Frames.Hello(new Hello(Node.Address, 5, Node.Address)).ToArray();
         for (int run = 0; run < 20_000; run++)
         {
-            byte[] damaged = bytes[..random.Next(bytes.Length + 1)];
-            for (int flips = random.Next(4); flips > 0 && damaged.Length > 0; flips--) damaged[random.Next(damaged.Length)] = (byte)random.Next(256);
+            byte[] damaged = Damaged(bytes, random);
             try
             {
                 var frame = Frames.Next(damaged, Frames.MaxHelloBytes);
@@ -74,6 +72,15 @@ public sealed class ClusterSerializerTests
                 // Refused, which is what we want.
             }
         }
+    }
+
+    /// <summary>Cut short somewhere, with up to three bytes changed.</summary>
+    private static byte[] Damaged(byte[] bytes, Random random)
+    {
+        byte[] damaged = bytes[..random.Next(bytes.Length + 1)];
+        for (int flips = random.Next(4); flips > 0 && damaged.Length > 0; flips--)
+            damaged[random.Next(damaged.Length)] = (byte)random.Next(256);
+        return damaged;
     }
 
     private T RoundTrip<T>(T message) => (T)_serializer.FromBinary(_serializer.ToBinary(message), _serializer.Manifest(message));

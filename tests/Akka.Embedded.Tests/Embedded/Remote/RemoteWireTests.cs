@@ -61,7 +61,8 @@ public sealed class RemoteWireTests : IDisposable
             $"this is {_node.Address}, not akka.tcp://x@127.0.0.1:2");
 
     [Fact]
-    public async Task Half_a_frame_and_then_nothing_is_closed_after_the_timeout() => await Refused(Stranger.HelloTo(_node)[..20], "no complete frame within");
+    public async Task Half_a_frame_and_then_nothing_is_closed_after_the_timeout() =>
+        await Refused(Stranger.HelloTo(_node)[..20], "no complete frame within");
 
     [Fact]
     public async Task Silence_is_closed_after_the_timeout() => await Refused([], "no complete frame within");
