@@ -51,10 +51,10 @@ internal sealed class ProcessWorld : IAsyncDisposable
                 on?.Invoke(outcome, text);
             }, CancellationToken.None).WaitAsync(Deadline);
         }
-        catch (TimeoutException)
+        catch (TimeoutException late)
         {
             string status = await Client.InspectAsync(Subject.Status, "");
-            throw new TimeoutException($"no end within {Deadline}; tokens {string.Join(", ", tokens)}\n{status}\n{string.Join('\n', _log)}");
+            throw new TimeoutException($"no end within {Deadline}; tokens {string.Join(", ", tokens)}\n{status}\n{string.Join('\n', _log)}", late);
         }
     }
 
