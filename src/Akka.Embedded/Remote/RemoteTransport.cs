@@ -24,6 +24,7 @@ internal static class RemoteProvider
 /// </summary>
 internal sealed class RemoteTransport : IRemoteTransport
 {
+    private const string Quarantined = "this incarnation is quarantined";
     private const int MaxPeers = 4096, MaxInboundConnections = 1024;
 
     private readonly ConcurrentDictionary<Address, Peer> _peers = new();
@@ -139,6 +140,8 @@ internal sealed class RemoteTransport : IRemoteTransport
             var from = connection.Peer ?? connection.Wanted;
             bool quarantined = reader.U8() == 1;
             string reason = reader.Text(Frames.MaxReasonBytes);
+            // Whoever said goodbye will not be there, or will not listen, if we call again at once.
+            connection.Peer?.GateAndDrop();
             if (quarantined && from is not null)
                 System.EventStream.Publish(new ThisActorSystemQuarantinedEvent(LocalAddress, from.Address));
             connection.Shutdown($"the peer said goodbye: {reason}");
@@ -245,7 +248,7 @@ internal sealed class RemoteTransport : IRemoteTransport
         string refusal = hello.To != LocalAddress ? $"this is {LocalAddress}, not {hello.To}"
             : connection.Wanted is { } wanted && hello.From != wanted.Address ? $"we called {wanted.Address}, not {hello.From}" : null;
         var peer = refusal is null ? PeerFor(hello.From) : null;
-        refusal ??= peer is null ? "no room for another peer" : null;
+        refusal ??= peer is null ? "no room for another peer" : peer.IsQuarantined(hello.Uid) ? Quarantined : null;
         if (refusal is null)
         {
             if (connection.Inbound) Say(connection, Frames.Hello(new Hello(LocalAddress, Uid, hello.From)));
@@ -259,7 +262,7 @@ internal sealed class RemoteTransport : IRemoteTransport
             }
             connection.Peer = null;
         }
-        Say(connection, Frames.Goodbye(refusal == "quarantined", refusal));
+        Say(connection, Frames.Goodbye(refusal == Quarantined, refusal));
         throw new WireException($"refused {hello.From}: {refusal}");
     }
 

@@ -111,7 +111,11 @@ internal sealed class RemoteWatches(RemoteTransport transport)
             if (_monitor.IsAvailable(address)) continue;
             // Only what was reported as dead must never speak again; a watcher that comes back begins with its watches.
             if (watched.Contains(address)) transport.Quarantine(address, transport.PeerFor(address)?.Uid ?? 0, "no answer to heartbeats");
-            else WatchersGone(address);
+            else
+            {
+                WatchersGone(address);
+                transport.PeerFor(address)?.Disconnect("no answer to heartbeats");
+            }
         }
     }
 

@@ -33,7 +33,8 @@ public sealed class ClusterDecisionTests
     {
         Member[] all =
         [
-            MemberAt(0, MemberStatus.Up), MemberAt(1, MemberStatus.Joining), MemberAt(2, MemberStatus.Up), MemberAt(3, MemberStatus.Exiting),
+            MemberAt(0, MemberStatus.Up), MemberAt(1, MemberStatus.Joining), MemberAt(2, MemberStatus.Up),
+            MemberAt(3, MemberStatus.Exiting),
         ];
         var gossip = Of(all, all[2].UniqueAddress, all[..2]);
         Assert.Equal([all[2], all[3]], KeepMajority.Decide(gossip, all[2].UniqueAddress, "").ToArray());
@@ -103,7 +104,8 @@ public sealed class ClusterDecisionTests
     {
         Member[] all =
         [
-            MemberAt(0, MemberStatus.Up, "x"), MemberAt(1, MemberStatus.Up), MemberAt(2, MemberStatus.Exiting), MemberAt(3, MemberStatus.Up),
+            MemberAt(0, MemberStatus.Up, "x"), MemberAt(1, MemberStatus.Up), MemberAt(2, MemberStatus.Exiting),
+            MemberAt(3, MemberStatus.Up),
         ];
         var self = all[1].UniqueAddress;
         var before = Of(all, self, [all[3]]);
