@@ -8,7 +8,7 @@ namespace Troupe.Actors.Hosting;
 /// <summary>One node of a real cluster, as <c>troupe node</c> runs it: a control node or a rank, whichever its role says.</summary>
 public static class NodeProgram
 {
-    private static readonly TimeSpan TerminateGrace = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan TerminateGrace = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Runs until the cluster ends, the node is told to stop, or <paramref name="cancel"/> asks it to.</summary>
     /// <returns>The exit code: 0 after a drain or leave, 1 after a failure.</returns>
