@@ -15,8 +15,7 @@ public class Props
     }
 
     private Props(Props from) =>
-        (Type, Arguments, Dispatcher, SupervisorStrategy, StashCapacity) =
-        (from.Type, from.Arguments, from.Dispatcher, from.SupervisorStrategy, from.StashCapacity);
+        (Type, Arguments, Dispatcher, SupervisorStrategy) = (from.Type, from.Arguments, from.Dispatcher, from.SupervisorStrategy);
 
     /// <summary>An actor that handles nothing.</summary>
     public static readonly Props Empty = new(typeof(EmptyActor), null);
@@ -29,9 +28,6 @@ public class Props
 
     /// <summary>Wins over the actor's own; null: the actor's own.</summary>
     public SupervisorStrategy SupervisorStrategy { get; private init; }
-
-    /// <summary>Messages that IWithStash may hold; null: as configured.</summary>
-    internal int? StashCapacity { get; private init; }
 
     /// <summary>From `() =&gt; new TActor(...)`; the body must be a plain `new`.</summary>
     /// <exception cref="InvalidCastException">The body is something else.</exception>
@@ -56,8 +52,6 @@ public class Props
     public Props WithMailbox(string mailbox) => this;
 
     public Props WithSupervisorStrategy(SupervisorStrategy supervisorStrategy) => new(this) { SupervisorStrategy = supervisorStrategy };
-
-    public Props WithStashCapacity(int stashCapacity) => new(this) { StashCapacity = stashCapacity };
 
     internal ActorBase NewActor()
     {

@@ -45,7 +45,6 @@ internal sealed partial class ActorCell : IActorContext, IThreadPoolWorkItem
     private Receive _behavior;
     private bool _creating;
     private ActorTimers _timers;
-    private StashBuffer _stash;
 
     internal ActorCell(ActorSystemImpl system, LocalActorRef self, InternalActorRef parent, Props props, Dispatcher dispatcher)
     {
@@ -63,7 +62,6 @@ internal sealed partial class ActorCell : IActorContext, IThreadPoolWorkItem
     public Props Props { get; }
     public ActorSystem System => _system;
     internal ActorSystemImpl SystemImpl => _system;
-    internal Envelope CurrentEnvelope => _current;
     internal InternalActorRef ParentRef => _parent;
 
     /// <summary>True once, for the constructor of the actor that this cell is making.</summary>

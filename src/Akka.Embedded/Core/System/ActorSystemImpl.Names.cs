@@ -92,10 +92,6 @@ internal sealed partial class ActorSystemImpl : IActorRefProvider
         return Dispatchers.Find(id ?? props.Dispatcher);
     }
 
-    internal int StashCapacityOf(ActorPath path, Props props) => props.StashCapacity
-        ?? _deployments.GetValueOrDefault(path.ToStringWithoutAddress())?.GetInt("stash-capacity", -1)
-        ?? Settings.Config.GetInt("akka.actor.default-mailbox.stash-capacity", -1);
-
     private void ReadDeadLetterSettings()
     {
         var config = Settings.Config;

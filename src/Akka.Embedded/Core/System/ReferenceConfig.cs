@@ -19,7 +19,6 @@ internal static class ReferenceConfig
             provider = local
             creation-timeout = 20s
             ask-timeout = infinite
-            default-mailbox.stash-capacity = -1
             default-dispatcher {
               type = Dispatcher
               throughput = 30
