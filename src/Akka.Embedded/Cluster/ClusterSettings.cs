@@ -36,7 +36,6 @@ public sealed class ClusterSettings
               monitored-by-nr-of-members = 9
             }
             singleton { singleton-name = "singleton", role = "", hand-over-retry-interval = 1s, min-number-of-hand-over-retries = 15 }
-            singleton-proxy { singleton-name = "singleton", role = "", singleton-identification-interval = 1s, buffer-size = 1000 }
           }
           actor {
             serializers.akka-cluster = "Akka.Cluster.ClusterSerializer, Akka.Cluster"
