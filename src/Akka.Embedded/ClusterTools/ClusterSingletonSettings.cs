@@ -15,7 +15,7 @@ public sealed record ClusterSingletonManagerSettings
     /// <summary>It runs only on members of this role; null or empty: on any.</summary>
     public string Role { get; private init; }
 
-    /// <summary>How long a removed member that crashed is waited for; zero: down-removal-margin, or stable-after if that is off.</summary>
+    /// <summary>How long a removed member that crashed is waited for; zero: down-removal-margin.</summary>
     public TimeSpan RemovalMargin { get; private init; }
 
     /// <summary>How often the next oldest asks for the singleton.</summary>
