@@ -82,11 +82,6 @@ internal sealed partial class ActorCell
         lock (_childrenGate) return _children is null ? [] : [.. _children.Values.Select(stats => stats.Child)];
     }
 
-    internal ChildStats[] ChildStats()
-    {
-        lock (_childrenGate) return _children is null ? [] : [.. _children.Values];
-    }
-
     private ChildStats FindChild(IActorRef child)
     {
         lock (_childrenGate)
