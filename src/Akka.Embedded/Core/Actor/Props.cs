@@ -15,16 +15,13 @@ public class Props
     }
 
     private Props(Props from) =>
-        (Type, Arguments, Dispatcher, SupervisorStrategy) = (from.Type, from.Arguments, from.Dispatcher, from.SupervisorStrategy);
+        (Type, Arguments, SupervisorStrategy) = (from.Type, from.Arguments, from.SupervisorStrategy);
 
     /// <summary>An actor that handles nothing.</summary>
     public static readonly Props Empty = new(typeof(EmptyActor), null);
 
     public Type Type { get; }
     public object[] Arguments { get; }
-
-    /// <summary>The config path of a dispatcher.</summary>
-    public string Dispatcher { get; private init; } = "akka.actor.default-dispatcher";
 
     /// <summary>Wins over the actor's own; null: the actor's own.</summary>
     public SupervisorStrategy SupervisorStrategy { get; private init; }
@@ -45,11 +42,6 @@ public class Props
         new(typeof(TActor), null) { SupervisorStrategy = supervisorStrategy };
 
     public static Props Create(Type type, params object[] args) => new(type, args);
-
-    public Props WithDispatcher(string dispatcher) => new(this) { Dispatcher = dispatcher };
-
-    /// <summary>There is one kind of mailbox; the name is ignored.</summary>
-    public Props WithMailbox(string mailbox) => this;
 
     public Props WithSupervisorStrategy(SupervisorStrategy supervisorStrategy) => new(this) { SupervisorStrategy = supervisorStrategy };
 

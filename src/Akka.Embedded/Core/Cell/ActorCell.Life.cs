@@ -197,9 +197,6 @@ internal sealed partial class ActorCell
         }
         DropActor();
         UnwatchAll();
-        var dispatcher = _dispatcher;
-        _dispatcher = _system.Dispatchers.Default;
-        if (_ownsDispatcher) dispatcher.Release();
         _state = CellState.Terminated;
         _system.EventStream.Unsubscribe(_self);
         var death = new DeathWatchNotification(_self, true, false);

@@ -8,7 +8,6 @@ internal sealed partial class ActorCell
     private readonly ConcurrentQueue<Envelope> _user = new();
     private readonly ConcurrentQueue<SystemMessage> _systemQueue = new();
 
-    private volatile Dispatcher _dispatcher;
     private Envelope _current;
     private int _scheduled;
     private int _suspended;
@@ -33,7 +32,7 @@ internal sealed partial class ActorCell
     // The exchange is also the fence between enqueuing here and looking into the queues at the end of a turn.
     private void Schedule()
     {
-        if (Interlocked.Exchange(ref _scheduled, 1) == 0) _dispatcher.Schedule(this);
+        if (Interlocked.Exchange(ref _scheduled, 1) == 0) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
 
     /// <summary>One turn.</summary>
@@ -41,7 +40,7 @@ internal sealed partial class ActorCell
     {
         t_current = this;
         DrainSystem();
-        for (int left = _dispatcher.Throughput; left > 0 && MayReceive && _user.TryDequeue(out var envelope); left--)
+        for (int left = _system.Throughput; left > 0 && MayReceive && _user.TryDequeue(out var envelope); left--)
         {
             if (IsTerminated) Bury(envelope);
             else Handle(envelope);
