@@ -109,11 +109,13 @@ public sealed class TimerTests : IDisposable
         _system.Scheduler.ScheduleTellOnce(TimeSpan.FromMilliseconds(1), probe, "once", probe);
         Assert.Equal(("once", probe), _inbox.NextWithSender());
         var often = TimeSpan.FromMilliseconds(2);
-        var cancelable = _system.Scheduler.ScheduleTellRepeatedlyCancelable(TimeSpan.Zero, often, probe, "many", null);
+        using var cancelable = new Cancelable(_system.Scheduler);
+        _system.Scheduler.ScheduleTellRepeatedly(TimeSpan.Zero, often, probe, "many", null, cancelable);
         Assert.Equal(["many", "many"], _inbox.Next(2));
         cancelable.Cancel();
         Assert.True(cancelable.IsCancellationRequested);
-        var never = _system.Scheduler.ScheduleTellOnceCancelable(TimeSpan.FromMilliseconds(20), probe, "never", null);
+        using var never = new Cancelable(_system.Scheduler);
+        _system.Scheduler.ScheduleTellOnce(TimeSpan.FromMilliseconds(20), probe, "never", null, never);
         never.Cancel();
         _system.Scheduler.ScheduleTellOnce(TimeSpan.FromMilliseconds(60), probe, "last", null);
         while (_inbox.Next() is var message && message is not "last") Assert.Equal("many", message);

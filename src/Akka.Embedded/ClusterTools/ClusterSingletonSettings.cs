@@ -35,7 +35,4 @@ public sealed record ClusterSingletonManagerSettings
     public ClusterSingletonManagerSettings WithSingletonName(string singletonName) => this with { SingletonName = singletonName };
     public ClusterSingletonManagerSettings WithRole(string role) => this with { Role = role };
     public ClusterSingletonManagerSettings WithRemovalMargin(TimeSpan removalMargin) => this with { RemovalMargin = removalMargin };
-
-    public ClusterSingletonManagerSettings WithHandOverRetryInterval(TimeSpan handOverRetryInterval) =>
-        this with { HandOverRetryInterval = handOverRetryInterval };
 }
