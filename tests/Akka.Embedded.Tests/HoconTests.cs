@@ -62,7 +62,6 @@ public class HoconTests
         Assert.True(items[1].IsObject());
         Assert.True(items[2].IsArray());
         Assert.Equal(["3", "4"], items[2].GetArray().Select(item => item.GetString()));
-        Assert.Equal([1, 2, 3], Parse("a = [1, 2, 3]").GetIntList("a"));
         Assert.Empty(Parse("a = []").GetStringList("a"));
     }
 
@@ -160,9 +159,8 @@ public class HoconTests
     [Fact]
     public void Numbers_are_in_invariant_culture()
     {
-        var config = Parse("i = -5, l = 5000000000, d = 1.5e-3, f = 0.25");
-        Assert.Equal((-5, 5_000_000_000, 0.0015, 0.25f),
-            (config.GetInt("i"), config.GetLong("l"), config.GetDouble("d"), config.GetFloat("f")));
+        var config = Parse("i = -5, l = 5000000000, d = 1.5e-3");
+        Assert.Equal((-5, 5_000_000_000, 0.0015), (config.GetInt("i"), config.GetLong("l"), config.GetDouble("d")));
         Assert.ThrowsAny<FormatException>(() => Parse("a = five").GetInt("a"));
     }
 
@@ -187,7 +185,7 @@ public class HoconTests
         var config = Parse("a { b = 1, list = [x] }, s = own").WithFallback(fallback);
         Assert.Equal((1, 2, "own", "more"), (config.GetInt("a.b"), config.GetInt("a.c"), config.GetString("s"), config.GetString("t")));
         Assert.Equal(["x"], config.GetStringList("a.list"));
-        Assert.True(Config.Empty.IsNullOrEmpty());
+        Assert.True(Config.Empty.IsEmpty);
         Assert.Equal(1, Config.Empty.WithFallback(config).GetInt("a.b"));
         Assert.True(ConfigurationFactory.Empty.IsEmpty);
     }

@@ -140,18 +140,6 @@ public sealed class SupervisionTests : IDisposable
     }
 
     [Fact]
-    public void AllForOne_restarts_the_siblings_too()
-    {
-        var supervisor = Supervise(new AllForOneStrategy(_ => Directive.Restart), children: 2);
-        supervisor.Tell((1, (object)"a"));
-        Assert.Equal("child1 1", _inbox.Next());
-        Send(supervisor, new ArgumentException("x"), "b");
-        Assert.Equal("child0 1", _inbox.Next());
-        supervisor.Tell((1, (object)"c"));
-        Assert.Equal("child1 1", _inbox.Next());
-    }
-
-    [Fact]
     public void The_strategy_in_Props_wins()
     {
         var props = Props.Create<Supervisor>(_inbox, Always(Directive.Stop), 1).WithSupervisorStrategy(Always(Directive.Resume));

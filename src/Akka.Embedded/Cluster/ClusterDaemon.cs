@@ -15,7 +15,6 @@ internal sealed class ClusterDaemon : ReceiveActor, IWithTimers
     private readonly Cluster _cluster;
     private readonly RemoteTransport _transport;
     private readonly HeartbeatMonitor _monitor;
-    private readonly DowningTimer _downing;
     private readonly ClusterPublisher _publisher;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private Membership _state;
@@ -29,7 +28,6 @@ internal sealed class ClusterDaemon : ReceiveActor, IWithTimers
         _state = new Membership(cluster.SelfUniqueAddress, cluster.Settings.Rules, Gossip.Empty);
         _monitor = new HeartbeatMonitor(transport, cluster.Settings.Detector,
             Math.Min(cluster.Settings.Detector.AcceptablePauseMs, 3 * cluster.Settings.Detector.IntervalMs));
-        _downing = new DowningTimer(cluster.Settings);
         _publisher = new ClusterPublisher(cluster, Context);
         transport.IsMember = address => cluster.View.Members.Any(member => member.Address == address);
 
@@ -147,11 +145,6 @@ internal sealed class ClusterDaemon : ReceiveActor, IWithTimers
                 break;
             case Ticks.Reap when _state.SelfMember is not null:
                 Step(new MembershipInput.Observed([.. Monitored().Where(IsUnreachable).Select(member => member.UniqueAddress)]));
-                foreach (var member in _downing.Decide(_state, Now))
-                {
-                    _log.Warning("Keep majority: {0} is set Down", member);
-                    Step(new MembershipInput.Down(member.Address));
-                }
                 break;
             case Ticks.Lead when _state.SelfMember is not null:
                 _unconvergedSince = _state.Gossip.IsConverged(_state.Self) ? null : _unconvergedSince ?? Now;

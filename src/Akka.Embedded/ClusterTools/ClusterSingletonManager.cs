@@ -67,7 +67,7 @@ public sealed class ClusterSingletonManager : ReceiveActor, IWithTimers
 
     private TimeSpan RemovalMargin => _settings.RemovalMargin > TimeSpan.Zero
         ? _settings.RemovalMargin
-        : _cluster.Settings.DownRemovalMargin ?? (_cluster.Settings.KeepsMajority ? _cluster.Settings.StableAfter : TimeSpan.Zero);
+        : _cluster.Settings.DownRemovalMargin ?? TimeSpan.Zero;
 
     /// <param name="singletonProps">Of the one actor.</param>
     /// <param name="terminationMessage">Makes it stop when its node leaves.</param>

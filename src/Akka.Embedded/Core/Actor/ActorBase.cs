@@ -18,9 +18,6 @@ public abstract class ActorBase
     protected IActorRef Self => Context.Self;
     protected IActorRef Sender => Context.Sender;
 
-    /// <summary>A behaviour that handles nothing.</summary>
-    protected static Receive EmptyReceive => static _ => false;
-
     /// <summary>False: not handled.</summary>
     protected abstract bool Receive(object message);
 

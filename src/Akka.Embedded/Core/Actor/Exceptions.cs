@@ -48,8 +48,4 @@ public class ActorNotFoundException(string message, Exception innerException = n
 
 public class AskTimeoutException(string message) : AkkaException(message);
 
-public class StashOverflowException(string message, Exception cause = null) : AkkaException(message, cause);
-
-public class IllegalActorStateException(string msg) : AkkaException(msg);
-
 public class SchedulerException(string message) : AkkaException(message);

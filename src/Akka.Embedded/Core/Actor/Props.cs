@@ -15,8 +15,7 @@ public class Props
     }
 
     private Props(Props from) =>
-        (Type, Arguments, Dispatcher, SupervisorStrategy, StashCapacity) =
-        (from.Type, from.Arguments, from.Dispatcher, from.SupervisorStrategy, from.StashCapacity);
+        (Type, Arguments, SupervisorStrategy) = (from.Type, from.Arguments, from.SupervisorStrategy);
 
     /// <summary>An actor that handles nothing.</summary>
     public static readonly Props Empty = new(typeof(EmptyActor), null);
@@ -24,14 +23,8 @@ public class Props
     public Type Type { get; }
     public object[] Arguments { get; }
 
-    /// <summary>The config path of a dispatcher.</summary>
-    public string Dispatcher { get; private init; } = "akka.actor.default-dispatcher";
-
     /// <summary>Wins over the actor's own; null: the actor's own.</summary>
     public SupervisorStrategy SupervisorStrategy { get; private init; }
-
-    /// <summary>Messages that IWithStash may hold; null: as configured.</summary>
-    internal int? StashCapacity { get; private init; }
 
     /// <summary>From `() =&gt; new TActor(...)`; the body must be a plain `new`.</summary>
     /// <exception cref="InvalidCastException">The body is something else.</exception>
@@ -50,14 +43,7 @@ public class Props
 
     public static Props Create(Type type, params object[] args) => new(type, args);
 
-    public Props WithDispatcher(string dispatcher) => new(this) { Dispatcher = dispatcher };
-
-    /// <summary>There is one kind of mailbox; the name is ignored.</summary>
-    public Props WithMailbox(string mailbox) => this;
-
     public Props WithSupervisorStrategy(SupervisorStrategy supervisorStrategy) => new(this) { SupervisorStrategy = supervisorStrategy };
-
-    public Props WithStashCapacity(int stashCapacity) => new(this) { StashCapacity = stashCapacity };
 
     internal ActorBase NewActor()
     {

@@ -30,14 +30,6 @@ public abstract class ReceiveActor : UntypedActor
     /// <summary>False of the handler passes the message on.</summary>
     protected void Receive<T>(Func<T, bool> handler) => Add(typeof(T), false, message => message is T typed && handler(typed));
 
-    protected void Receive(Type messageType, Action<object> handler, Predicate<object> shouldHandle = null) =>
-        Add(messageType, shouldHandle is null, message =>
-        {
-            if (!messageType.IsInstanceOfType(message) || (shouldHandle is not null && !shouldHandle(message))) return false;
-            handler(message);
-            return true;
-        });
-
     protected void ReceiveAny(Action<object> handler) => Receive(handler);
 
     protected void ReceiveAsync<T>(Func<T, Task> handler, Predicate<T> shouldHandle = null) =>

@@ -53,7 +53,6 @@ internal sealed partial class ActorCell
             throw new InvalidActorNameException($"Illegal actor name [{name}]: it must not be empty nor start with $, and only have " +
                 "ASCII letters, digits and -_.*$+:@&=,!~';()");
         var path = new ChildActorPath(_self.Path, name, _system.NextUid());
-        var dispatcher = _system.DispatcherFor(path, props);
         LocalActorRef child;
         lock (_childrenGate)
         {
@@ -61,7 +60,7 @@ internal sealed partial class ActorCell
                 throw new InvalidOperationException($"cannot create child [{name}] while [{_self.Path}] is terminating");
             _children ??= new(StringComparer.Ordinal);
             if (_children.ContainsKey(name)) throw new InvalidActorNameException($"Actor name \"{name}\" is not unique!");
-            child = new LocalActorRef(_system, path, _self, props, dispatcher);
+            child = new LocalActorRef(_system, path, _self, props);
             _children.Add(name, new ChildStats(child));
         }
         child.SendSystemMessage(CreateMessage.Instance);
@@ -80,11 +79,6 @@ internal sealed partial class ActorCell
     internal LocalActorRef[] ChildRefs()
     {
         lock (_childrenGate) return _children is null ? [] : [.. _children.Values.Select(stats => stats.Child)];
-    }
-
-    internal ChildStats[] ChildStats()
-    {
-        lock (_childrenGate) return _children is null ? [] : [.. _children.Values];
     }
 
     private ChildStats FindChild(IActorRef child)

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Cluster;
+using Akka.Configuration;
 using Akka.Util;
 using Xunit;
 
@@ -10,42 +11,15 @@ public sealed class ClusterDecisionTests
 {
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
 
-    [Theory]
-    [InlineData("aaB", "b")]
-    [InlineData("aBB", "a")]
-    [InlineData("aaBB", "bb")]
-    [InlineData("BBaa", "aa")]
-    [InlineData("Ba", "a")]
-    [InlineData("aB", "b")]
-    [InlineData("aaaBB", "bb")]
-    public void The_smaller_side_goes_and_at_a_tie_the_one_without_the_lowest_address(string members, string downed)
-    {
-        // A capital is unreachable; members come in the order of their addresses; we are the first that is not.
-        Member[] all = [.. members.Select((_, i) => MemberAt(i, MemberStatus.Up))];
-        var self = all[members.IndexOf('a')].UniqueAddress;
-        var gossip = Of(all, self, all.Where((_, i) => char.IsUpper(members[i])));
-        var decided = KeepMajority.Decide(gossip, self, "").Select(m => char.ToLowerInvariant(members[m.UniqueAddress.Uid - 1]));
-        Assert.Equal(downed, string.Concat(decided));
-    }
-
     [Fact]
-    public void Members_that_are_not_up_do_not_count_but_go_with_their_side()
+    public void A_downing_provider_is_refused_also_the_one_that_Akka_NET_would_take_by_default()
     {
-        Member[] all =
-        [
-            MemberAt(0, MemberStatus.Up), MemberAt(1, MemberStatus.Joining), MemberAt(2, MemberStatus.Up),
-            MemberAt(3, MemberStatus.Exiting),
-        ];
-        var gossip = Of(all, all[2].UniqueAddress, all[..2]);
-        Assert.Equal([all[2], all[3]], KeepMajority.Decide(gossip, all[2].UniqueAddress, "").ToArray());
-    }
-
-    [Fact]
-    public void With_a_role_only_its_members_count()
-    {
-        Member[] all = [MemberAt(0, MemberStatus.Up), MemberAt(1, MemberStatus.Up), MemberAt(2, MemberStatus.Up, "control")];
-        var gossip = Of(all, all[2].UniqueAddress, all[..2]);
-        Assert.Equal(all[..2], KeepMajority.Decide(gossip, all[2].UniqueAddress, "control").ToArray());
+        const string Clustered = "akka.actor.provider = cluster\nakka.remote.dot-netty.tcp { hostname = \"127.0.0.1\", port = 0 }\n";
+        foreach (string downing in new[] { "", "akka.cluster.downing-provider-class = \"Akka.Cluster.NoDowning, Akka.Cluster\"" })
+        {
+            var refused = Assert.Throws<ConfigurationException>(() => Systems.Quiet(Clustered + downing));
+            Assert.Contains("downing-provider-class must be \"\"", refused.Message, StringComparison.Ordinal);
+        }
     }
 
     [Fact]
