@@ -140,13 +140,6 @@ public sealed class AskTests : IDisposable
         {
             context.ActorOf(Named(), "one");
             context.ActorOf(Named(), "two");
-            var three = Probe.In(context, new Inbox(), "three");
-            context.Stop(three);
-            context.Watch(three);
-        }));
-        Assert.IsType<Terminated>(_inbox.Next());
-        parent.Tell((Action<IActorContext>)(context =>
-        {
             context.ActorOf(Props.Create<WithChild>(_inbox, Named()), "three");
         }));
         Assert.Equal("ready", _inbox.Next());

@@ -32,8 +32,10 @@ public sealed class BehaviourTests : IDisposable
     public void Handlers_are_tried_in_order_and_a_false_one_passes_the_message_on()
     {
         var actor = _system.ActorOf(Props.Create(() => new Typed(_inbox)));
-        foreach (object message in new object[] { 1, -1, "a", "", new ArgumentException("x"), new ArgumentException("skip"), 2.5 }) actor.Tell(message);
-        Assert.Equal(["int 1", "negative -1", "text a", "any String", "exception x", "any ArgumentException", "any Double"], _inbox.Next(7));
+        object[] messages = [1, -1, "a", "", new ArgumentException("x"), new ArgumentException("skip"), 2.5];
+        foreach (object message in messages) actor.Tell(message);
+        Assert.Equal(["int 1", "negative -1", "text a", "any String", "exception x", "any ArgumentException", "any Double"],
+            _inbox.Next(7));
     }
 
     private sealed class Moods : ReceiveActor

@@ -105,21 +105,6 @@ public sealed class ClusterEndTests : IDisposable
     }
 
     [Fact]
-    public async Task Keep_majority_removes_a_crashed_node_of_three_by_itself()
-    {
-        var nodes = await Together(3, ClusterNode.EndsAbruptly + """
-
-            akka.cluster {
-              downing-provider-class = "Akka.Cluster.SBR.SplitBrainResolverProvider, Akka.Cluster"
-              split-brain-resolver { active-strategy = keep-majority, stable-after = 3s }
-            }
-            """);
-        await nodes[2].System.Terminate().WaitAsync(ClusterNode.Deadline);
-        await nodes[0].Until(state => state.Members.Count == 2);
-        await ClusterNode.AllSee(nodes.Take(2), 2);
-    }
-
-    [Fact]
     public async Task Joining_after_the_end_fails_at_once()
     {
         var nodes = await Together(1);

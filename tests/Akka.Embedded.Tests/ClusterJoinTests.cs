@@ -32,7 +32,8 @@ public sealed class ClusterJoinTests : IDisposable
         Start(seeds, first);
         await ClusterNode.AllSee(_nodes, 4);
         Assert.Single(_nodes.Select(node => node.Cluster.State.Leader).Distinct());
-        Assert.Equal(_nodes.Select(node => node.Address).Order(Member.AddressOrdering), _nodes[0].Cluster.State.Members.Select(m => m.Address));
+        Assert.Equal(_nodes.Select(node => node.Address).Order(Member.AddressOrdering),
+            _nodes[0].Cluster.State.Members.Select(m => m.Address));
     }
 
     [Fact]
@@ -40,7 +41,7 @@ public sealed class ClusterJoinTests : IDisposable
     {
         var node = Start($"akka.cluster.seed-nodes = [\"akka.tcp://test@127.0.0.1:{ClusterNode.FreePort()}\"]");
         await Assert.ThrowsAnyAsync<Exception>(() => node.Cluster.JoinSeedNodesAsync(
-            [new Address("akka.tcp", "test", "127.0.0.1", ClusterNode.FreePort())], new CancellationTokenSource(3000).Token));
+            [new Address("akka.tcp", "test", "127.0.0.1", ClusterNode.FreePort())], new CancellationTokenSource(1500).Token));
         Assert.False(node.Cluster.IsUp);
         Assert.Empty(node.Cluster.State.Members);
     }

@@ -82,7 +82,8 @@ internal sealed class ClusterNode : IDisposable
         }
         catch (TimeoutException)
         {
-            Assert.Fail($"{Address} sees {string.Join(", ", Cluster.State.Members)}, unreachable {string.Join(", ", Cluster.State.Unreachable)}");
+            var seen = Cluster.State;
+            Assert.Fail($"{Address} sees {string.Join(", ", seen.Members)}, unreachable {string.Join(", ", seen.Unreachable)}");
         }
         System.Stop(watcher);
     }
@@ -102,5 +103,6 @@ internal sealed class ClusterNode : IDisposable
 
     public void Dispose() => System.Terminate().Wait(Deadline);
 
-    public static void DisposeAll(IEnumerable<ClusterNode> nodes) => Task.WhenAll(nodes.Select(node => node.System.Terminate())).Wait(Deadline);
+    public static void DisposeAll(IEnumerable<ClusterNode> nodes) =>
+        Task.WhenAll(nodes.Select(node => node.System.Terminate())).Wait(Deadline);
 }

@@ -18,8 +18,7 @@ public sealed class ClusterSingletonTests : IDisposable
         var (nodes, life) = (await Together(3), new Inbox());
         foreach (var node in nodes) Manage(node, life);
         Assert.Equal($"started on {nodes[0].Address}", life.Next());
-        foreach (var node in nodes)
-            Assert.Equal(nodes[0].Address.ToString(), await ProxyOn(node).Ask<string>("where?", ClusterNode.Deadline));
+        foreach (var node in nodes) Assert.Equal(nodes[0].Address.ToString(), await AskWhere(nodes[0], node));
         Assert.True(life.IsEmpty);
     }
 
@@ -31,8 +30,7 @@ public sealed class ClusterSingletonTests : IDisposable
         Assert.Equal($"started on {nodes[0].Address}", life.Next());
         nodes[0].Cluster.Leave(nodes[0].Address);
         Assert.Equal([$"stopped on {nodes[0].Address}", $"started on {nodes[1].Address}"], life.Next(2));
-        var proxy = ProxyOn(nodes[2]);
-        Assert.Equal(nodes[1].Address.ToString(), await proxy.Ask<string>("where?", ClusterNode.Deadline));
+        Assert.Equal(nodes[1].Address.ToString(), await AskWhere(nodes[1], nodes[2]));
         await nodes[0].System.WhenTerminated.WaitAsync(ClusterNode.Deadline);
     }
 
@@ -42,25 +40,12 @@ public sealed class ClusterSingletonTests : IDisposable
         var (nodes, life) = (await Together(3, ClusterNode.EndsAbruptly), new Inbox());
         foreach (var node in nodes) Manage(node, life);
         Assert.Equal($"started on {nodes[0].Address}", life.Next());
-        var proxy = ProxyOn(nodes[2]);
-        Assert.Equal(nodes[0].Address.ToString(), await proxy.Ask<string>("where?", ClusterNode.Deadline));
         await nodes[0].System.Terminate().WaitAsync(ClusterNode.Deadline);
         Assert.Equal($"stopped on {nodes[0].Address}", life.Next());
         Assert.True(life.IsEmpty);
         nodes[2].Cluster.Down(nodes[0].Address);
         Assert.Equal($"started on {nodes[1].Address}", life.Next());
-        await AskUntil(proxy, nodes[1].Address.ToString());
-    }
-
-    [Fact]
-    public async Task A_proxy_holds_messages_with_their_senders_until_there_is_one()
-    {
-        var (nodes, life, answers) = (await Together(2), new Inbox(), new Inbox());
-        var proxy = ProxyOn(nodes[1]);
-        var asker = Probe.In(nodes[1].System, answers);
-        for (int i = 0; i < 10; i++) proxy.Tell("where?", asker);
-        foreach (var node in nodes) Manage(node, life);
-        Assert.Equal(Enumerable.Repeat(nodes[0].Address.ToString(), 10), answers.Next(10));
+        Assert.Equal(nodes[1].Address.ToString(), await AskWhere(nodes[1], nodes[2]));
     }
 
     [Fact]
@@ -84,36 +69,19 @@ public sealed class ClusterSingletonTests : IDisposable
         var (nodes, life) = (await Together(1), new Inbox());
         Manage(nodes[0], life);
         Assert.Equal($"started on {nodes[0].Address}", life.Next());
-        var proxy = ProxyOn(nodes[0]);
-        Assert.Equal(nodes[0].Address.ToString(), await proxy.Ask<string>("where?", ClusterNode.Deadline));
-        proxy.Tell("fail");
+        SingletonOn(nodes[0], nodes[0]).Tell("fail");
         Assert.Equal([$"stopped on {nodes[0].Address}", $"started on {nodes[0].Address}"], life.Next(2));
-    }
-
-    private static async Task AskUntil(IActorRef proxy, string wanted)
-    {
-        // What is sent between a death and its notice is lost: ask again.
-        for (int attempt = 0; attempt < 30; attempt++)
-        {
-            try
-            {
-                if (await proxy.Ask<string>("where?", TimeSpan.FromSeconds(1)) == wanted) return;
-            }
-            catch (AskTimeoutException)
-            {
-                // Lost, or still on its way.
-            }
-        }
-        Assert.Fail($"the singleton was never reached on {wanted}");
     }
 
     private static IActorRef Manage(ClusterNode node, Inbox life, string role = "") => node.System.ActorOf(ClusterSingletonManager.Props(
         Props.Create<Singleton>(life), PoisonPill.Instance,
         ClusterSingletonManagerSettings.Create(node.System).WithSingletonName("one").WithRole(role).WithRemovalMargin(Margin)), "manager");
 
-    private static IActorRef ProxyOn(ClusterNode node) => node.System.ActorOf(ClusterSingletonProxy.Props("/user/manager",
-        ClusterSingletonProxySettings.Create(node.System).WithSingletonName("one")
-            .WithSingletonIdentificationInterval(TimeSpan.FromMilliseconds(200))));
+    private static Task<string> AskWhere(ClusterNode place, ClusterNode from) =>
+        SingletonOn(place, from).Ask<string>("where?", ClusterNode.Deadline);
+
+    private static ActorSelection SingletonOn(ClusterNode place, ClusterNode from) =>
+        from.System.ActorSelection($"{place.Address}/user/manager/one");
 
     private async Task<ClusterNode[]> Together(int count, string config = "")
     {

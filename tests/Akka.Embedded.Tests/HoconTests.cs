@@ -62,7 +62,6 @@ public class HoconTests
         Assert.True(items[1].IsObject());
         Assert.True(items[2].IsArray());
         Assert.Equal(["3", "4"], items[2].GetArray().Select(item => item.GetString()));
-        Assert.Equal([1, 2, 3], Parse("a = [1, 2, 3]").GetIntList("a"));
         Assert.Empty(Parse("a = []").GetStringList("a"));
     }
 
@@ -160,9 +159,8 @@ public class HoconTests
     [Fact]
     public void Numbers_are_in_invariant_culture()
     {
-        var config = Parse("i = -5, l = 5000000000, d = 1.5e-3, f = 0.25");
-        Assert.Equal((-5, 5_000_000_000, 0.0015, 0.25f),
-            (config.GetInt("i"), config.GetLong("l"), config.GetDouble("d"), config.GetFloat("f")));
+        var config = Parse("i = -5, l = 5000000000, d = 1.5e-3");
+        Assert.Equal((-5, 5_000_000_000, 0.0015), (config.GetInt("i"), config.GetLong("l"), config.GetDouble("d")));
         Assert.ThrowsAny<FormatException>(() => Parse("a = five").GetInt("a"));
     }
 
@@ -171,7 +169,8 @@ public class HoconTests
     {
         var config = Parse("a = 1");
         Assert.False(config.HasPath("b.c"));
-        Assert.Equal((0, 7, false, true), (config.GetInt("b.c"), config.GetInt("b.c", 7), config.GetBoolean("b"), config.GetBoolean("b", true)));
+        Assert.Equal((0, 7), (config.GetInt("b.c"), config.GetInt("b.c", 7)));
+        Assert.Equal((false, true), (config.GetBoolean("b"), config.GetBoolean("b", true)));
         Assert.Null(config.GetString("b"));
         Assert.Null(config.GetConfig("b"));
         Assert.Equal((TimeSpan.Zero, TimeSpan.FromSeconds(3)), (config.GetTimeSpan("b"), config.GetTimeSpan("b", TimeSpan.FromSeconds(3))));
@@ -182,10 +181,11 @@ public class HoconTests
     [Fact]
     public void A_fallback_fills_what_is_missing()
     {
-        var config = Parse("a { b = 1, list = [x] }, s = own").WithFallback(Parse("a { b = 5, c = 2, list = [y, z] }, s = other, t = more"));
+        var fallback = Parse("a { b = 5, c = 2, list = [y, z] }, s = other, t = more");
+        var config = Parse("a { b = 1, list = [x] }, s = own").WithFallback(fallback);
         Assert.Equal((1, 2, "own", "more"), (config.GetInt("a.b"), config.GetInt("a.c"), config.GetString("s"), config.GetString("t")));
         Assert.Equal(["x"], config.GetStringList("a.list"));
-        Assert.True(Config.Empty.IsNullOrEmpty());
+        Assert.True(Config.Empty.IsEmpty);
         Assert.Equal(1, Config.Empty.WithFallback(config).GetInt("a.b"));
         Assert.True(ConfigurationFactory.Empty.IsEmpty);
     }

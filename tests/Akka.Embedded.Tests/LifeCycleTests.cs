@@ -209,4 +209,34 @@ public sealed class LifeCycleTests : IDisposable
         Assert.IsType<ArgumentException>(cause.InnerException);
         Assert.Equal("terminated", _inbox.Next());
     }
+
+    private sealed class Clumsy : ReceiveActor
+    {
+        private readonly Inbox _inbox;
+
+        public Clumsy(Inbox inbox)
+        {
+            _inbox = inbox;
+            inbox.Add("constructor");
+            Receive<Exception>(cause => throw cause);
+        }
+
+        protected override void PreRestart(Exception reason, object message) => throw new ArgumentException("PreRestart");
+
+        protected override void PostStop()
+        {
+            _inbox.Add(Record.Exception(() => Context.ActorOf(Props.Empty)));
+            throw new ArgumentException("PostStop");
+        }
+    }
+
+    [Fact]
+    public async Task Hooks_that_throw_while_an_actor_goes_keep_nothing_from_going_on()
+    {
+        var actor = _system.ActorOf(Props.Create<Clumsy>(_inbox));
+        actor.Tell(new InvalidOperationException("as asked"));
+        Assert.Equal(["constructor", "constructor"], _inbox.Next(2));
+        Assert.True(await actor.GracefulStop(Systems.Deadline));
+        Assert.IsType<InvalidOperationException>(_inbox.Next());
+    }
 }

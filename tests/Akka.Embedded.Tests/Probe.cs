@@ -58,11 +58,15 @@ internal sealed class Lambda : ActorBase
 
     public Lambda(Func<IActorContext, object, bool> receive) => _receive = receive;
 
-    public static Props Of(Action<IActorContext, object> receive) => Props.Create<Lambda>((Func<IActorContext, object, bool>)((context, message) =>
+    public static Props Of(Action<IActorContext, object> receive)
     {
-        receive(context, message);
-        return true;
-    }));
+        Func<IActorContext, object, bool> handled = (context, message) =>
+        {
+            receive(context, message);
+            return true;
+        };
+        return Props.Create<Lambda>(handled);
+    }
 
     protected override bool Receive(object message) => _receive(Context, message);
 }

@@ -77,10 +77,28 @@ public sealed class RemoteMessagingTests : IDisposable
         var toOld = _a.RefTo(_b, old);
         Assert.True(await old.GracefulStop(RemoteNode.Deadline));
         _b.System.EventStream.Subscribe(Probe.In(_b.System, dead), typeof(DeadLetter));
-        Probe.In(_b.System, second, "same");
+        await StartAgain(second);
         toOld.Tell("for the old one");
         Assert.Equal("for the old one", dead.Next<DeadLetter>().Message);
         Assert.True(second.IsEmpty);
+    }
+
+    /// <summary>The name is free only once the parent, too, has noticed the end.</summary>
+    private async Task StartAgain(Inbox inbox)
+    {
+        using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
+        for (bool free = false; !free; await tick.WaitForNextTickAsync())
+        {
+            try
+            {
+                Probe.In(_b.System, inbox, "same");
+                free = true;
+            }
+            catch (InvalidActorNameException)
+            {
+                // Not yet.
+            }
+        }
     }
 
     [Fact]

@@ -10,25 +10,13 @@ public class SoakTests
 {
     private sealed record Numbered(int Number);
 
-    private sealed class Fragile : ReceiveActor, IWithUnboundedStash
+    private sealed class Fragile : ReceiveActor
     {
-        public IStash Stash { get; set; }
-
         public Fragile(Action<int> handled)
         {
-            int count = 0;
             Receive<Exception>(cause => throw cause);
             ReceiveAsync<string>(text => text == "await", async _ => await Task.Yield());
-            Receive<Numbered>(message =>
-            {
-                // One in five waits in the stash for the next one.
-                if (++count % 5 == 0) Stash.Stash();
-                else
-                {
-                    handled(message.Number);
-                    Stash.UnstashAll();
-                }
-            });
+            Receive<Numbered>(message => handled(message.Number));
         }
     }
 
@@ -74,7 +62,6 @@ public class SoakTests
         var parent = system.ActorOf(Props.Create<Parent>(handled));
         await Task.WhenAll(Enumerable.Range(0, Senders).Select(sender => Task.Run(() => SendAsync(parent, sender * Each, Each, Slots,
             new Random(seed + sender)))));
-        // What is still stashed comes out when its actor ends.
         Assert.True(await parent.GracefulStop(Systems.Deadline));
         Assert.True(all.Wait(Systems.Deadline), $"{all.CurrentCount} messages are lost");
         Assert.All(seen, count => Assert.Equal(1, count));

@@ -104,7 +104,8 @@ public sealed class SupervisionTests : IDisposable
     [Fact]
     public void A_list_of_directives_is_tried_in_order()
     {
-        var decider = Decider.From(Directive.Escalate, Directive.Resume.When<ArgumentNullException>(), Directive.Stop.When<ArgumentException>());
+        var decider = Decider.From(Directive.Escalate, Directive.Resume.When<ArgumentNullException>(),
+            Directive.Stop.When<ArgumentException>());
         Assert.Equal(Directive.Resume, decider.Decide(new ArgumentNullException("x")));
         Assert.Equal(Directive.Stop, decider.Decide(new ArgumentException("x")));
         Assert.Equal(Directive.Escalate, decider.Decide(new InvalidOperationException("x")));
@@ -136,18 +137,6 @@ public sealed class SupervisionTests : IDisposable
         var supervisor = Supervise(new OneForOneStrategy(null, TimeSpan.FromHours(1), _ => Directive.Restart));
         Send(supervisor, new ArgumentException("x"), "alive", new ArgumentException("x"));
         Assert.Equal(["child0 1", "child0 ended"], _inbox.Next(2));
-    }
-
-    [Fact]
-    public void AllForOne_restarts_the_siblings_too()
-    {
-        var supervisor = Supervise(new AllForOneStrategy(_ => Directive.Restart), children: 2);
-        supervisor.Tell((1, (object)"a"));
-        Assert.Equal("child1 1", _inbox.Next());
-        Send(supervisor, new ArgumentException("x"), "b");
-        Assert.Equal("child0 1", _inbox.Next());
-        supervisor.Tell((1, (object)"c"));
-        Assert.Equal("child1 1", _inbox.Next());
     }
 
     [Fact]

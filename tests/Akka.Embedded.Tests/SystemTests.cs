@@ -101,7 +101,8 @@ public sealed class SystemTests
     public void An_unknown_phase_is_refused()
     {
         using var system = Systems.Quiet();
-        Assert.Throws<ConfigurationException>(() => CoordinatedShutdown.Get(system).AddTask("soon", "x", () => Task.FromResult(Done.Instance)));
+        var shutdown = CoordinatedShutdown.Get(system);
+        Assert.Throws<ConfigurationException>(() => shutdown.AddTask("soon", "x", () => Task.FromResult(Done.Instance)));
     }
 
     [Fact]
@@ -116,58 +117,6 @@ public sealed class SystemTests
         await system.Terminate().WaitAsync(Systems.Deadline);
         Assert.Equal("service-stop", _inbox.Next());
         Assert.IsType<CoordinatedShutdown.ActorSystemTerminateReason>(CoordinatedShutdown.Get(system).ShutdownReason);
-    }
-
-    private const string Dispatchers = """
-        pinned { type = PinnedDispatcher }
-        pool { type = ForkJoinDispatcher, throughput = 5, dedicated-thread-pool { thread-count = 2, threadtype = background } }
-        """;
-
-    [Fact]
-    public void A_pinned_actor_has_one_thread_also_after_await_and_restart()
-    {
-        using var system = Systems.Quiet(Dispatchers);
-        var actor = system.ActorOf(Props.Create<ThreadNotes>(_inbox).WithDispatcher("pinned"));
-        var other = system.ActorOf(Props.Create<ThreadNotes>(_inbox).WithDispatcher("pinned"));
-        foreach (string message in new[] { "note", "await", "fail", "note" }) actor.Tell(message);
-        int[] own = [.. _inbox.Next(4).Cast<int>()];
-        Assert.Single(own.Distinct());
-        other.Tell("note");
-        Assert.DoesNotContain(_inbox.Next<int>(), own);
-    }
-
-    private sealed class ThreadNotes : ReceiveActor
-    {
-        public ThreadNotes(Inbox inbox)
-        {
-            Receive<string>(text => text == "note", _ => inbox.Add(Environment.CurrentManagedThreadId));
-            Receive<string>(text => text == "fail", _ => throw new InvalidOperationException("as asked"));
-            ReceiveAsync<string>(async _ =>
-            {
-                inbox.Add(Environment.CurrentManagedThreadId);
-                await Task.Yield();
-                inbox.Add(Environment.CurrentManagedThreadId);
-            });
-        }
-    }
-
-    [Fact]
-    public void Other_dispatchers_run_actors_too_and_an_unknown_one_is_refused()
-    {
-        using var system = Systems.Quiet(Dispatchers);
-        Probe.In(system, _inbox).Tell(1);
-        system.ActorOf(Props.Create<Probe>(_inbox).WithDispatcher("pool")).Tell(1);
-        Assert.Equal([1, 1], _inbox.Next(2));
-        Assert.Throws<ConfigurationException>(() => system.ActorOf(Props.Empty.WithDispatcher("missing")));
-    }
-
-    [Fact]
-    public void A_dispatcher_in_the_deployment_wins()
-    {
-        using var system = Systems.Quiet(Dispatchers + "\nakka.actor.deployment { \"/special\" { dispatcher = pinned } }");
-        var actor = system.ActorOf(Props.Create<ThreadNotes>(_inbox), "special");
-        for (int i = 0; i < 20; i++) actor.Tell("await");
-        Assert.Single(_inbox.Next(40).Distinct());
     }
 
     private sealed class Numbers : IExtension

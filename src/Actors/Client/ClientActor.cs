@@ -89,6 +89,7 @@ public sealed class ClientActor : ReceiveActor, IWithTimers
         if (!connected.Ready) return;
         _schedulers = connected.Schedulers;
         Timers.CancelAll();
+        foreach (RunBatch batch in _batches) Submit(batch);
         foreach (AwaitReady wait in _awaiting) wait.Done.TrySetResult();
         _awaiting.Clear();
     }
@@ -97,15 +98,16 @@ public sealed class ClientActor : ReceiveActor, IWithTimers
     {
         _batches.Add(batch);
         foreach (RequestSpec request in batch.Requests) _outcomes[request.Id] = new RequestOutcome(request);
-        if (_ended is not null || _schedulers.Count == 0)
-        {
-            End(_ended ?? "the cluster is not ready");
-            return;
-        }
-        // Requests go to the replicas in turn, one message each: a message is bounded, a batch is not.
+        if (_ended is not null) End(_ended);
+        else if (_schedulers.Count > 0) Submit(batch); // else it is submitted once the cluster is ready
+        Complete();
+    }
+
+    /// <summary>Requests go to the replicas in turn, one message each: a message is bounded, a batch is not.</summary>
+    private void Submit(RunBatch batch)
+    {
         foreach (RequestSpec request in batch.Requests)
             _schedulers[_next++ % _schedulers.Count].Tell(new SubmitBatch(_connected!.Epoch, _id, Self, [request]));
-        Complete();
     }
 
     private void On(string id, Action<RequestOutcome> change, string text)

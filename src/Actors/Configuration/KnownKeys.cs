@@ -31,13 +31,17 @@ public static class KnownKeys
     /// <returns>Null when none is near.</returns>
     public static string? Nearest(string key)
     {
-        string best = All.MinBy(known => Distance(known, key))!;
+        string best = All.Concat(Holders).MinBy(known => Distance(known, key))!;
         if (Distance(best, key) <= Math.Max(2, key.Length / 5)) return best;
         // The right name in the wrong place.
         string name = Last(key);
         best = All.MinBy(known => Distance(Last(known), name))!;
         return Distance(Last(best), name) <= name.Length / 3 ? best : null;
     }
+
+    /// <summary>The objects that hold keys, as troupe.layout.</summary>
+    private static IEnumerable<string> Holders =>
+        All.SelectMany(known => Enumerable.Range(1, known.Count(c => c == '.')).Select(parts => string.Join('.', known.Split('.').Take(parts)))).Distinct();
 
     private static string Last(string key) => key[(key.LastIndexOf('.') + 1)..];
 

@@ -4,7 +4,7 @@ using Akka.Configuration;
 namespace Troupe.Actors.Configuration;
 
 /// <summary>What an actor system of ours is started with: the checked Akka.NET part of a configuration.</summary>
-/// <param name="SystemName">troupe.cluster-name.</param>
+/// <param name="SystemName">Every actor system of ours has the same.</param>
 /// <param name="Clustered">False for a world inside one process.</param>
 /// <param name="Host">Address that others use.</param>
 /// <param name="Port">0 for any free one.</param>
@@ -27,7 +27,8 @@ public sealed partial record NodeConfig(
     public static NodeConfig Read(ConfigLayers layers)
     {
         var read = new OptionReader(layers);
-        string system = TroupeOptions.Read(layers).ClusterName;
+        // Always the same, so that a node of another cluster is met and refused by our join with both names, not ignored by Akka.NET.
+        const string system = Hosting.Nodes.SystemName;
         bool clustered = read.Choice("akka.actor.provider", [("cluster", true), ("local", false)]);
         IReadOnlyList<string> roles = read.Texts("akka.cluster.roles");
         IReadOnlyList<string> seeds = read.Texts("akka.cluster.seed-nodes");
@@ -39,7 +40,7 @@ public sealed partial record NodeConfig(
             if (!match.Success || !int.TryParse(match.Groups["port"].Value, out int seedPort) || seedPort is < 1 or > 65535)
                 throw read.Refuse("akka.cluster.seed-nodes", $"\"akka.tcp://{system}@HOST:PORT\", not {seed}");
             if (match.Groups["system"].Value != system)
-                throw read.Refuse("akka.cluster.seed-nodes", $"addresses of the cluster {system} (troupe.cluster-name), not {seed}");
+                throw read.Refuse("akka.cluster.seed-nodes", $"addresses of actor systems called {system}, not {seed}");
         }
         string host = read.Text($"{Tcp}.hostname");
         // Akka.NET would bind all addresses and tell others to use 0.0.0.0.

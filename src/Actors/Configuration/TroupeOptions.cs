@@ -4,7 +4,7 @@ using Troupe.Devices.Topology;
 namespace Troupe.Actors.Configuration;
 
 /// <summary>Everything of ours that a configuration sets, read and validated once. hocon/reference.conf explains each key.</summary>
-/// <param name="ClusterName">The cluster's and the actor system's name.</param>
+/// <param name="ClusterName">The cluster's name; a node of another name is refused.</param>
 /// <param name="Model">The model's folder as written; relative to the working folder.</param>
 /// <param name="Layout">Stages, replicas, tensor ranks.</param>
 /// <param name="Rank">The rank this node insists on; null where the coordinator may choose.</param>

@@ -102,7 +102,7 @@ public sealed class ClusterHandle : IAsyncDisposable
         }
         foreach (RankProcess rank in _ranks) rank.Dispose();
         Task terminated = _system.Terminate();
-        await Task.WhenAny(terminated, Task.Delay(ExitGrace, TimeProvider.System));
+        await terminated.WithinAsync(ExitGrace);
         _ended.TrySetResult(null);
     }
 

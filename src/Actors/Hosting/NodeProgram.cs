@@ -8,7 +8,7 @@ namespace Troupe.Actors.Hosting;
 /// <summary>One node of a real cluster, as <c>troupe node</c> runs it: a control node or a rank, whichever its role says.</summary>
 public static class NodeProgram
 {
-    private static readonly TimeSpan TerminateGrace = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan TerminateGrace = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Runs until the cluster ends, the node is told to stop, or <paramref name="cancel"/> asks it to.</summary>
     /// <returns>The exit code: 0 after a drain or leave, 1 after a failure.</returns>
@@ -39,8 +39,8 @@ public static class NodeProgram
         Task first = await Task.WhenAny(ended.Task, system.WhenTerminated);
         (string? reason, bool failed) = first == ended.Task ? await ended.Task : ("left the cluster", false);
         if (reason is not null) log(reason);
-        // Rank actors abort their fabric and free their memory when they stop; nobody needs a graceful leave from a cluster that is over.
-        await Task.WhenAny(system.Terminate(), Task.Delay(TerminateGrace, TimeProvider.System, CancellationToken.None));
+        // The cluster is over: nobody needs a graceful leave, which would wait for members that are gone. This is for last words to clients.
+        await system.Terminate().WithinAsync(TerminateGrace);
         return failed ? 1 : 0;
     }
 

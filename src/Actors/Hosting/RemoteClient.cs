@@ -30,5 +30,5 @@ public sealed class RemoteClient : IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public async ValueTask DisposeAsync() => await Task.WhenAny(_system.Terminate(), Task.Delay(TerminateGrace, TimeProvider.System));
+    public async ValueTask DisposeAsync() => await _system.Terminate().WithinAsync(TerminateGrace);
 }

@@ -49,10 +49,10 @@ public sealed class LifelineServer : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        // The source is not disposed: connections that end at this moment still ask it whether anybody wants to know.
         _stop.Cancel();
         _listener.Stop();
         foreach (string token in _tokens.Keys) Forget(token);
-        _stop.Dispose();
     }
 
     private async Task AcceptAsync()

@@ -9,7 +9,7 @@ namespace Troupe.Actors.Scheduling;
 
 /// <summary>What a scheduler is started with.</summary>
 public sealed record SchedulerSetup(
-    Epoch Epoch, int Replica, EpochSizes Sizes, RequestIntake Intake, IReadOnlyList<int> EosIds, int MaxQueue, TimeSpan RequestTimeout,
+    Epoch Epoch, int Rank, int Replica, EpochSizes Sizes, RequestIntake Intake, IReadOnlyList<int> EosIds, int MaxQueue, TimeSpan RequestTimeout, TimeSpan StepDeadline,
     TimeProvider Clock, IActorRef Coordinator);
 
 /// <summary>The replica's stage actors, first stage first, and the router; said by the rank beside which the scheduler lives.</summary>
@@ -24,6 +24,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private readonly SchedulerSetup _setup;
     private readonly BatchState _batch;
     private readonly RequestStreams _streams;
+    private readonly long[] _offeredAt;
     private SchedulerWired? _wired;
     private string? _failure;
     private bool _draining;
@@ -32,6 +33,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     public SchedulerActor(SchedulerSetup setup)
     {
         _setup = setup;
+        _offeredAt = new long[setup.Sizes.Lanes];
         _batch = new BatchState(setup.Epoch, setup.Replica, setup.Sizes, setup.MaxQueue);
         _streams = new RequestStreams(setup.Epoch, setup.EosIds, setup.Clock, (sequence, reason) => _batch.End(sequence, reason));
         Receive<SchedulerWired>(wired => _wired = wired);
@@ -53,9 +55,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         Receive<ReportRequest>(request => Sender.Tell(new Report(request.Epoch, setup.Replica, JsonSerializer.Serialize(
             new SchedulerReport(setup.Replica, _batch.Queued, _batch.Running, _streams.Finished, _batch.FreeBlocks, setup.Sizes.Blocks),
             ReportJson.Default.SchedulerReport))));
-        Receive<string>(_ => EndWhere(
-            s => setup.Clock.GetElapsedTime(s.Times.Queued) > setup.RequestTimeout, "timeout",
-            $"the request took longer than {setup.RequestTimeout.TotalSeconds:0} s (troupe.scheduler.request-timeout)"));
+        Receive<string>(_ => OnClock());
     }
 
     /// <inheritdoc/>
@@ -66,6 +66,19 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
 
     /// <inheritdoc/>
     protected override void PostStop() => EndWhere(_ => true, "error", _failure ?? "the scheduler's node was stopped");
+
+    private void OnClock()
+    {
+        EndWhere(s => _setup.Clock.GetElapsedTime(s.Times.Queued) > _setup.RequestTimeout, "timeout",
+            $"the request took longer than {_setup.RequestTimeout.TotalSeconds:0} s (troupe.scheduler.request-timeout)");
+        // Waits inside a step have their deadline on the fabric; this one is for a step whose plan or result never came.
+        int lane = Array.FindIndex(_offeredAt, at => at > 0 && _setup.Clock.GetElapsedTime(at) > _setup.StepDeadline);
+        if (lane < 0 || _failure is not null) return;
+        var failed = new RankFailed(_setup.Epoch, default, _setup.Rank, -1,
+            $"replica {_setup.Replica}: lane {lane} was offered a step {_setup.StepDeadline.TotalSeconds:0} s ago and no result came: was the router or a rank lost?");
+        _setup.Coordinator.Tell(failed);
+        Fail(failed.Error);
+    }
 
     private void Submit(SubmitBatch submit)
     {
@@ -97,6 +110,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         if (result.Epoch != _setup.Epoch || result.Replica != _setup.Replica || (uint)result.Lane >= (uint)_setup.Sizes.Lanes) return;
         _streams.Take(result, _batch);
         _batch.Completed(result.Lane);
+        _offeredAt[result.Lane] = 0;
         // Sequences that were waiting for this step to end, whether they ran to their end in it or were given up, are gone now.
         if (!Offer(result.Lane, result) && _wired is not null)
             _wired.Router.Tell(new StepOffer(_setup.Epoch, result.Step, _setup.Replica, result.Lane, 0, StepKind.Decode, 0, result.WaitUs));
@@ -116,6 +130,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         var admitted = new List<Sequence>();
         BatchDelta? delta = _batch.Compose(lane, admitted);
         long now = _setup.Clock.GetTimestamp();
+        if (delta is not null) _offeredAt[lane] = now;
         foreach (Sequence sequence in admitted) sequence.Times = sequence.Times with { Admitted = now };
         if (delta is null) return false;
         foreach (IActorRef stage in _wired.Stages) stage.Tell(delta);

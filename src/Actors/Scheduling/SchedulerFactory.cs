@@ -14,7 +14,9 @@ internal static class SchedulerFactory
         BpeTokenizer? tokenizer = setup.ModelFolder is null ? null : BpeTokenizer.Load(setup.ModelFolder);
         var intake = new RequestIntake(setup.Config, tokenizer, assign.Sizes.Context, setup.Limits);
         var scheduler = new SchedulerSetup(
-            assign.Epoch, replica, assign.Sizes, intake, setup.Config.EosTokenIds, setup.MaxQueue, setup.RequestTimeout, setup.Clock, coordinator);
+            assign.Epoch, assign.Rank, replica, assign.Sizes, intake, setup.Config.EosTokenIds, setup.MaxQueue, setup.RequestTimeout,
+            // A wait may take its whole deadline and still be reported by the rank itself; past twice that, nobody will.
+            2 * setup.FabricOptions.WaitDeadline, setup.Clock, coordinator);
         return context.ActorOf(Props.Create(() => new SchedulerActor(scheduler)), "scheduler");
     }
 }

@@ -146,7 +146,7 @@ public class Cluster : IExtension
 
     private Task Joining(Action join, CancellationToken token)
     {
-        if (IsTerminated) throw new ClusterJoinFailedException("the cluster has ended for this node; start a new actor system to join again");
+        if (IsTerminated) throw new ClusterJoinFailedException("the cluster has ended for this node; join with a new actor system");
         var joined = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         RegisterOnMemberUp(() => joined.TrySetResult());
         RegisterOnMemberRemoved(() => joined.TrySetException(new ClusterJoinFailedException("the node was removed before it was Up")));

@@ -6,7 +6,7 @@ using Akka.Remote;
 
 namespace Akka.Cluster;
 
-/// <summary>/system/cluster: the shell around <see cref="Membership"/> and <see cref="JoinProcess"/>; it sends, publishes, keeps time.</summary>
+/// <summary>/system/cluster: sends, publishes and keeps time for <see cref="Membership"/> and <see cref="JoinProcess"/>.</summary>
 internal sealed class ClusterDaemon : ReceiveActor, IWithTimers
 {
     /// <summary>How often a join that has no answer yet is asked for again.</summary>
@@ -15,7 +15,6 @@ internal sealed class ClusterDaemon : ReceiveActor, IWithTimers
     private readonly Cluster _cluster;
     private readonly RemoteTransport _transport;
     private readonly HeartbeatMonitor _monitor;
-    private readonly DowningTimer _downing;
     private readonly ClusterPublisher _publisher;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private Membership _state;
@@ -27,8 +26,8 @@ internal sealed class ClusterDaemon : ReceiveActor, IWithTimers
     {
         (_cluster, _transport) = (cluster, transport);
         _state = new Membership(cluster.SelfUniqueAddress, cluster.Settings.Rules, Gossip.Empty);
-        _monitor = new HeartbeatMonitor(transport, cluster.Settings.Detector);
-        _downing = new DowningTimer(cluster.Settings);
+        _monitor = new HeartbeatMonitor(transport, cluster.Settings.Detector,
+            Math.Min(cluster.Settings.Detector.AcceptablePauseMs, 3 * cluster.Settings.Detector.IntervalMs));
         _publisher = new ClusterPublisher(cluster, Context);
         transport.IsMember = address => cluster.View.Members.Any(member => member.Address == address);
 
@@ -77,6 +76,13 @@ internal sealed class ClusterDaemon : ReceiveActor, IWithTimers
     {
         _monitor.Beat([]);
         _publisher.End(_state.Gossip);
+    }
+
+    /// <summary>Its state cannot be had again: the node has to end.</summary>
+    protected override void PreRestart(Exception reason, object message)
+    {
+        End(CoordinatedShutdown.ClusterDowningReason.Instance);
+        base.PreRestart(reason, message);
     }
 
     private void Begin(Func<TimeSpan, JoinProcess> start)
@@ -139,11 +145,6 @@ internal sealed class ClusterDaemon : ReceiveActor, IWithTimers
                 break;
             case Ticks.Reap when _state.SelfMember is not null:
                 Step(new MembershipInput.Observed([.. Monitored().Where(IsUnreachable).Select(member => member.UniqueAddress)]));
-                foreach (var member in _downing.Decide(_state, Now))
-                {
-                    _log.Warning("Keep majority: {0} is set Down", member);
-                    Step(new MembershipInput.Down(member.Address));
-                }
                 break;
             case Ticks.Lead when _state.SelfMember is not null:
                 _unconvergedSince = _state.Gossip.IsConverged(_state.Self) ? null : _unconvergedSince ?? Now;
@@ -187,11 +188,12 @@ internal sealed class ClusterDaemon : ReceiveActor, IWithTimers
     /// <summary>Ends death watch over members that were removed; those put out are not spoken to again.</summary>
     private void Forget(Gossip before)
     {
-        foreach (var (node, member) in before.Members)
+        foreach (var node in before.Members.Keys)
         {
             if (node == _state.Self || _state.Gossip.Members.ContainsKey(node)) continue;
-            if (_state.Gossip.Removed.GetValueOrDefault(node) is { Downed: true }) _transport.Quarantine(node.Address, node.Uid, "removed from the cluster as Down");
-            else _transport.Watches.AddressTerminated(member.Address);
+            bool downed = _state.Gossip.Removed.GetValueOrDefault(node) is { Downed: true };
+            if (downed) _transport.Quarantine(node.Address, node.Uid, "removed from the cluster as Down");
+            else _transport.IncarnationGone(node.Address, node.Uid);
         }
     }
 

@@ -68,7 +68,8 @@ public class ClusterEvent
     public abstract class ReachabilityEvent(Member member) : IReachabilityEvent
     {
         public Member Member { get; } = member;
-        public override bool Equals(object obj) => obj is ReachabilityEvent other && other.GetType() == GetType() && Member.Equals(other.Member);
+        public override bool Equals(object obj) => obj is ReachabilityEvent other
+            && other.GetType() == GetType() && Member.Equals(other.Member);
         public override int GetHashCode() => Member.GetHashCode();
         public override string ToString() => $"{GetType().Name}({Member})";
     }

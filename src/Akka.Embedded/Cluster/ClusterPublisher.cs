@@ -49,7 +49,8 @@ internal sealed class ClusterPublisher(Cluster cluster, IActorContext context)
         context.Watch(subscriber);
     }
 
-    public void SendState(IActorRef receiver) => receiver.Tell(ClusterEvents.Snapshot(_published, cluster.SelfUniqueAddress), ActorRefs.NoSender);
+    public void SendState(IActorRef receiver) =>
+        receiver.Tell(ClusterEvents.Snapshot(_published, cluster.SelfUniqueAddress), ActorRefs.NoSender);
 
     /// <summary>From events of that type; null: from all.</summary>
     public void Unsubscribe(IActorRef subscriber, Type type)
@@ -58,10 +59,21 @@ internal sealed class ClusterPublisher(Cluster cluster, IActorContext context)
         else _events.Unsubscribe(subscriber, type);
     }
 
-    private static void RunAll(List<Action> callbacks)
+    private void RunAll(List<Action> callbacks)
     {
         Action[] now = [.. callbacks];
         callbacks.Clear();
-        foreach (var callback in now) callback();
+        foreach (var callback in now)
+        {
+            try
+            {
+                callback();
+            }
+            catch (Exception e)
+            {
+                // Somebody else's code: it must not end the cluster.
+                context.System.Log.Error(e, "a callback of the cluster failed");
+            }
+        }
     }
 }

@@ -27,7 +27,6 @@ public sealed class ClusterSettings
             run-coordinated-shutdown-when-down = on
             down-removal-margin = off
             downing-provider-class = "Akka.Cluster.SBR.SplitBrainResolverProvider, Akka.Cluster"
-            split-brain-resolver { active-strategy = keep-majority, stable-after = 20s, keep-majority.role = "" }
             failure-detector {
               heartbeat-interval = 1s
               threshold = 8.0
@@ -36,7 +35,6 @@ public sealed class ClusterSettings
               monitored-by-nr-of-members = 9
             }
             singleton { singleton-name = "singleton", role = "", hand-over-retry-interval = 1s, min-number-of-hand-over-retries = 15 }
-            singleton-proxy { singleton-name = "singleton", role = "", singleton-identification-interval = 1s, buffer-size = 1000 }
           }
           actor {
             serializers.akka-cluster = "Akka.Cluster.ClusterSerializer, Akka.Cluster"
@@ -68,14 +66,11 @@ public sealed class ClusterSettings
             cluster.GetTimeSpan("failure-detector.acceptable-heartbeat-pause").TotalMilliseconds,
             cluster.GetDouble("failure-detector.threshold"),
             cluster.GetTimeSpan("failure-detector.min-std-deviation").TotalMilliseconds);
-        StableAfter = cluster.GetTimeSpan("split-brain-resolver.stable-after");
-        MajorityRole = cluster.GetString("split-brain-resolver.keep-majority.role");
-        string provider = cluster.GetString("downing-provider-class"), strategy = cluster.GetString("split-brain-resolver.active-strategy");
-        KeepsMajority = provider?.Contains("SplitBrainResolver", StringComparison.Ordinal) == true;
-        if (!KeepsMajority && !string.IsNullOrEmpty(provider) && !provider.Contains("NoDowning", StringComparison.Ordinal))
-            throw new ConfigurationException($"akka.cluster.downing-provider-class must be \"\" or the split brain resolver, got {provider}");
-        if (KeepsMajority && strategy != "keep-majority")
-            throw new ConfigurationException($"akka.cluster.split-brain-resolver.active-strategy must be keep-majority here, got {strategy}");
+        // The default is Akka.NET's, so that a configuration that counts on it fails here instead of never downing anybody.
+        string downing = cluster.GetString("downing-provider-class");
+        if (!string.IsNullOrEmpty(downing))
+            throw new ConfigurationException($"akka.cluster.downing-provider-class must be \"\" with this provider, which downs nobody by "
+                + $"itself, got \"{downing}\": set it to \"\" and call Cluster.Down, or build against Akka.NET");
     }
 
     public ImmutableList<Address> SeedNodes { get; }
@@ -93,9 +88,6 @@ public sealed class ClusterSettings
     public int MonitoredByNrOfMembers { get; }
     internal MembershipRules Rules { get; }
     internal FailureDetectorSettings Detector { get; }
-    internal bool KeepsMajority { get; }
-    internal TimeSpan StableAfter { get; }
-    internal string MajorityRole { get; }
 
     private static TimeSpan? OffOr(Config config, string key) => config.GetString(key) == "off" ? null : config.GetTimeSpan(key);
 }

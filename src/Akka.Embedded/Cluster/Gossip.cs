@@ -63,7 +63,8 @@ internal sealed record Gossip(
         var observations = Observations;
         foreach (var (node, theirs) in other.Observations)
         {
-            if (!Observations.TryGetValue(node, out var ours) || ours.Version < theirs.Version) observations = observations.SetItem(node, theirs);
+            if (!Observations.TryGetValue(node, out var ours) || ours.Version < theirs.Version)
+                observations = observations.SetItem(node, theirs);
         }
         var removed = Removed;
         foreach (var (node, theirs) in other.Removed)

@@ -37,7 +37,8 @@ internal sealed record JoinProcess(Address Self, ImmutableArray<Address> Seeds, 
     public static JoinProcess Through(Address self, Address contact, TimeSpan now) =>
         new(self, [], TimeSpan.Zero, null) { Contact = contact, Since = now };
 
-    public static JoinProcess WithSeeds(Address self, ImmutableArray<Address> seeds, TimeSpan seedNodeTimeout, TimeSpan? retryAfter, TimeSpan now) =>
+    public static JoinProcess WithSeeds(Address self, ImmutableArray<Address> seeds, TimeSpan seedNodeTimeout,
+        TimeSpan? retryAfter, TimeSpan now) =>
         new(self, seeds, seedNodeTimeout, retryAfter) { Since = now };
 
     /// <summary>To be called at the start and at short intervals.</summary>

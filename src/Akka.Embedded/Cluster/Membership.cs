@@ -29,7 +29,7 @@ internal abstract record MembershipInput
     /// <summary>A gossip interval passed.</summary>
     public sealed record GossipTick : MembershipInput;
 
-    /// <summary>It is our turn to move members on. To be given when <see cref="Membership.MayLead"/>, as a step of its own: each is an event.</summary>
+    /// <summary>Moves members on, if <see cref="Membership.MayLead"/>: a step of its own, so that each change is an event.</summary>
     public sealed record Lead : MembershipInput;
 
     /// <summary>Joining members may become WeaklyUp: there was no convergence for long.</summary>
@@ -46,7 +46,7 @@ internal sealed record MembershipRules(int MinMembers, ImmutableDictionary<strin
 
     public bool Allow(Gossip gossip)
     {
-        var counted = gossip.Members.Values.Where(m => m.Status is MemberStatus.Joining or MemberStatus.WeaklyUp or MemberStatus.Up).ToList();
+        var counted = gossip.Members.Values.Where(m => m.Stage <= 2).ToList();
         return counted.Count >= MinMembers && MinMembersOfRole.All(rule => counted.Count(m => m.HasRole(rule.Key)) >= rule.Value);
     }
 }
@@ -108,7 +108,8 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
             case MembershipInput.Lead when MayLead:
                 return this with { Gossip = Lead() };
             case MembershipInput.AllowWeaklyUp when IsLeader:
-                return this with { Gossip = Reachable(MemberStatus.Joining).Aggregate(Gossip, (g, m) => g.With(m.With(MemberStatus.WeaklyUp))) };
+                var joining = Reachable(MemberStatus.Joining);
+                return this with { Gossip = joining.Aggregate(Gossip, (all, m) => all.With(m.With(MemberStatus.WeaklyUp))) };
             default:
                 return this;
         }
@@ -128,11 +129,11 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
         // A restarted node has to wait until the leader has removed what it was before; it will ask again.
         if (old is not null && old.UniqueAddress != join.Node) return this with { Gossip = Gossip.With(old.With(MemberStatus.Down)) };
         if (!first) direct = [new MembershipOutput(join.Node, Welcome: true)];
-        return old is not null
-            ? this : this with { Gossip = Gossip.With(new Member(join.Node, MemberStatus.Joining, Member.NotUpYet, join.Roles, join.Version)) };
+        if (old is not null) return this;
+        return this with { Gossip = Gossip.With(new Member(join.Node, MemberStatus.Joining, Member.NotUpYet, join.Roles, join.Version)) };
     }
 
-    /// <summary>Gossip counts only between members of one cluster; but who says that we are removed may be newer than what we know.</summary>
+    /// <summary>Gossip counts between members of one cluster; but who says that we are removed may be newer than our view.</summary>
     private bool Knows(MembershipInput.Received received) => received.Gossip.Removed.ContainsKey(Self)
         || (Gossip.Members.ContainsKey(received.From) && received.Gossip.Members.ContainsKey(Self));
 
@@ -194,11 +195,13 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
             int start = others.Count == 0 ? 0 : Round % others.Count;
             targets.AddRange(others.Skip(start).Concat(others.Take(start)).OrderBy(Gossip.IsSeenBy).Take(fanout));
             // Those put out must learn of it, though nobody gossips with them any more.
-            targets.AddRange(before.Gossip.Members.Values.Where(m => m.Stage < 5).Select(m => m.UniqueAddress)
-                .Where(node => Gossip.Removed.GetValueOrDefault(node) is { Downed: true } || Gossip.Members.GetValueOrDefault(node) is { Stage: 5 }));
+            targets.AddRange(before.Gossip.Members.Values.Where(m => m.Stage < 5).Select(m => m.UniqueAddress).Where(IsPutOut));
         }
         return [.. targets.Distinct().Where(node => node != Self)];
     }
+
+    private bool IsPutOut(UniqueAddress node) =>
+        Gossip.Removed.GetValueOrDefault(node) is { Downed: true } || Gossip.Members.GetValueOrDefault(node) is { Stage: 5 };
 
     private long MyVersion(Gossip gossip) => gossip.Observations.GetValueOrDefault(Self)?.Version ?? 0;
 

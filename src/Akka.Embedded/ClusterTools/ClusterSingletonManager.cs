@@ -67,7 +67,7 @@ public sealed class ClusterSingletonManager : ReceiveActor, IWithTimers
 
     private TimeSpan RemovalMargin => _settings.RemovalMargin > TimeSpan.Zero
         ? _settings.RemovalMargin
-        : _cluster.Settings.DownRemovalMargin ?? (_cluster.Settings.KeepsMajority ? _cluster.Settings.StableAfter : TimeSpan.Zero);
+        : _cluster.Settings.DownRemovalMargin ?? TimeSpan.Zero;
 
     /// <param name="singletonProps">Of the one actor.</param>
     /// <param name="terminationMessage">Makes it stop when its node leaves.</param>
@@ -76,7 +76,8 @@ public sealed class ClusterSingletonManager : ReceiveActor, IWithTimers
         Actor.Props.Create<ClusterSingletonManager>(singletonProps, terminationMessage, settings);
 
     /// <summary>With PoisonPill as termination message.</summary>
-    public static Props Props(Props singletonProps, ClusterSingletonManagerSettings settings) => Props(singletonProps, PoisonPill.Instance, settings);
+    public static Props Props(Props singletonProps, ClusterSingletonManagerSettings settings) =>
+        Props(singletonProps, PoisonPill.Instance, settings);
 
     /// <inheritdoc/>
     protected override void PreStart()
@@ -155,7 +156,8 @@ public sealed class ClusterSingletonManager : ReceiveActor, IWithTimers
     /// <summary>Our instance is no more: the next may start its own, the shutdown may go on.</summary>
     private void Ended()
     {
-        if (_members.Oldest is { } next && next.UniqueAddress != _cluster.SelfUniqueAddress) ManagerAt(next.Address).Tell(new HandOverDone());
+        if (_members.Oldest is { } next && next.UniqueAddress != _cluster.SelfUniqueAddress)
+            ManagerAt(next.Address).Tell(new HandOverDone());
         foreach (var waiting in _waitingForEnd) waiting.Tell(Done.Instance);
         _waitingForEnd.Clear();
     }

@@ -15,7 +15,7 @@ public sealed record ClusterSingletonManagerSettings
     /// <summary>It runs only on members of this role; null or empty: on any.</summary>
     public string Role { get; private init; }
 
-    /// <summary>How long a removed member that crashed is waited for; zero: down-removal-margin, or stable-after if that is off.</summary>
+    /// <summary>How long a removed member that crashed is waited for; zero: down-removal-margin.</summary>
     public TimeSpan RemovalMargin { get; private init; }
 
     /// <summary>How often the next oldest asks for the singleton.</summary>
@@ -35,46 +35,4 @@ public sealed record ClusterSingletonManagerSettings
     public ClusterSingletonManagerSettings WithSingletonName(string singletonName) => this with { SingletonName = singletonName };
     public ClusterSingletonManagerSettings WithRole(string role) => this with { Role = role };
     public ClusterSingletonManagerSettings WithRemovalMargin(TimeSpan removalMargin) => this with { RemovalMargin = removalMargin };
-
-    public ClusterSingletonManagerSettings WithHandOverRetryInterval(TimeSpan handOverRetryInterval) =>
-        this with { HandOverRetryInterval = handOverRetryInterval };
-}
-
-/// <summary>How a ClusterSingletonProxy works; Create reads akka.cluster.singleton-proxy.</summary>
-public sealed record ClusterSingletonProxySettings
-{
-    private ClusterSingletonProxySettings()
-    {
-    }
-
-    /// <summary>As the manager's.</summary>
-    public string SingletonName { get; private init; }
-
-    /// <summary>As the manager's.</summary>
-    public string Role { get; private init; }
-
-    /// <summary>How often the singleton is looked for while its place is not known.</summary>
-    public TimeSpan SingletonIdentificationInterval { get; private init; }
-
-    /// <summary>How many messages wait meanwhile; then the oldest are dropped. 0: none waits.</summary>
-    public int BufferSize { get; private init; }
-
-    public static ClusterSingletonProxySettings Create(ActorSystem system)
-    {
-        var config = system.Settings.Config.GetConfig("akka.cluster.singleton-proxy");
-        return new ClusterSingletonProxySettings
-        {
-            SingletonName = config.GetString("singleton-name"),
-            Role = config.GetString("role"),
-            SingletonIdentificationInterval = config.GetTimeSpan("singleton-identification-interval"),
-            BufferSize = config.GetInt("buffer-size"),
-        };
-    }
-
-    public ClusterSingletonProxySettings WithSingletonName(string singletonName) => this with { SingletonName = singletonName };
-    public ClusterSingletonProxySettings WithRole(string role) => this with { Role = role };
-    public ClusterSingletonProxySettings WithBufferSize(int bufferSize) => this with { BufferSize = bufferSize };
-
-    public ClusterSingletonProxySettings WithSingletonIdentificationInterval(TimeSpan singletonIdentificationInterval) =>
-        this with { SingletonIdentificationInterval = singletonIdentificationInterval };
 }

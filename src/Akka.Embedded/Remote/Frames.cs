@@ -60,7 +60,8 @@ internal static class Frames
         int magic = reader.I32();
         if (magic != Magic) throw new WireException($"a handshake must begin with {Magic:x8}, got {magic:x8}: not a node of this system?");
         int version = reader.U16();
-        if (version != Version) throw new WireException($"the protocol version must be {Version}, got {version}; run the same build on all nodes");
+        if (version != Version)
+            throw new WireException($"the protocol version must be {Version}, got {version}; run the same build on all nodes");
         int uid = reader.I32();
         string from = reader.Text(MaxAddressBytes), to = reader.Text(MaxAddressBytes);
         reader.End();

@@ -10,11 +10,17 @@ internal sealed class HeartbeatMonitor
 {
     private readonly RemoteTransport _transport;
     private readonly FailureDetectorSettings _settings;
+    private readonly double _patienceMs;
+    private long _lastBeatMs;
+    private bool _lateBeat;
     private readonly Dictionary<Address, PhiAccrualFailureDetector> _detectors = [];
 
-    public HeartbeatMonitor(RemoteTransport transport, FailureDetectorSettings settings)
+    /// <param name="transport">Sends the heartbeats.</param>
+    /// <param name="settings">Of the failure detector.</param>
+    /// <param name="patienceMs">How long a peer may be silent to which no connection can be opened.</param>
+    public HeartbeatMonitor(RemoteTransport transport, FailureDetectorSettings settings, double patienceMs)
     {
-        (_transport, _settings) = (transport, settings);
+        (_transport, _settings, _patienceMs) = (transport, settings, patienceMs);
         transport.Monitors.Add(this);
     }
 
@@ -23,6 +29,8 @@ internal sealed class HeartbeatMonitor
     {
         lock (_detectors)
         {
+            _lateBeat = IsLate(_transport.NowMs);
+            _lastBeatMs = _transport.NowMs;
             foreach (var gone in _detectors.Keys.Where(known => !targets.Contains(known)).ToArray()) _detectors.Remove(gone);
             foreach (var target in targets) _detectors.TryAdd(target, new PhiAccrualFailureDetector(_settings, _transport.NowMs));
         }
@@ -38,17 +46,19 @@ internal sealed class HeartbeatMonitor
     }
 
     /// <summary>
-    /// Phi is low, and it is not so that the connection is closed, cannot be opened again, and three heartbeats are missing.
+    /// Phi is low, and our patience is not at its end with a closed connection that cannot be opened again. No verdict while
+    /// our own heartbeats come late: then it is us who were stopped or starved.
     /// </summary>
     public bool IsAvailable(Address address)
     {
         long now = _transport.NowMs;
         lock (_detectors)
         {
-            if (!_detectors.TryGetValue(address, out var detector)) return true;
+            if (!_detectors.TryGetValue(address, out var detector) || _lateBeat || IsLate(now)) return true;
             if (!detector.IsAvailable(now)) return false;
-            double patience = Math.Min(_settings.AcceptablePauseMs, 3 * _settings.IntervalMs);
-            return now - detector.LastMs <= patience || _transport.PeerFor(address) is not { IsConnected: false, IsGated: true };
+            return now - detector.LastMs <= _patienceMs || _transport.PeerFor(address) is not { IsConnected: false, IsGated: true };
         }
     }
+
+    private bool IsLate(long now) => _lastBeatMs != 0 && now - _lastBeatMs > 3 * _settings.IntervalMs;
 }

@@ -72,7 +72,8 @@ internal sealed class Inbox
         var watchee = _actors.Get(reader.Utf8(Frames.MaxPathBytes));
         if (kind != FrameKind.Stopped)
         {
-            if (watcher is RemoteActorRef theirs && watchee is not (null or RemoteActorRef)) _transport.Watches.Theirs(peer, kind, watchee, theirs);
+            if (watcher is RemoteActorRef theirs && watchee is not (null or RemoteActorRef))
+                _transport.Watches.Theirs(peer, kind, watchee, theirs);
             else _transport.CountLost($"{peer.Address} wants {watcher?.Path} to watch {watchee?.Path}");
         }
         else if (watchee is RemoteActorRef theirs && watcher is not (null or RemoteActorRef))

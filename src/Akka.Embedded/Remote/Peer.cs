@@ -49,8 +49,8 @@ internal sealed class Peer(RemoteTransport transport, Address address)
 
     public bool IsRetired => _retired;
 
-    /// <summary>Messages become dead letters at once: the last attempt to connect has just failed.</summary>
-    public bool IsGated => _gatedUntilMs > transport.NowMs;
+    /// <summary>Messages become dead letters at once: it has just refused a connection, or said goodbye.</summary>
+    public bool IsGated => _connections.Count == 0 && _gatedUntilMs > transport.NowMs;
 
     /// <summary>Lets the next message try to connect at once.</summary>
     public void Ungate()
@@ -108,11 +108,12 @@ internal sealed class Peer(RemoteTransport transport, Address address)
     public string Established(Connection connection, int uid)
     {
         List<Connection> stale = [];
+        bool restarted;
         lock (_gate)
         {
             if (_retired) return "a race with forgetting the peer; try again";
-            if (_quarantined.Contains(uid)) return "quarantined";
-            if (uid != Uid) stale = [.. _connections];
+            restarted = Uid != 0 && uid != Uid;
+            if (restarted) stale = [.. _connections];
             Uid = uid;
             _connecting &= connection.Inbound;
             _gatedUntilMs = 0;
@@ -121,6 +122,7 @@ internal sealed class Peer(RemoteTransport transport, Address address)
             if (_connections.Count == 1) SendWatchesFirst();
         }
         stale.ForEach(old => old.Shutdown("a new incarnation of the peer connected"));
+        if (restarted) transport.Watches.WatchersGone(address);
         return null;
     }
 
@@ -173,6 +175,12 @@ internal sealed class Peer(RemoteTransport transport, Address address)
         return true;
     }
 
+    /// <summary>Closes the connections; the next one begins anew.</summary>
+    public void Disconnect(string reason)
+    {
+        lock (_gate) _connections.ForEach(connection => connection.Shutdown(reason));
+    }
+
     /// <summary>Says goodbye and closes everything.</summary>
     public void Close(string reason)
     {
@@ -184,7 +192,14 @@ internal sealed class Peer(RemoteTransport transport, Address address)
         }
     }
 
-    private void GateAndDrop()
+    /// <summary>We never speak to this incarnation again.</summary>
+    public bool IsQuarantined(int uid)
+    {
+        lock (_gate) return _quarantined.Contains(uid);
+    }
+
+    /// <summary>For a while no call is tried; what waits, and what comes meanwhile, is lost.</summary>
+    public void GateAndDrop()
     {
         Outgoing[] lost;
         lock (_gate)

@@ -8,7 +8,8 @@ public abstract class RemotingLifecycleEvent;
 /// <summary>The life of one association, that is of all connections to one address.</summary>
 public abstract class AssociationEvent : RemotingLifecycleEvent
 {
-    private protected AssociationEvent(Address local, Address remote, bool inbound) => (LocalAddress, RemoteAddress, IsInbound) = (local, remote, inbound);
+    private protected AssociationEvent(Address local, Address remote, bool inbound) =>
+        (LocalAddress, RemoteAddress, IsInbound) = (local, remote, inbound);
 
     public Address LocalAddress { get; }
     public Address RemoteAddress { get; }
@@ -38,7 +39,8 @@ public sealed class DisassociatedEvent : AssociationEvent
 /// <summary>Connecting failed; the address is gated.</summary>
 public sealed class AssociationErrorEvent : AssociationEvent
 {
-    internal AssociationErrorEvent(Exception cause, Address local, Address remote, bool inbound) : base(local, remote, inbound) => Cause = cause;
+    internal AssociationErrorEvent(Exception cause, Address local, Address remote, bool inbound)
+        : base(local, remote, inbound) => Cause = cause;
 
     public Exception Cause { get; }
 

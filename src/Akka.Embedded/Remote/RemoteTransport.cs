@@ -12,7 +12,8 @@ internal static class RemoteProvider
 {
     public static IRemoteTransport Create(ActorSystemImpl system)
     {
-        if (system.Settings.Config.GetString("akka.actor.provider") == "cluster") system.Settings.InjectTopLevelFallback(Cluster.ClusterSettings.Reference);
+        if (system.Settings.Config.GetString("akka.actor.provider") == "cluster")
+            system.Settings.InjectTopLevelFallback(Cluster.ClusterSettings.Reference);
         return new RemoteTransport(system);
     }
 }
@@ -23,6 +24,7 @@ internal static class RemoteProvider
 /// </summary>
 internal sealed class RemoteTransport : IRemoteTransport
 {
+    private const string Quarantined = "this incarnation is quarantined";
     private const int MaxPeers = 4096, MaxInboundConnections = 1024;
 
     private readonly ConcurrentDictionary<Address, Peer> _peers = new();
@@ -93,7 +95,8 @@ internal sealed class RemoteTransport : IRemoteTransport
     public IActorRef RefFor(ActorPath path) => new RemoteActorRef(this, path);
 
     /// <summary>The full path of an actor, with its uid, as a peer can use it.</summary>
-    public string PathText(IActorRef actor) => actor is RemoteActorRef remote ? remote.PathText : actor.Path.ToSerializationFormatWithAddress(LocalAddress);
+    public string PathText(IActorRef actor) => actor is RemoteActorRef remote
+        ? remote.PathText : actor.Path.ToSerializationFormatWithAddress(LocalAddress);
 
     /// <summary>The peer at that address; null if it is our own, or if there are too many.</summary>
     public Peer PeerFor(Address address)
@@ -137,6 +140,8 @@ internal sealed class RemoteTransport : IRemoteTransport
             var from = connection.Peer ?? connection.Wanted;
             bool quarantined = reader.U8() == 1;
             string reason = reader.Text(Frames.MaxReasonBytes);
+            // Whoever said goodbye will not be there, or will not listen, if we call again at once.
+            connection.Peer?.GateAndDrop();
             if (quarantined && from is not null)
                 System.EventStream.Publish(new ThisActorSystemQuarantinedEvent(LocalAddress, from.Address));
             connection.Shutdown($"the peer said goodbye: {reason}");
@@ -175,7 +180,14 @@ internal sealed class RemoteTransport : IRemoteTransport
     {
         long count = Interlocked.Increment(ref _lost), last = Volatile.Read(ref _lostLoggedMs);
         if (NowMs - last < 10_000 && last != 0) return;
-        if (Interlocked.CompareExchange(ref _lostLoggedMs, NowMs, last) == last) Log.Warning("{0} frames were dropped so far; now: {1}", count, why);
+        if (Interlocked.CompareExchange(ref _lostLoggedMs, NowMs, last) == last)
+            Log.Warning("{0} frames were dropped so far; now: {1}", count, why);
+    }
+
+    /// <summary>One incarnation of a peer is gone. What a later one watches stays, and it answers our watches over the old one.</summary>
+    public void IncarnationGone(Address address, int uid)
+    {
+        if (!IsOtherIncarnation(address, uid)) Watches.AddressTerminated(address);
     }
 
     /// <summary>Ends all that we have with one incarnation of a peer: its watches, its connections, for ever.</summary>
@@ -186,7 +198,7 @@ internal sealed class RemoteTransport : IRemoteTransport
             Log.Warning("{0} with uid {1} is quarantined: {2}", address, uid, reason);
             System.EventStream.Publish(new QuarantinedEvent(address, uid));
         }
-        Watches.AddressTerminated(address);
+        IncarnationGone(address, uid);
     }
 
     public async Task StopAsync()
@@ -236,7 +248,7 @@ internal sealed class RemoteTransport : IRemoteTransport
         string refusal = hello.To != LocalAddress ? $"this is {LocalAddress}, not {hello.To}"
             : connection.Wanted is { } wanted && hello.From != wanted.Address ? $"we called {wanted.Address}, not {hello.From}" : null;
         var peer = refusal is null ? PeerFor(hello.From) : null;
-        refusal ??= peer is null ? "no room for another peer" : null;
+        refusal ??= peer is null ? "no room for another peer" : peer.IsQuarantined(hello.Uid) ? Quarantined : null;
         if (refusal is null)
         {
             if (connection.Inbound) Say(connection, Frames.Hello(new Hello(LocalAddress, Uid, hello.From)));
@@ -250,7 +262,7 @@ internal sealed class RemoteTransport : IRemoteTransport
             }
             connection.Peer = null;
         }
-        Say(connection, Frames.Goodbye(refusal == "quarantined", refusal));
+        Say(connection, Frames.Goodbye(refusal == Quarantined, refusal));
         throw new WireException($"refused {hello.From}: {refusal}");
     }
 
@@ -265,7 +277,8 @@ internal sealed class RemoteTransport : IRemoteTransport
         if (!peer.ConnectFailed() || _stopping) return;
         System.EventStream.Publish(new AssociationErrorEvent(cause, LocalAddress, peer.Address, false));
         if (!peer.IsNews()) return;
-        Log.Warning("No connection to {0}, its messages are dead letters for {1}: {2}", peer.Address, Settings.GateClosedFor, cause.Message);
+        Log.Warning("No connection to {0}, its messages are dead letters for {1}: {2}",
+            peer.Address, Settings.GateClosedFor, cause.Message);
     }
 
     private void KeepHouse()

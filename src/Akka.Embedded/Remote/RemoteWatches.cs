@@ -24,7 +24,8 @@ internal sealed class RemoteWatches(RemoteTransport transport)
     private HeartbeatMonitor _monitor;
     private long _nextBeatMs;
 
-    public void Start() => _monitor = new HeartbeatMonitor(transport, transport.Settings.WatchDetector);
+    public void Start() => _monitor = new HeartbeatMonitor(
+        transport, transport.Settings.WatchDetector, transport.Settings.WatchDetector.AcceptablePauseMs);
 
     /// <summary>An actor of ours watches, or unwatches, one of theirs.</summary>
     public void Ours(FrameKind kind, RemoteActorRef watchee, InternalActorRef watcher)
@@ -81,13 +82,17 @@ internal sealed class RemoteWatches(RemoteTransport transport)
     /// <summary>The system there is gone: all watches over it end.</summary>
     public void AddressTerminated(Address address)
     {
-        HashSet<WatchPair> ours, theirs;
-        lock (_gate)
-        {
-            _ours.Remove(address, out ours);
-            _theirs.Remove(address, out theirs);
-        }
+        HashSet<WatchPair> ours;
+        lock (_gate) _ours.Remove(address, out ours);
         foreach (var (watchee, watcher) in ours ?? []) watcher.SendSystemMessage(new DeathWatchNotification(watchee, false, true));
+        WatchersGone(address);
+    }
+
+    /// <summary>The watchers there are gone; nobody needs to tell them anything.</summary>
+    public void WatchersGone(Address address)
+    {
+        HashSet<WatchPair> theirs;
+        lock (_gate) _theirs.Remove(address, out theirs);
         foreach (var (watchee, watcher) in theirs ?? []) watchee.SendSystemMessage(new Unwatch(watchee, watcher));
     }
 
@@ -103,7 +108,14 @@ internal sealed class RemoteWatches(RemoteTransport transport)
         _monitor.Beat(targets);
         foreach (var address in targets)
         {
-            if (!_monitor.IsAvailable(address)) transport.Quarantine(address, transport.PeerFor(address)?.Uid ?? 0, "no answer to heartbeats");
+            if (_monitor.IsAvailable(address)) continue;
+            // Only what was reported as dead must never speak again; a watcher that comes back begins with its watches.
+            if (watched.Contains(address)) transport.Quarantine(address, transport.PeerFor(address)?.Uid ?? 0, "no answer to heartbeats");
+            else
+            {
+                WatchersGone(address);
+                transport.PeerFor(address)?.Disconnect("no answer to heartbeats");
+            }
         }
     }
 
@@ -116,7 +128,8 @@ internal sealed class RemoteWatches(RemoteTransport transport)
                 if (!add) return false;
                 all[address] = pairs = [];
             }
-            if (add && all == _theirs && pairs.Count >= MaxWatchesOfPeer) throw new WireException($"{address} watches {pairs.Count} actors already");
+            if (add && all == _theirs && pairs.Count >= MaxWatchesOfPeer)
+                throw new WireException($"{address} watches {pairs.Count} actors already");
             bool changed = add ? pairs.Add(pair) : pairs.Remove(pair);
             if (pairs.Count == 0) all.Remove(address);
             return changed;

@@ -1,8 +1,8 @@
 namespace Troupe.Devices.Fabric;
 
 /// <summary>
-/// Finds out whether two ranks share a host, and with it /dev/shm: one makes a probe, the other looks for its name. Host names and addresses cannot
-/// tell: containers of one host have different ones, and may or may not share their memory.
+/// Finds out whether two ranks share a host, and with it /dev/shm: one makes a probe, the other looks for its name. Host names and
+/// addresses cannot tell: containers of one host have different ones, and may or may not share their memory.
 /// </summary>
 public sealed class HostProbe : IDisposable
 {

@@ -24,7 +24,7 @@ internal sealed unsafe class MappedFabric : IFabric
         (_planBytes, _flags) = (setup.Plan.Bytes, setup.Plan.Flags);
         _own = windows[_self];
         _abort = _own.Abort;
-        _policy = WaitPolicy.For(setup.World.Size);
+        _policy = new WaitPolicy(setup.World.Size);
     }
 
     /// <summary>
@@ -175,11 +175,8 @@ internal sealed unsafe class MappedFabric : IFabric
     private ulong WaitFor(RankId peer, int flag, ulong value, Deadline? deadline)
     {
         ulong* word = _own.Flag(peer.Value, flag);
-        for (int turn = 0; turn < _policy.Turns; turn++)
-        {
-            _policy.Pass(turn);
+        for (int turn = 0; _policy.Pass(turn); turn++)
             if (Arrived(word, value, out ulong early)) return early;
-        }
         var until = deadline ?? new Deadline(_setup.Options.Clock, _setup.Options.WaitDeadline);
         while (true)
         {

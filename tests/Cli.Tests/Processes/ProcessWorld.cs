@@ -40,8 +40,23 @@ internal sealed class ProcessWorld : IAsyncDisposable
         return new ProcessWorld(handle, client, log);
     }
 
-    public Task<IReadOnlyList<RequestOutcome>> RunAsync(IReadOnlyList<RequestSpec> requests, Action<RequestOutcome, string>? on = null) =>
-        Client.RunAsync(requests, on, CancellationToken.None).WaitAsync(Deadline);
+    public async Task<IReadOnlyList<RequestOutcome>> RunAsync(IReadOnlyList<RequestSpec> requests, Action<RequestOutcome, string>? on = null)
+    {
+        var tokens = new System.Collections.Concurrent.ConcurrentDictionary<string, int>();
+        try
+        {
+            return await Client.RunAsync(requests, (outcome, text) =>
+            {
+                tokens[outcome.Request.Id] = outcome.Ids.Count;
+                on?.Invoke(outcome, text);
+            }, CancellationToken.None).WaitAsync(Deadline);
+        }
+        catch (TimeoutException late)
+        {
+            string status = await Client.InspectAsync(Subject.Status, "");
+            throw new TimeoutException($"no end within {Deadline}; tokens {string.Join(", ", tokens)}\n{status}\n{string.Join('\n', _log)}", late);
+        }
+    }
 
     public ValueTask DisposeAsync() => Handle.DisposeAsync();
 

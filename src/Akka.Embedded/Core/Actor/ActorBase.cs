@@ -11,15 +11,12 @@ public abstract class ActorBase
         if (this is IWithTimers timed) timed.Timers = cell.Timers;
     }
 
-    /// <exception cref="NotSupportedException">No actor has its turn on this thread, as in Task.Run or after ConfigureAwait(false).</exception>
+    /// <exception cref="NotSupportedException">No actor has its turn on this thread, as in Task.Run.</exception>
     protected static IActorContext Context => ActorCell.Current
         ?? throw new NotSupportedException("There is no active ActorContext; copy Self and Sender before leaving the actor's thread");
 
     protected IActorRef Self => Context.Self;
     protected IActorRef Sender => Context.Sender;
-
-    /// <summary>A behaviour that handles nothing.</summary>
-    protected static Receive EmptyReceive => static _ => false;
 
     /// <summary>False: not handled.</summary>
     protected abstract bool Receive(object message);
@@ -39,7 +36,7 @@ public abstract class ActorBase
     {
     }
 
-    /// <summary>On the old instance before a restart: stops all children and calls PostStop. Message is the one that failed, or null.</summary>
+    /// <summary>On the old instance before a restart: stops all children, calls PostStop. Message: the failed one, or null.</summary>
     protected virtual void PreRestart(Exception reason, object message)
     {
         foreach (var child in Context.GetChildren())

@@ -1,5 +1,4 @@
 using System.Text;
-using Akka.Util;
 
 namespace Akka.Actor;
 
@@ -7,7 +6,7 @@ namespace Akka.Actor;
 /// The place of an actor in its system's tree. Equal by address and names; the uid, which tells the incarnations of one name
 /// apart (0: any), takes no part.
 /// </summary>
-public abstract class ActorPath : IEquatable<ActorPath>, IComparable<ActorPath>, ISurrogated
+public abstract class ActorPath : IEquatable<ActorPath>, IComparable<ActorPath>
 {
     private string _text;
 
@@ -106,7 +105,6 @@ public abstract class ActorPath : IEquatable<ActorPath>, IComparable<ActorPath>,
     public override string ToString() => ToStringWithAddress();
     public static bool operator ==(ActorPath left, ActorPath right) => left is null ? right is null : left.Equals(right);
     public static bool operator !=(ActorPath left, ActorPath right) => !(left == right);
-    ISurrogate ISurrogated.ToSurrogate(ActorSystem system) => null;
 }
 
 /// <summary>The root of a system's tree.</summary>

@@ -3,7 +3,7 @@ using Akka.Event;
 
 namespace Akka.Actor;
 
-/// <summary>A tree of actors with everything that they share. Threads are of the background: Main awaits <see cref="WhenTerminated"/>.</summary>
+/// <summary>A tree of actors with what they share. Its threads keep no process alive: Main awaits <see cref="WhenTerminated"/>.</summary>
 public abstract class ActorSystem : IActorRefFactory, IDisposable
 {
     public static ActorSystem Create(string name) => Create(name, ConfigurationFactory.Empty);

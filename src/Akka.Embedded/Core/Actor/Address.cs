@@ -22,9 +22,6 @@ public sealed class Address : IEquatable<Address>, IComparable<Address>
     /// <summary>No host: known only inside its own system.</summary>
     public bool HasLocalScope => string.IsNullOrEmpty(Host);
 
-    /// <summary>It has a host: other nodes can use it.</summary>
-    public bool HasGlobalScope => !HasLocalScope;
-
     /// <summary>system@host:port, or only the system.</summary>
     public string HostPort() => Host is null ? System : Port is null ? $"{System}@{Host}" : $"{System}@{Host}:{Port}";
 

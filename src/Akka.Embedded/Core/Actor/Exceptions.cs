@@ -18,8 +18,8 @@ public class ActorInitializationException : AkkaException
 }
 
 public class PreRestartException(IActorRef actor, Exception restartException, Exception cause, object optionalMessage)
-    : ActorInitializationException(actor, $"Exception in PreRestart(exception = {cause?.GetType()}, message = {optionalMessage?.GetType()})",
-        restartException)
+    : ActorInitializationException(actor, $"Exception in PreRestart(exception = {cause?.GetType()}, " +
+        $"message = {optionalMessage?.GetType()})", restartException)
 {
     public Exception OriginalCause { get; } = cause;
 }
@@ -47,9 +47,5 @@ public class InvalidMessageException(string message, Exception cause = null) : A
 public class ActorNotFoundException(string message, Exception innerException = null) : AkkaException(message, innerException);
 
 public class AskTimeoutException(string message) : AkkaException(message);
-
-public class StashOverflowException(string message, Exception cause = null) : AkkaException(message, cause);
-
-public class IllegalActorStateException(string msg) : AkkaException(msg);
 
 public class SchedulerException(string message) : AkkaException(message);

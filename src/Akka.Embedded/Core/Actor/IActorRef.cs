@@ -1,73 +1,55 @@
-using Akka.Util;
+namespace Akka.Actor;
 
-namespace Akka.Util
+public interface ICanTell
 {
-    /// <summary>Kept for the shape of the API: this build has no surrogates.</summary>
-    public interface ISurrogate
-    {
-        ISurrogated FromSurrogate(Akka.Actor.ActorSystem system);
-    }
-
-    /// <summary>Kept for the shape of the API: this build has no surrogates.</summary>
-    public interface ISurrogated
-    {
-        ISurrogate ToSurrogate(Akka.Actor.ActorSystem system);
-    }
+    void Tell(object message, IActorRef sender);
 }
 
-namespace Akka.Actor
+/// <summary>A handle to an actor: it outlives restarts, and a new incarnation of the name has another. Equal by path and uid.</summary>
+public interface IActorRef : ICanTell, IComparable, IComparable<IActorRef>, IEquatable<IActorRef>
 {
-    public interface ICanTell
-    {
-        void Tell(object message, IActorRef sender);
-    }
+    ActorPath Path { get; }
+}
 
-    /// <summary>A handle to an actor: it outlives restarts, and a new incarnation of the name has another. Equal by path and uid.</summary>
-    public interface IActorRef : ICanTell, ISurrogated, IComparable, IComparable<IActorRef>, IEquatable<IActorRef>
-    {
-        ActorPath Path { get; }
-    }
+public static class ActorRefImplicitSenderExtensions
+{
+    /// <summary>Sends with the actor that runs on this thread as sender, or none.</summary>
+    public static void Tell(this IActorRef receiver, object message) => receiver.Tell(message, ActorCell.Current?.Self);
 
-    public static class ActorRefImplicitSenderExtensions
-    {
-        /// <summary>Sends with the actor that runs on this thread as sender, or none.</summary>
-        public static void Tell(this IActorRef receiver, object message) => receiver.Tell(message, ActorCell.Current?.Self);
+    /// <summary>Sends with the sender of the message in hand.</summary>
+    public static void Forward(this IActorRef receiver, object message) => receiver.Tell(message, ActorCell.Current?.Sender);
+}
 
-        /// <summary>Sends with the sender of the message in hand.</summary>
-        public static void Forward(this IActorRef receiver, object message) => receiver.Tell(message, ActorCell.Current?.Sender);
-    }
+public static class ActorRefs
+{
+    public static readonly Nobody Nobody = Nobody.Instance;
+    public static readonly IActorRef NoSender;
+}
 
-    public static class ActorRefs
-    {
-        public static readonly Nobody Nobody = Nobody.Instance;
-        public static readonly IActorRef NoSender;
-    }
+public static class ActorRefExtensions
+{
+    public static bool IsNobody(this IActorRef actorRef) => actorRef is null or Nobody;
+}
 
-    public static class ActorRefExtensions
-    {
-        public static bool IsNobody(this IActorRef actorRef) => actorRef is null or Nobody;
-    }
+public interface IActorRefFactory
+{
+    IActorRef ActorOf(Props props, string name = null);
+    ActorSelection ActorSelection(string actorPath);
+    ActorSelection ActorSelection(ActorPath actorPath);
+}
 
-    public interface IActorRefFactory
-    {
-        IActorRef ActorOf(Props props, string name = null);
-        ActorSelection ActorSelection(string actorPath);
-        ActorSelection ActorSelection(ActorPath actorPath);
-    }
+public static class ActorRefFactoryExtensions
+{
+    public static IActorRef ActorOf<TActor>(this IActorRefFactory factory, string name = null) where TActor : ActorBase, new() =>
+        factory.ActorOf(Props.Create<TActor>(), name);
 
-    public static class ActorRefFactoryExtensions
-    {
-        public static IActorRef ActorOf<TActor>(this IActorRefFactory factory, string name = null) where TActor : ActorBase, new() =>
-            factory.ActorOf(Props.Create<TActor>(), name);
+    public static ActorSelection ActorSelection(this IActorRefFactory factory, IActorRef anchorRef, string actorPath) =>
+        Actor.ActorSelection.From((InternalActorRef)anchorRef, actorPath);
+}
 
-        public static ActorSelection ActorSelection(this IActorRefFactory factory, IActorRef anchorRef, string actorPath) =>
-            Actor.ActorSelection.From((InternalActorRef)anchorRef, actorPath);
-    }
-
-    public interface ICanWatch
-    {
-        IActorRef Watch(IActorRef subject);
-        IActorRef WatchWith(IActorRef subject, object message);
-        IActorRef Unwatch(IActorRef subject);
-    }
+public interface ICanWatch
+{
+    IActorRef Watch(IActorRef subject);
+    IActorRef WatchWith(IActorRef subject, object message);
+    IActorRef Unwatch(IActorRef subject);
 }

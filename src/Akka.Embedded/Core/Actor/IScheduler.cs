@@ -28,7 +28,7 @@ public interface IRunnableScheduler
 /// <summary>Runs actions; they run on threads of the pool, not in an actor.</summary>
 public interface IAdvancedScheduler : IRunnableScheduler;
 
-/// <summary>Tells later. A negative delay or an interval of 0 throws ArgumentOutOfRangeException; late by a tick at most, never early.</summary>
+/// <summary>Tells later, never early. A negative delay or an interval of 0 throws ArgumentOutOfRangeException.</summary>
 public interface IScheduler : ITellScheduler, ITimeProvider
 {
     IAdvancedScheduler Advanced { get; }
@@ -39,9 +39,6 @@ public interface ICancelable
     bool IsCancellationRequested { get; }
     CancellationToken Token { get; }
     void Cancel();
-    void Cancel(bool throwOnFirstException);
-    void CancelAfter(TimeSpan delay);
-    void CancelAfter(int millisecondsDelay);
 }
 
 /// <summary>Takes back what was scheduled with it.</summary>
@@ -50,32 +47,9 @@ public sealed class Cancelable : ICancelable, IDisposable
     private readonly CancellationTokenSource _source = new();
 
     public Cancelable(IScheduler scheduler) => _ = scheduler;
-    public Cancelable(IScheduler scheduler, TimeSpan delay) : this(scheduler) => CancelAfter(delay);
 
     public bool IsCancellationRequested => _source.IsCancellationRequested;
     public CancellationToken Token => _source.Token;
     public void Cancel() => _source.Cancel();
-    public void Cancel(bool throwOnFirstException) => _source.Cancel(throwOnFirstException);
-    public void CancelAfter(TimeSpan delay) => _source.CancelAfter(delay);
-    public void CancelAfter(int millisecondsDelay) => _source.CancelAfter(millisecondsDelay);
     public void Dispose() => _source.Dispose();
-}
-
-public static class SchedulerExtensions
-{
-    public static ICancelable ScheduleTellOnceCancelable(this IScheduler scheduler, TimeSpan delay, ICanTell receiver, object message,
-        IActorRef sender)
-    {
-        var cancelable = new Cancelable(scheduler);
-        scheduler.ScheduleTellOnce(delay, receiver, message, sender, cancelable);
-        return cancelable;
-    }
-
-    public static ICancelable ScheduleTellRepeatedlyCancelable(this IScheduler scheduler, TimeSpan initialDelay, TimeSpan interval,
-        ICanTell receiver, object message, IActorRef sender)
-    {
-        var cancelable = new Cancelable(scheduler);
-        scheduler.ScheduleTellRepeatedly(initialDelay, interval, receiver, message, sender, cancelable);
-        return cancelable;
-    }
 }

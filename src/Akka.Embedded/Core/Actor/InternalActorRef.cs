@@ -1,5 +1,3 @@
-using Akka.Util;
-
 namespace Akka.Actor;
 
 /// <summary>What every reference of this build is: it also takes system messages, and can be walked down by name.</summary>
@@ -46,8 +44,6 @@ public abstract class InternalActorRef : IActorRef
         ? CompareTo((IActorRef)obj) : throw new ArgumentException($"an actor reference compares with another, got {obj.GetType()}");
 
     public override string ToString() => $"[{Path.ToSerializationFormat()}]";
-
-    ISurrogate ISurrogated.ToSurrogate(ActorSystem system) => null;
 }
 
 /// <summary>The reference to no actor: it swallows everything.</summary>

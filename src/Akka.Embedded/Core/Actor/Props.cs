@@ -3,7 +3,7 @@ using System.Reflection;
 
 namespace Akka.Actor;
 
-/// <summary>How to make an actor: its class, its constructor's arguments (evaluated once, used for every incarnation), and options.</summary>
+/// <summary>How to make an actor: its class, its constructor's arguments (the same objects for every incarnation), and options.</summary>
 public class Props
 {
     private static readonly object[] NoArguments = [];
@@ -15,8 +15,7 @@ public class Props
     }
 
     private Props(Props from) =>
-        (Type, Arguments, Dispatcher, SupervisorStrategy, StashCapacity) =
-        (from.Type, from.Arguments, from.Dispatcher, from.SupervisorStrategy, from.StashCapacity);
+        (Type, Arguments, SupervisorStrategy) = (from.Type, from.Arguments, from.SupervisorStrategy);
 
     /// <summary>An actor that handles nothing.</summary>
     public static readonly Props Empty = new(typeof(EmptyActor), null);
@@ -24,18 +23,13 @@ public class Props
     public Type Type { get; }
     public object[] Arguments { get; }
 
-    /// <summary>The config path of a dispatcher.</summary>
-    public string Dispatcher { get; private init; } = "akka.actor.default-dispatcher";
-
     /// <summary>Wins over the actor's own; null: the actor's own.</summary>
     public SupervisorStrategy SupervisorStrategy { get; private init; }
 
-    /// <summary>Messages that IWithStash may hold; null: as configured.</summary>
-    internal int? StashCapacity { get; private init; }
-
     /// <summary>From `() =&gt; new TActor(...)`; the body must be a plain `new`.</summary>
     /// <exception cref="InvalidCastException">The body is something else.</exception>
-    public static Props Create<TActor>(Expression<Func<TActor>> factory, SupervisorStrategy supervisorStrategy = null) where TActor : ActorBase
+    public static Props Create<TActor>(Expression<Func<TActor>> factory, SupervisorStrategy supervisorStrategy = null)
+        where TActor : ActorBase
     {
         var creation = (NewExpression)factory.Body;
         var arguments = creation.Arguments.Select(Evaluate).ToArray();
@@ -49,14 +43,7 @@ public class Props
 
     public static Props Create(Type type, params object[] args) => new(type, args);
 
-    public Props WithDispatcher(string dispatcher) => new(this) { Dispatcher = dispatcher };
-
-    /// <summary>There is one kind of mailbox; the name is ignored.</summary>
-    public Props WithMailbox(string mailbox) => this;
-
     public Props WithSupervisorStrategy(SupervisorStrategy supervisorStrategy) => new(this) { SupervisorStrategy = supervisorStrategy };
-
-    public Props WithStashCapacity(int stashCapacity) => new(this) { StashCapacity = stashCapacity };
 
     internal ActorBase NewActor()
     {

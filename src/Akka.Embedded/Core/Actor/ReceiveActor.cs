@@ -1,6 +1,6 @@
 namespace Akka.Actor;
 
-/// <summary>An actor that lists handlers by type in its constructor, or in an action given to Become. The first that takes a message has it.</summary>
+/// <summary>An actor that lists handlers by type, in its constructor or in an action given to Become: the first that fits wins.</summary>
 public abstract class ReceiveActor : UntypedActor
 {
     private readonly Handlers _first = new();
@@ -29,14 +29,6 @@ public abstract class ReceiveActor : UntypedActor
 
     /// <summary>False of the handler passes the message on.</summary>
     protected void Receive<T>(Func<T, bool> handler) => Add(typeof(T), false, message => message is T typed && handler(typed));
-
-    protected void Receive(Type messageType, Action<object> handler, Predicate<object> shouldHandle = null) =>
-        Add(messageType, shouldHandle is null, message =>
-        {
-            if (!messageType.IsInstanceOfType(message) || (shouldHandle is not null && !shouldHandle(message))) return false;
-            handler(message);
-            return true;
-        });
 
     protected void ReceiveAny(Action<object> handler) => Receive(handler);
 
@@ -81,7 +73,7 @@ public abstract class ReceiveActor : UntypedActor
 
         public void Add(Type type, bool unconditional, Receive handler)
         {
-            if (_complete) throw new InvalidOperationException("no handler may follow one that takes every message: it would never be called");
+            if (_complete) throw new InvalidOperationException("no handler may follow one that takes every message");
             _list.Add(handler);
             _complete = unconditional && type == typeof(object);
         }

@@ -70,20 +70,12 @@ public abstract class SupervisorStrategy
 
     public IDecider Decider { get; }
 
-    /// <summary>The children that share the fate of the one that failed, itself included.</summary>
-    private protected abstract ChildStats[] Affected(ActorCell cell, ChildStats failed);
-
     /// <summary>False: the failure is the parent's own now.</summary>
     internal bool HandleFailure(ActorCell cell, ChildStats failed, Exception cause)
     {
         var directive = Decider.Decide(cause);
-        var affected = Affected(cell, failed);
-        if (directive == Directive.Restart)
-        {
-            var now = cell.System.Scheduler.MonotonicClock;
-            bool may = affected.All(child => child.MayRestart(_maxRetries, _window, now));
-            if (!may) directive = Directive.Stop;
-        }
+        var now = cell.System.Scheduler.MonotonicClock;
+        if (directive == Directive.Restart && !failed.MayRestart(_maxRetries, _window, now)) directive = Directive.Stop;
         if (_log) cell.LogVerdict(directive, failed.Child, cause);
         switch (directive)
         {
@@ -93,14 +85,10 @@ public abstract class SupervisorStrategy
                 failed.Child.SendSystemMessage(new Resume(cause));
                 return true;
             case Directive.Stop:
-                foreach (var child in affected) cell.StopRef(child.Child);
+                cell.StopRef(failed.Child);
                 return true;
             default:
-                foreach (var child in affected)
-                {
-                    if (child != failed) child.Child.SendSystemMessage(Suspend.Instance);
-                    child.Child.SendSystemMessage(new Recreate(cause));
-                }
+                failed.Child.SendSystemMessage(new Recreate(cause));
                 return true;
         }
     }
@@ -142,36 +130,4 @@ public class OneForOneStrategy : SupervisorStrategy
     public OneForOneStrategy(IDecider decider) : base(-1, null, decider, true)
     {
     }
-
-    private protected override ChildStats[] Affected(ActorCell cell, ChildStats failed) => [failed];
-}
-
-/// <summary>All children are affected by the failure of one.</summary>
-public class AllForOneStrategy : SupervisorStrategy
-{
-    public AllForOneStrategy(int? maxNrOfRetries, TimeSpan? withinTimeRange, Func<Exception, Directive> localOnlyDecider)
-        : this(maxNrOfRetries, withinTimeRange, Akka.Actor.Decider.From(localOnlyDecider))
-    {
-    }
-
-    public AllForOneStrategy(int? maxNrOfRetries, TimeSpan? withinTimeRange, IDecider decider)
-        : base(maxNrOfRetries, withinTimeRange, decider, true)
-    {
-    }
-
-    public AllForOneStrategy(int maxNrOfRetries, int withinTimeMilliseconds, Func<Exception, Directive> localOnlyDecider,
-        bool loggingEnabled = true)
-        : base(maxNrOfRetries, TimeSpan.FromMilliseconds(withinTimeMilliseconds), Akka.Actor.Decider.From(localOnlyDecider), loggingEnabled)
-    {
-    }
-
-    public AllForOneStrategy(Func<Exception, Directive> localOnlyDecider) : this(Akka.Actor.Decider.From(localOnlyDecider))
-    {
-    }
-
-    public AllForOneStrategy(IDecider decider) : base(-1, null, decider, true)
-    {
-    }
-
-    private protected override ChildStats[] Affected(ActorCell cell, ChildStats failed) => cell.ChildStats();
 }

@@ -31,7 +31,8 @@ internal sealed class SystemScheduler(ActorSystemImpl system, TimeProvider time)
     public void ScheduleOnce(TimeSpan delay, Action action) => Schedule(delay, null, action, null);
     public void ScheduleOnce(TimeSpan delay, Action action, ICancelable cancelable) => Schedule(delay, null, action, cancelable);
 
-    public void ScheduleRepeatedly(TimeSpan initialDelay, TimeSpan interval, Action action) => Schedule(initialDelay, interval, action, null);
+    public void ScheduleRepeatedly(TimeSpan initialDelay, TimeSpan interval, Action action) =>
+        Schedule(initialDelay, interval, action, null);
 
     public void ScheduleRepeatedly(TimeSpan initialDelay, TimeSpan interval, Action action, ICancelable cancelable) =>
         Schedule(initialDelay, interval, action, cancelable);
@@ -124,5 +125,6 @@ internal sealed class SystemScheduler(ActorSystemImpl system, TimeProvider time)
 
     private ITimer CreateTimer(TimerCallback callback, TimeSpan delay, TimeSpan period) => time.CreateTimer(callback, null, delay, period);
 
-    private void Report(Exception failure) => system.ReportError(failure, "Scheduler", typeof(SystemScheduler), "a scheduled action failed");
+    private void Report(Exception failure) =>
+        system.ReportError(failure, "Scheduler", typeof(SystemScheduler), "a scheduled action failed");
 }

@@ -4,11 +4,8 @@ namespace Akka.Actor;
 public interface ITimerScheduler
 {
     void StartPeriodicTimer(object key, object msg, TimeSpan interval);
-    void StartPeriodicTimer(object key, object msg, TimeSpan interval, IActorRef sender);
     void StartPeriodicTimer(object key, object msg, TimeSpan initialDelay, TimeSpan interval);
-    void StartPeriodicTimer(object key, object msg, TimeSpan initialDelay, TimeSpan interval, IActorRef sender);
     void StartSingleTimer(object key, object msg, TimeSpan timeout);
-    void StartSingleTimer(object key, object msg, TimeSpan timeout, IActorRef sender);
     bool IsTimerActive(object key);
     void Cancel(object key);
     void CancelAll();
@@ -21,27 +18,20 @@ public interface IWithTimers
 }
 
 /// <summary>What a timer really sends: generation tells its timer from later ones under the same key.</summary>
-internal sealed record TimerMessage(object Key, object Message, long Generation, bool Single) : IAutoReceivedMessage, INotInfluenceReceiveTimeout,
-    INoSerializationVerificationNeeded, Event.IDeadLetterSuppression;
+internal sealed record TimerMessage(object Key, object Message, long Generation, bool Single)
+    : IAutoReceivedMessage, INotInfluenceReceiveTimeout, INoSerializationVerificationNeeded, Event.IDeadLetterSuppression;
 
 internal sealed class ActorTimers(ActorCell cell) : ITimerScheduler
 {
     private readonly Dictionary<object, (long Generation, Cancelable Schedule)> _active = [];
     private long _lastGeneration;
 
-    public void StartPeriodicTimer(object key, object msg, TimeSpan interval) => Start(key, msg, interval, interval, null);
-
-    public void StartPeriodicTimer(object key, object msg, TimeSpan interval, IActorRef sender) => Start(key, msg, interval, interval, sender);
+    public void StartPeriodicTimer(object key, object msg, TimeSpan interval) => Start(key, msg, interval, interval);
 
     public void StartPeriodicTimer(object key, object msg, TimeSpan initialDelay, TimeSpan interval) =>
-        Start(key, msg, initialDelay, interval, null);
+        Start(key, msg, initialDelay, interval);
 
-    public void StartPeriodicTimer(object key, object msg, TimeSpan initialDelay, TimeSpan interval, IActorRef sender) =>
-        Start(key, msg, initialDelay, interval, sender);
-
-    public void StartSingleTimer(object key, object msg, TimeSpan timeout) => Start(key, msg, timeout, null, null);
-
-    public void StartSingleTimer(object key, object msg, TimeSpan timeout, IActorRef sender) => Start(key, msg, timeout, null, sender);
+    public void StartSingleTimer(object key, object msg, TimeSpan timeout) => Start(key, msg, timeout, null);
 
     public bool IsTimerActive(object key) => _active.ContainsKey(key);
 
@@ -64,14 +54,14 @@ internal sealed class ActorTimers(ActorCell cell) : ITimerScheduler
         return true;
     }
 
-    private void Start(object key, object message, TimeSpan delay, TimeSpan? interval, IActorRef sender)
+    private void Start(object key, object message, TimeSpan delay, TimeSpan? interval)
     {
         Cancel(key);
         var scheduler = cell.System.Scheduler;
         var wrapped = new TimerMessage(key, message, ++_lastGeneration, interval is null);
         var schedule = new Cancelable(scheduler);
-        if (interval is { } every) scheduler.ScheduleTellRepeatedly(delay, every, cell.Self, wrapped, sender, schedule);
-        else scheduler.ScheduleTellOnce(delay, cell.Self, wrapped, sender, schedule);
+        if (interval is { } every) scheduler.ScheduleTellRepeatedly(delay, every, cell.Self, wrapped, null, schedule);
+        else scheduler.ScheduleTellOnce(delay, cell.Self, wrapped, null, schedule);
         _active[key] = (wrapped.Generation, schedule);
     }
 }

@@ -53,7 +53,6 @@ internal sealed partial class ActorCell
             throw new InvalidActorNameException($"Illegal actor name [{name}]: it must not be empty nor start with $, and only have " +
                 "ASCII letters, digits and -_.*$+:@&=,!~';()");
         var path = new ChildActorPath(_self.Path, name, _system.NextUid());
-        var dispatcher = _system.DispatcherFor(path, props);
         LocalActorRef child;
         lock (_childrenGate)
         {
@@ -61,7 +60,7 @@ internal sealed partial class ActorCell
                 throw new InvalidOperationException($"cannot create child [{name}] while [{_self.Path}] is terminating");
             _children ??= new(StringComparer.Ordinal);
             if (_children.ContainsKey(name)) throw new InvalidActorNameException($"Actor name \"{name}\" is not unique!");
-            child = new LocalActorRef(_system, path, _self, props, dispatcher);
+            child = new LocalActorRef(_system, path, _self, props);
             _children.Add(name, new ChildStats(child));
         }
         child.SendSystemMessage(CreateMessage.Instance);
@@ -82,16 +81,12 @@ internal sealed partial class ActorCell
         lock (_childrenGate) return _children is null ? [] : [.. _children.Values.Select(stats => stats.Child)];
     }
 
-    internal ChildStats[] ChildStats()
-    {
-        lock (_childrenGate) return _children is null ? [] : [.. _children.Values];
-    }
-
     private ChildStats FindChild(IActorRef child)
     {
         lock (_childrenGate)
         {
-            return _children is not null && _children.TryGetValue(child.Path.Name, out var stats) && stats.Child.Equals(child) ? stats : null;
+            var stats = _children?.GetValueOrDefault(child.Path.Name);
+            return stats is not null && stats.Child.Equals(child) ? stats : null;
         }
     }
 

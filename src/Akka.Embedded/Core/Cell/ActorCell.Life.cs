@@ -28,7 +28,8 @@ internal sealed partial class ActorCell
     private Exception _restartCause;
     private SupervisorStrategy _strategy;
 
-    private SupervisorStrategy Strategy => Props.SupervisorStrategy ?? (_strategy ??= _actor?.Strategy) ?? SupervisorStrategy.DefaultStrategy;
+    private SupervisorStrategy Strategy =>
+        Props.SupervisorStrategy ?? (_strategy ??= _actor?.Strategy) ?? SupervisorStrategy.DefaultStrategy;
 
     private void NewActor()
     {
@@ -43,11 +44,6 @@ internal sealed partial class ActorCell
             _creating = false;
         }
         _actor.Constructed();
-        if (_actor is IActorStash stashing)
-        {
-            _stash ??= new StashBuffer(this, stashing is IWithUnboundedStash ? -1 : _system.StashCapacityOf(_self.Path, Props));
-            stashing.Stash = _stash;
-        }
     }
 
     private void Create()
@@ -126,7 +122,6 @@ internal sealed partial class ActorCell
         }
         _timers?.CancelAll();
         ForgetTasks();
-        _stash?.UnstashAll();
         try
         {
             _actor.RunPreRestart(cause, _current.Message is Failed ? null : _current.Message);
@@ -192,7 +187,6 @@ internal sealed partial class ActorCell
     private void FinishTerminate()
     {
         _timers?.CancelAll();
-        _stash?.UnstashAll();
         try
         {
             _actor?.RunPostStop();
@@ -203,9 +197,6 @@ internal sealed partial class ActorCell
         }
         DropActor();
         UnwatchAll();
-        var dispatcher = _dispatcher;
-        _dispatcher = _system.Dispatchers.Default;
-        if (_ownsDispatcher) dispatcher.Release();
         _state = CellState.Terminated;
         _system.EventStream.Unsubscribe(_self);
         var death = new DeathWatchNotification(_self, true, false);

@@ -8,16 +8,9 @@ internal sealed partial class ActorCell
     private readonly ConcurrentQueue<Envelope> _user = new();
     private readonly ConcurrentQueue<SystemMessage> _systemQueue = new();
 
-    /// <summary>Unstashed messages, the next one last; they come before the queue.</summary>
-    private readonly List<Envelope> _front = new(0);
-
-    private volatile Dispatcher _dispatcher;
     private Envelope _current;
     private int _scheduled;
     private int _suspended;
-
-    /// <summary>Counts messages, so that the stash can tell one from the next.</summary>
-    internal long MessageNumber { get; private set; }
 
     internal bool IsTerminated => _state == CellState.Terminated;
 
@@ -36,16 +29,10 @@ internal sealed partial class ActorCell
         Schedule();
     }
 
-    /// <summary>To the front of the mailbox, in this order.</summary>
-    internal void Prepend(IReadOnlyList<Envelope> envelopes)
-    {
-        for (int i = envelopes.Count - 1; i >= 0; i--) _front.Add(envelopes[i]);
-    }
-
     // The exchange is also the fence between enqueuing here and looking into the queues at the end of a turn.
     private void Schedule()
     {
-        if (Interlocked.Exchange(ref _scheduled, 1) == 0) _dispatcher.Schedule(this);
+        if (Interlocked.Exchange(ref _scheduled, 1) == 0) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
 
     /// <summary>One turn.</summary>
@@ -53,7 +40,7 @@ internal sealed partial class ActorCell
     {
         t_current = this;
         DrainSystem();
-        for (int left = _dispatcher.Throughput; left > 0 && MayReceive && TryNext(out var envelope); left--)
+        for (int left = _system.Throughput; left > 0 && MayReceive && _user.TryDequeue(out var envelope); left--)
         {
             if (IsTerminated) Bury(envelope);
             else Handle(envelope);
@@ -61,7 +48,7 @@ internal sealed partial class ActorCell
         }
         t_current = null;
         Interlocked.Exchange(ref _scheduled, 0);
-        if (!_systemQueue.IsEmpty || (MayReceive && (_front.Count > 0 || !_user.IsEmpty))) Schedule();
+        if (!_systemQueue.IsEmpty || (MayReceive && !_user.IsEmpty)) Schedule();
     }
 
     /// <summary>A dead letter of a dead letter would go on for ever.</summary>
@@ -70,18 +57,9 @@ internal sealed partial class ActorCell
         if (envelope.Message is not Event.AllDeadLetters) _system.PublishDeadLetter(envelope.Message, envelope.Sender, _self);
     }
 
-    private bool TryNext(out Envelope envelope)
-    {
-        if (_front.Count == 0) return _user.TryDequeue(out envelope);
-        envelope = _front[^1];
-        _front.RemoveAt(_front.Count - 1);
-        return true;
-    }
-
     private void Handle(in Envelope envelope)
     {
         _current = envelope;
-        MessageNumber++;
         try
         {
             if (envelope.Message is IAutoReceivedMessage) AutoReceive(envelope.Message);

@@ -1,7 +1,8 @@
 namespace Akka.Actor;
 
 /// <summary>Wakes an actor to see whether its receive timeout has passed.</summary>
-internal sealed record ReceiveTimeoutCheck(int Generation) : IAutoReceivedMessage, INotInfluenceReceiveTimeout, Event.IDeadLetterSuppression;
+internal sealed record ReceiveTimeoutCheck(int Generation)
+    : IAutoReceivedMessage, INotInfluenceReceiveTimeout, Event.IDeadLetterSuppression;
 
 /// <summary>Death watch, from both sides, and the receive timeout.</summary>
 internal sealed partial class ActorCell

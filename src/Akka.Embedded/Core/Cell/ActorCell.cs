@@ -39,20 +39,14 @@ internal sealed partial class ActorCell : IActorContext, IThreadPoolWorkItem
     private readonly ActorSystemImpl _system;
     private readonly InternalActorRef _parent;
     private readonly LocalActorRef _self;
-    private readonly bool _ownsDispatcher;
     private readonly Stack<Receive> _outerBehaviors = new(0);
     private ActorBase _actor;
     private Receive _behavior;
     private bool _creating;
     private ActorTimers _timers;
-    private StashBuffer _stash;
 
-    internal ActorCell(ActorSystemImpl system, LocalActorRef self, InternalActorRef parent, Props props, Dispatcher dispatcher)
-    {
+    internal ActorCell(ActorSystemImpl system, LocalActorRef self, InternalActorRef parent, Props props) =>
         (_system, _self, _parent, Props) = (system, self, parent, props);
-        _dispatcher = dispatcher.ForNewActor(self.Path.Name);
-        _ownsDispatcher = !ReferenceEquals(_dispatcher, dispatcher);
-    }
 
     /// <summary>The actor that has its turn on this thread, or null.</summary>
     internal static ActorCell Current => t_current;
@@ -63,7 +57,6 @@ internal sealed partial class ActorCell : IActorContext, IThreadPoolWorkItem
     public Props Props { get; }
     public ActorSystem System => _system;
     internal ActorSystemImpl SystemImpl => _system;
-    internal Envelope CurrentEnvelope => _current;
     internal InternalActorRef ParentRef => _parent;
 
     /// <summary>True once, for the constructor of the actor that this cell is making.</summary>

@@ -3,10 +3,10 @@ namespace Akka.Actor;
 /// <summary>The reference to an actor of this system.</summary>
 internal sealed class LocalActorRef : InternalActorRef
 {
-    public LocalActorRef(ActorSystemImpl system, ActorPath path, InternalActorRef parent, Props props, Dispatcher dispatcher)
+    public LocalActorRef(ActorSystemImpl system, ActorPath path, InternalActorRef parent, Props props)
     {
         Path = path;
-        Cell = new ActorCell(system, this, parent, props, dispatcher);
+        Cell = new ActorCell(system, this, parent, props);
     }
 
     public ActorCell Cell { get; }

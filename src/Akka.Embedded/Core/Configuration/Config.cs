@@ -12,7 +12,7 @@ public static class ConfigurationFactory
     public static Config ParseString(string hocon) => new(HoconParser.Parse(hocon ?? throw new ArgumentNullException(nameof(hocon))));
 }
 
-/// <summary>Settings by dotted path; parts with dots of their own are quoted. A missing key reads as the default given, else 0, false, null.</summary>
+/// <summary>Settings by dotted path; keys with dots are quoted. A missing one reads as the default given, else 0, false or null.</summary>
 public class Config
 {
     public static readonly Config Empty = new(new HoconValue(new HoconObject()));
@@ -52,7 +52,6 @@ public class Config
     public bool GetBoolean(string path, bool @default = false) => GetValue(path) is { } value ? value.GetBoolean() : @default;
     public int GetInt(string path, int @default = 0) => GetValue(path) is { } value ? value.GetInt() : @default;
     public long GetLong(string path, long @default = 0) => GetValue(path) is { } value ? value.GetLong() : @default;
-    public float GetFloat(string path, float @default = 0) => GetValue(path) is { } value ? (float)value.GetDouble() : @default;
     public double GetDouble(string path, double @default = 0) => GetValue(path) is { } value ? value.GetDouble() : @default;
 
     /// <summary>`infinite` is Timeout.InfiniteTimeSpan, unless it is not allowed.</summary>
@@ -67,17 +66,8 @@ public class Config
     public IList<string> GetStringList(string path, string[] defaultPaths) =>
         GetValue(path) is { } value ? value.GetArray().Select(item => item.GetString()).ToList() : defaultPaths;
 
-    /// <exception cref="ConfigurationException">The key is missing.</exception>
-    public IList<int> GetIntList(string path) => (GetValue(path) ?? throw new ConfigurationException($"no list at {path}"))
-        .GetArray().Select(item => item.GetInt()).ToList();
-
     /// <summary>The keys of the first level.</summary>
     public IEnumerable<KeyValuePair<string, HoconValue>> AsEnumerable() => Root.GetObject() is { } root ? root.Items : [];
 
     public override string ToString() => Root.ToString();
-}
-
-public static class ConfigExtensions
-{
-    public static bool IsNullOrEmpty(this Config config) => config is null || config.IsEmpty;
 }

@@ -44,6 +44,8 @@ internal sealed class HoconParser
 
     private bool AtComment => Peek == '#' || (Peek == '/' && _at + 1 < _text.Length && _text[_at + 1] == '/');
 
+    private bool AtUnquoted => _at < _text.Length && !NotUnquoted.Contains(Peek) && !char.IsWhiteSpace(Peek) && !AtComment;
+
     /// <summary>Passes blanks and comments, and ends of lines if asked. True when there was an end of line.</summary>
     private bool SkipBlank(bool lines)
     {
@@ -94,8 +96,7 @@ internal sealed class HoconParser
             else
             {
                 int start = _at;
-                while (_at < _text.Length && !NotUnquoted.Contains(Peek) && !char.IsWhiteSpace(Peek) && Peek is not ('.' or '+') && !AtComment)
-                    _at++;
+                while (AtUnquoted && Peek is not ('.' or '+')) _at++;
                 if (_at == start) throw Error(_at < _text.Length ? $"a key must not have '{Peek}'" : "a key is missing");
                 keys.Add(_text[start.._at]);
             }
@@ -160,7 +161,7 @@ internal sealed class HoconParser
     private string ReadUnquoted()
     {
         int start = _at;
-        while (_at < _text.Length && !NotUnquoted.Contains(Peek) && !char.IsWhiteSpace(Peek) && !AtComment) _at++;
+        while (AtUnquoted) _at++;
         if (_at < _text.Length && Peek is ':' or '=' or '{' or '[')
             throw Error($"'{Peek}' must not follow a value; quote the text if it belongs to it");
         if (_at == start) throw new FormatException(Where($"unknown token '{Peek}'; quote text that holds it"));
@@ -171,7 +172,8 @@ internal sealed class HoconParser
 
     private string ReadReference()
     {
-        if (_at + 1 >= _text.Length || _text[_at + 1] != '{') throw new FormatException(Where("unknown token '$'; quote text that holds it"));
+        if (_at + 1 >= _text.Length || _text[_at + 1] != '{')
+            throw new FormatException(Where("unknown token '$'; quote text that holds it"));
         int end = _text.IndexOf('}', _at);
         if (end < 0) throw Error("'}' is missing after ${");
         string path = _text[(_at + 2)..end].Trim();

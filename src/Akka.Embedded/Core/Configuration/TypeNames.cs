@@ -9,7 +9,8 @@ internal static class TypeNames
         var type = Type.GetType(name, throwOnError: false);
         if (type is not null) return type;
         int comma = name.IndexOf(',');
-        bool ours = comma < 0 || name[(comma + 1)..].Trim().Split(',')[0] is "Akka" or "Akka.Remote" or "Akka.Cluster" or "Akka.Cluster.Tools";
+        string assembly = comma < 0 ? "Akka" : name[(comma + 1)..].Split(',')[0].Trim();
+        bool ours = assembly is "Akka" or "Akka.Remote" or "Akka.Cluster" or "Akka.Cluster.Tools";
         return ours ? typeof(TypeNames).Assembly.GetType((comma < 0 ? name : name[..comma]).Trim()) : null;
     }
 }

@@ -25,9 +25,3 @@ public sealed class SuppressedDeadLetter(IDeadLetterSuppression message, IActorR
 
 /// <summary>The recipient has no handler for it.</summary>
 public sealed class UnhandledMessage(object message, IActorRef sender, IActorRef recipient) : AllDeadLetters(message, sender, recipient);
-
-/// <summary>Dropped on purpose, as by a full buffer.</summary>
-public sealed class Dropped(object message, string reason, IActorRef sender, IActorRef recipient) : AllDeadLetters(message, sender, recipient)
-{
-    public string Reason { get; } = reason;
-}

@@ -2,19 +2,9 @@ using Akka.Actor;
 
 namespace Akka.Event;
 
-/// <summary>Kept for the shape of the API: messages are formatted as by string.Format.</summary>
-public interface ILogMessageFormatter
-{
-    string Format(string format, params object[] args);
-}
-
 /// <summary>Writes log events of one source. Use it through <see cref="LoggingExtensions"/>.</summary>
 public interface ILoggingAdapter
 {
-    bool IsDebugEnabled { get; }
-    bool IsInfoEnabled { get; }
-    bool IsWarningEnabled { get; }
-    bool IsErrorEnabled { get; }
     bool IsEnabled(LogLevel logLevel);
     void Log(LogLevel logLevel, Exception cause, string format);
 }
@@ -65,10 +55,10 @@ public static class LoggingExtensions
 
 public static class Logging
 {
-    public static ILoggingAdapter GetLogger(this IActorContext context, ILogMessageFormatter logMessageFormatter = null) =>
+    public static ILoggingAdapter GetLogger(this IActorContext context) =>
         new BusLogger(context.System.EventStream, context.Self.Path.ToString(), context.Props.Type);
 
-    public static ILoggingAdapter GetLogger(ActorSystem system, object logSourceObj, ILogMessageFormatter logMessageFormatter = null) =>
+    public static ILoggingAdapter GetLogger(ActorSystem system, object logSourceObj) =>
         new BusLogger(system.EventStream, SourceOf(system, logSourceObj), logSourceObj as Type ?? logSourceObj.GetType());
 
     private static string SourceOf(ActorSystem system, object source) => source switch
@@ -108,10 +98,6 @@ public static class Logging
 
     private sealed class BusLogger(EventStream bus, string source, Type type) : ILoggingAdapter
     {
-        public bool IsDebugEnabled => IsEnabled(LogLevel.DebugLevel);
-        public bool IsInfoEnabled => IsEnabled(LogLevel.InfoLevel);
-        public bool IsWarningEnabled => IsEnabled(LogLevel.WarningLevel);
-        public bool IsErrorEnabled => IsEnabled(LogLevel.ErrorLevel);
         public bool IsEnabled(LogLevel logLevel) => logLevel >= bus.LogLevel;
 
         public void Log(LogLevel logLevel, Exception cause, string format)

@@ -61,7 +61,7 @@ public static class Futures
             bool first = message switch
             {
                 T value => End(() => _done.TrySetResult(value)),
-                Status.Failure failure => End(() => _done.TrySetException(failure.Cause ?? new TaskCanceledException("the answer is a failure"))),
+                Status.Failure failure => End(() => _done.TrySetException(failure.Cause ?? new TaskCanceledException())),
                 _ => End(() => _done.TrySetException(new ArgumentException($"Received message of type [{message.GetType()}] - " +
                     $"Ask expected message of type [{typeof(T)}]"))),
             };

@@ -6,19 +6,10 @@ public static class PipeToSupport
     public static Task PipeTo<T>(this Task<T> taskToPipe, ICanTell recipient, IActorRef sender = null, Func<T, object> success = null,
         Func<Exception, object> failure = null) => Pipe(taskToPipe, recipient, sender, success ?? (result => result), failure);
 
-    public static Task PipeTo<T>(this Task<T> taskToPipe, ICanTell recipient, bool useConfigureAwait, IActorRef sender = null,
-        Func<T, object> success = null, Func<Exception, object> failure = null) => taskToPipe.PipeTo(recipient, sender, success, failure);
-
-    public static Task PipeTo<T>(this ValueTask<T> taskToPipe, ICanTell recipient, IActorRef sender = null, Func<T, object> success = null,
-        Func<Exception, object> failure = null) => taskToPipe.AsTask().PipeTo(recipient, sender, success, failure);
-
     /// <summary>Without `success` nothing is told of success.</summary>
     public static Task PipeTo(this Task taskToPipe, ICanTell recipient, IActorRef sender = null, Func<object> success = null,
         Func<Exception, object> failure = null) =>
         Pipe(Outcome(taskToPipe), recipient, sender, success is null ? null : _ => success(), failure);
-
-    public static Task PipeTo(this ValueTask taskToPipe, ICanTell recipient, IActorRef sender = null, Func<object> success = null,
-        Func<Exception, object> failure = null) => taskToPipe.AsTask().PipeTo(recipient, sender, success, failure);
 
     private static async Task<bool> Outcome(Task task)
     {

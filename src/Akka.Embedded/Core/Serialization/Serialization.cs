@@ -5,7 +5,7 @@ using Akka.Configuration;
 
 namespace Akka.Serialization;
 
-/// <summary>The serializers of a system, as akka.actor.serializers and serialization-bindings name them. Nothing from the wire names a type.</summary>
+/// <summary>The serializers that akka.actor.serializers and serialization-bindings name. Nothing from the wire names a type.</summary>
 public class Serialization
 {
     private readonly ActorSystemImpl _system;
@@ -43,7 +43,8 @@ public class Serialization
     {
         if (!_byIdentifier.TryGetValue(serializerId, out var serializer))
             throw new SerializationException($"no serializer has the identifier {serializerId} (manifest {manifest})");
-        return serializer is SerializerWithStringManifest named ? named.FromBinary(bytes, manifest) : serializer.FromBinary(bytes, (Type)null);
+        return serializer is SerializerWithStringManifest named
+            ? named.FromBinary(bytes, manifest) : serializer.FromBinary(bytes, (Type)null);
     }
 
     /// <summary>The reference that <see cref="SerializedActorPath"/> wrote.</summary>
@@ -65,8 +66,8 @@ public class Serialization
         {
             if (TypeNames.Resolve(name) == type) return value.GetInt();
         }
-        throw new ArgumentException($"{type} has no identifier: override Identifier, or set akka.actor.serialization-identifiers.\"{type}, " +
-            $"{type.Assembly.GetName().Name}\"");
+        throw new ArgumentException($"{type} has no identifier: override Identifier, or set " +
+            $"akka.actor.serialization-identifiers.\"{type}, {type.Assembly.GetName().Name}\"");
     }
 
     private void Add(string name, string typeName, Config config)
@@ -74,7 +75,7 @@ public class Serialization
         if (string.IsNullOrEmpty(typeName)) return;
         var type = TypeNames.Resolve(typeName);
         if (type is null || !typeof(Serializer).IsAssignableFrom(type))
-            throw new ConfigurationException($"akka.actor.serializers.{name} must name a class of serializer that can be found, got {typeName}");
+            throw new ConfigurationException($"akka.actor.serializers.{name} must name a class of serializer, got {typeName}");
         var settings = config.GetConfig($"serialization-settings.{name}");
         var serializer = (Serializer)(settings is null
             ? Activator.CreateInstance(type, _system) : Activator.CreateInstance(type, _system, settings));
@@ -88,7 +89,7 @@ public class Serialization
         var type = TypeNames.Resolve(typeName)
             ?? throw new ConfigurationException($"akka.actor.serialization-bindings names {typeName}, which cannot be found");
         if (serializerName is null || !_byName.TryGetValue(serializerName, out var serializer))
-            throw new ConfigurationException($"akka.actor.serialization-bindings binds {typeName} to {serializerName}, which is no serializer");
+            throw new ConfigurationException($"akka.actor.serialization-bindings binds {typeName} to {serializerName}, no serializer");
         _bindings.Add((type, serializer));
     }
 

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Akka.Configuration;
 using Akka.Event;
 
 namespace Akka.Actor;
@@ -8,7 +7,6 @@ namespace Akka.Actor;
 internal sealed partial class ActorSystemImpl : IActorRefProvider
 {
     private readonly ConcurrentDictionary<string, InternalActorRef> _temporary = new(StringComparer.Ordinal);
-    private Dictionary<string, Config> _deployments = [];
     private Serialization.Serialization _serialization;
     private Address _defaultAddress;
     private long _lastTemporary;
@@ -74,27 +72,6 @@ internal sealed partial class ActorSystemImpl : IActorRefProvider
     }
 
     internal void UnregisterTemporary(ActorPath path) => _temporary.TryRemove(path.Name, out _);
-
-    private void ReadDeployments()
-    {
-        foreach (var (path, value) in Settings.Config.GetConfig("akka.actor.deployment").AsEnumerable())
-        {
-            var deployment = new Config(value);
-            if (deployment.HasPath("remote"))
-                throw new ConfigurationException($"akka.actor.deployment.\"{path}\".remote: actors are created only by their own node");
-            _deployments["/user" + path] = deployment;
-        }
-    }
-
-    internal Dispatcher DispatcherFor(ActorPath path, Props props)
-    {
-        string id = _deployments.Count == 0 ? null : _deployments.GetValueOrDefault(path.ToStringWithoutAddress())?.GetString("dispatcher");
-        return Dispatchers.Find(id ?? props.Dispatcher);
-    }
-
-    internal int StashCapacityOf(ActorPath path, Props props) => props.StashCapacity
-        ?? _deployments.GetValueOrDefault(path.ToStringWithoutAddress())?.GetInt("stash-capacity", -1)
-        ?? Settings.Config.GetInt("akka.actor.default-mailbox.stash-capacity", -1);
 
     private void ReadDeadLetterSettings()
     {

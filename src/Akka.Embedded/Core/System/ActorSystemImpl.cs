@@ -45,7 +45,9 @@ internal sealed partial class ActorSystemImpl : ExtendedActorSystem
     /// <summary>Remoting; null without it.</summary>
     internal IRemoteTransport Transport { get; private set; }
 
-    internal Dispatchers Dispatchers { get; private set; }
+    /// <summary>User messages in one turn of an actor.</summary>
+    internal int Throughput { get; private set; }
+
     internal TimeSpan AskTimeout { get; private set; }
 
     /// <summary>True from the start of the end: guardians are stopping.</summary>
@@ -55,7 +57,8 @@ internal sealed partial class ActorSystemImpl : ExtendedActorSystem
     {
         ArgumentNullException.ThrowIfNull(config);
         bool valid = name is { Length: > 0 } && name[0] != '-' && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '-');
-        if (!valid) throw new ArgumentException($"invalid ActorSystem name [{name}]: it must match ^[a-zA-Z0-9][a-zA-Z0-9-]*$", nameof(name));
+        if (!valid)
+            throw new ArgumentException($"invalid ActorSystem name [{name}]: it must match ^[a-zA-Z0-9][a-zA-Z0-9-]*$", nameof(name));
         var system = new ActorSystemImpl(name, config);
         try
         {
@@ -77,7 +80,6 @@ internal sealed partial class ActorSystemImpl : ExtendedActorSystem
         _loggers.StartStandardOutput();
         if (provider != "local") Transport = ProviderHooks.CreateRemote(this);
         ReadSettings();
-        Dispatchers = new Dispatchers(Settings.Config);
         Root.StartGuardians();
         _serialization = new Serialization.Serialization(this);
         if (Transport is not null) BindTransport();
@@ -88,9 +90,11 @@ internal sealed partial class ActorSystemImpl : ExtendedActorSystem
 
     private void ReadSettings()
     {
+        Throughput = Math.Max(1, Settings.Config.GetInt("akka.actor.default-dispatcher.throughput"));
+        if (Settings.Config.GetConfig("akka.actor.deployment") is { IsEmpty: false })
+            throw new ConfigurationException("akka.actor.deployment must be empty: this provider runs all actors here, on the thread pool");
         AskTimeout = Settings.Config.GetTimeSpan("akka.actor.ask-timeout");
         ReadDeadLetterSettings();
-        ReadDeployments();
     }
 
     private void BindTransport()
@@ -160,7 +164,6 @@ internal sealed partial class ActorSystemImpl : ExtendedActorSystem
     private void Finish(Action last)
     {
         _scheduler.Stop();
-        Dispatchers?.Dispose();
         last();
         _terminated.TrySetResult();
     }

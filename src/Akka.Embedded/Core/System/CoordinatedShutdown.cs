@@ -40,7 +40,7 @@ namespace Akka.Actor
         private readonly ActorSystemImpl _system;
         private readonly Config _config;
         private readonly ILoggingAdapter _log;
-        private readonly ConcurrentDictionary<string, ConcurrentQueue<(string Name, Func<Task<Done>> Run)>> _tasks = new(StringComparer.Ordinal);
+        private readonly ConcurrentDictionary<string, ConcurrentQueue<(string Name, Func<Task<Done>> Run)>> _tasks = new();
         private readonly TaskCompletionSource<Done> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private Reason _reason;
 
@@ -131,7 +131,8 @@ namespace Akka.Actor
             return Done.Instance;
         }
 
-        // Whether it succeeds is of no interest any more.
+        // Whether it succeeds is of no interest any more. Since .NET 10 a SIGTERM does not come here by itself: the program registers
+        // for it and calls Terminate or Environment.Exit, as with Akka.NET on that runtime.
         private void OnProcessExit(object sender, EventArgs e) => Task.WaitAny([Run(ClrExitReason.Instance)], TotalTimeout);
 
         private sealed class Id : ExtensionIdProvider<CoordinatedShutdown>

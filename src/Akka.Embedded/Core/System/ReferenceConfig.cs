@@ -19,13 +19,7 @@ internal static class ReferenceConfig
             provider = local
             creation-timeout = 20s
             ask-timeout = infinite
-            default-mailbox.stash-capacity = -1
-            default-dispatcher {
-              type = Dispatcher
-              throughput = 30
-              shutdown-timeout = 1s
-            }
-            deployment { }
+            default-dispatcher.throughput = 30
             serializers {
               primitive = "Akka.Serialization.PrimitiveSerializer, Akka"
               bytes = "Akka.Serialization.ByteArraySerializer, Akka"

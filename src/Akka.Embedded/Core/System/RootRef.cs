@@ -20,7 +20,7 @@ internal sealed class RootRef(ActorSystemImpl system) : InternalActorRef
     private LocalActorRef Start(string name, Props props)
     {
         var path = new ChildActorPath(Path, name, system.NextUid());
-        var guardian = new LocalActorRef(system, path, this, props, system.Dispatchers.Default);
+        var guardian = new LocalActorRef(system, path, this, props);
         guardian.SendSystemMessage(CreateMessage.Instance);
         return guardian;
     }

@@ -39,7 +39,7 @@ internal sealed unsafe class TcpFabric : IFabric
         _entries[World.Size] = new Sockets.PollEntry { Descriptor = _wakeUp.Descriptor, Events = Sockets.Readable };
         _links = [.. data.Select((descriptor, rank) =>
             rank == _self ? null : new TcpLink(descriptor, _window, _planBytes, _flags + (long)rank * _flagCount, _flagCount))];
-        _policy = WaitPolicy.For(World.Size);
+        _policy = new WaitPolicy(World.Size);
         _control = new TcpControl(setup, control, Spread);
         _control.Start();
     }
@@ -101,12 +101,12 @@ internal sealed unsafe class TcpFabric : IFabric
         Bounds.CheckFlag(flag, _flagCount);
         ulong* word = Flag(peer, flag);
         if (*word >= value) return *word;
-        for (int turn = 0; turn < _policy.Turns; turn++)
+        for (int turn = 0; ; turn++)
         {
             Read(peer);
             if (*word >= value) return *word;
             ThrowIfDead();
-            _policy.Pass(turn);
+            if (!_policy.Pass(turn)) break;
         }
         var deadline = new Deadline(_setup.Options.Clock, _setup.Options.WaitDeadline);
         while (true)

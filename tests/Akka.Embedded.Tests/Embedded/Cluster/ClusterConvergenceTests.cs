@@ -54,7 +54,8 @@ public sealed class ClusterConvergenceTests
                 break;
             case 2:
                 int port = random.Next(1, 5);
-                if (cluster.Nodes.Keys.All(living => living.Address != MembershipSimulation.AddressOf(port))) cluster.StartAndJoin(port, Any());
+                bool free = cluster.Nodes.Keys.All(living => living.Address != MembershipSimulation.AddressOf(port));
+                if (free) cluster.StartAndJoin(port, Any());
                 break;
             case < 6:
                 cluster.AskToJoin(node, Any());

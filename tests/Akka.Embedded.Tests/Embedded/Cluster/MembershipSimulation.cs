@@ -101,9 +101,8 @@ internal sealed class MembershipSimulation(Random random, int minMembers = 1)
         }
     }
 
-    private string Describe() => string.Join("\n", Nodes.Select(entry => $"{entry.Key} {entry.Value.Gossip.Digest:x}: " + string.Join("; ",
-        entry.Value.Gossip.Members.Values.Select(member => $"{member.UniqueAddress.Uid}={member.Status} seen {entry.Value.Gossip.IsSeenBy(member.UniqueAddress)}"
-            + $" v{entry.Value.Gossip.Observations.GetValueOrDefault(member.UniqueAddress)?.Version}"))
+    private string Describe() => string.Join("\n", Nodes.Select(entry => $"{entry.Key}: "
+        + string.Join("; ", entry.Value.Gossip.Members.Values.Select(m => $"{m}, seen: {entry.Value.Gossip.IsSeenBy(m.UniqueAddress)}"))
         + $" unreachable {string.Join(",", entry.Value.Gossip.Unreachable)}"));
 
     /// <summary>All living nodes see exactly these, Up, and agree in everything that they publish.</summary>

@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using Akka.Actor;
 using Akka.Event;
 using Akka.Remote;
@@ -39,12 +37,12 @@ public sealed class RemoteWireTests : IDisposable
 
     [Fact]
     public async Task A_message_before_the_handshake_is_refused() =>
-        await Refused(Bytes(Frames.Empty(FrameKind.Heartbeat)), "a handshake must come first");
+        await Refused(Frames.Empty(FrameKind.Heartbeat).ToArray(), "a handshake must come first");
 
     [Fact]
     public async Task Another_magic_is_refused()
     {
-        byte[] hello = Hello();
+        byte[] hello = Stranger.HelloTo(_node);
         hello[Frames.HeaderBytes] ^= 0xff;
         await Refused(hello, "a handshake must begin with");
     }
@@ -52,18 +50,19 @@ public sealed class RemoteWireTests : IDisposable
     [Fact]
     public async Task Another_version_is_refused_with_both_versions()
     {
-        byte[] hello = Hello();
+        byte[] hello = Stranger.HelloTo(_node);
         hello[Frames.HeaderBytes + 4] = 77;
         await Refused(hello, $"version must be {Frames.Version}, got 77");
     }
 
     [Fact]
     public async Task A_call_for_another_system_is_refused_with_both_addresses() =>
-        await Refused(Bytes(Frames.Hello(new Hello(new Address("akka.tcp", "test", "127.0.0.1", 1), 5, new Address("akka.tcp", "x", "127.0.0.1", 2)))),
+        await Refused(Frames.Hello(new Hello(Stranger.Address, 5, new Address("akka.tcp", "x", "127.0.0.1", 2))).ToArray(),
             $"this is {_node.Address}, not akka.tcp://x@127.0.0.1:2");
 
     [Fact]
-    public async Task Half_a_frame_and_then_nothing_is_closed_after_the_timeout() => await Refused(Hello()[..20], "no complete frame within");
+    public async Task Half_a_frame_and_then_nothing_is_closed_after_the_timeout() =>
+        await Refused(Stranger.HelloTo(_node)[..20], "no complete frame within");
 
     [Fact]
     public async Task Silence_is_closed_after_the_timeout() => await Refused([], "no complete frame within");
@@ -71,18 +70,18 @@ public sealed class RemoteWireTests : IDisposable
     [Fact]
     public async Task Half_a_frame_after_the_handshake_is_closed_after_the_timeout()
     {
-        using var stranger = await ShakeHands();
-        await stranger.SendAsync(Bytes(Frames.Goodbye(false, "bye"))[..6]);
-        Assert.Equal(0, await ReadToEnd(stranger));
+        using var stranger = await Stranger.ShakeHands(_node);
+        await stranger.Send(Frames.Goodbye(false, "bye").ToArray()[..6]);
+        Assert.Equal(0, await stranger.ReadToEnd());
         await StillWorks();
     }
 
     [Fact]
     public async Task After_the_handshake_a_malformed_frame_closes_the_connection()
     {
-        using var stranger = await ShakeHands();
-        await stranger.SendAsync(Bytes(Frames.Begin(FrameKind.Message).U16(60_000).Seal()));
-        Assert.Equal(0, await ReadToEnd(stranger));
+        using var stranger = await Stranger.ShakeHands(_node);
+        await stranger.Send(Frames.Begin(FrameKind.Message).U16(60_000).Seal());
+        Assert.Equal(0, await stranger.ReadToEnd());
         await StillWorks();
     }
 
@@ -91,10 +90,10 @@ public sealed class RemoteWireTests : IDisposable
     {
         var inbox = new Inbox();
         string path = _node.PathOf(Probe.In(_node.System, inbox, "probe"));
-        using var stranger = await ShakeHands();
-        await stranger.SendAsync(Message(path, serializer: 1, "System.Diagnostics.Process, System", [1, 2, 3]));
-        await stranger.SendAsync(Message(path, serializer: 17, "?", [1, 2, 3]));
-        await stranger.SendAsync(Message(path, serializer: 17, "S", "after"u8));
+        using var stranger = await Stranger.ShakeHands(_node);
+        await stranger.Send(Stranger.Message(path, serializer: 1, "System.Diagnostics.Process, System", [1, 2, 3]));
+        await stranger.Send(Stranger.Message(path, serializer: 17, "?", [1, 2, 3]));
+        await stranger.Send(Stranger.Message(path, serializer: 17, "S", "after"u8));
         Assert.Equal("after", inbox.Next());
         Assert.Contains("System.Diagnostics.Process", _warnings.Next<Warning>().ToString());
     }
@@ -104,9 +103,9 @@ public sealed class RemoteWireTests : IDisposable
     {
         var (inbox, here) = (new Inbox(), new Inbox());
         string elsewhere = _other.PathOf(Probe.In(_other.System, inbox, "probe"));
-        using var stranger = await ShakeHands();
-        await stranger.SendAsync(Message(elsewhere, serializer: 17, "S", "through you"u8));
-        await stranger.SendAsync(Message(_node.PathOf(Probe.In(_node.System, here)), serializer: 17, "S", "to you"u8));
+        using var stranger = await Stranger.ShakeHands(_node);
+        await stranger.Send(Stranger.Message(elsewhere, serializer: 17, "S", "through you"u8));
+        await stranger.Send(Stranger.Message(_node.PathOf(Probe.In(_node.System, here)), serializer: 17, "S", "to you"u8));
         Assert.Equal("to you", here.Next());
         Assert.True(inbox.IsEmpty);
     }
@@ -120,9 +119,9 @@ public sealed class RemoteWireTests : IDisposable
         var watcher = Probe.In(_node.System, inbox, "watcher");
         watcher.Tell((Action<IActorContext>)(context => context.Watch(remote)));
         Assert.Equal("alive", await remote.Ask<string>("alive", RemoteNode.Deadline));
-        using var stranger = await ShakeHands();
-        await stranger.SendAsync(Bytes(Frames.Stopped(_node.PathOf(watcher), _other.PathOf(victim), existed: true)));
-        await stranger.SendAsync(Message(_node.PathOf(watcher), serializer: 17, "S", "after"u8));
+        using var stranger = await Stranger.ShakeHands(_node);
+        await stranger.Send(Frames.Stopped(_node.PathOf(watcher), _other.PathOf(victim), existed: true));
+        await stranger.Send(Stranger.Message(_node.PathOf(watcher), serializer: 17, "S", "after"u8));
         Assert.Equal("after", inbox.Next());
     }
 
@@ -144,61 +143,20 @@ public sealed class RemoteWireTests : IDisposable
         }
         var inbox = new Inbox();
         string path = _node.PathOf(Probe.In(_node.System, inbox));
-        using var stranger = await ShakeHands();
-        await stranger.SendAsync(Message(path, serializer: 16, "SS", nested));
-        await stranger.SendAsync(Message(path, serializer: 17, "S", "after"u8));
+        using var stranger = await Stranger.ShakeHands(_node);
+        await stranger.Send(Stranger.Message(path, serializer: 16, "SS", nested));
+        await stranger.Send(Stranger.Message(path, serializer: 17, "S", "after"u8));
         object received = inbox.Next();
         Assert.Equal("after", received is Status.Success ? inbox.Next() : received);
     }
 
-    private static byte[] Message(string recipient, int serializer, string manifest, ReadOnlySpan<byte> payload) =>
-        Bytes(Frames.Begin(FrameKind.Message).Text(recipient).Text("").I32(serializer).Text(manifest).Raw(payload).Seal());
-
-    private static byte[] Bytes(WireWriter frame) => frame.ToArray();
-
-    private byte[] Hello() => Bytes(Frames.Hello(new Hello(new Address("akka.tcp", "stranger", "127.0.0.1", 1), 5, _node.Address)));
-
-    private async Task<Socket> Connect()
-    {
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
-        await socket.ConnectAsync(IPAddress.Loopback, _node.Address.Port.Value);
-        return socket;
-    }
-
-    private async Task<Socket> ShakeHands()
-    {
-        var socket = await Connect();
-        await socket.SendAsync(Hello());
-        byte[] answer = new byte[4096];
-        int length = await socket.ReceiveAsync(answer);
-        Assert.Equal(_node.Address, Frames.ReadHello(Frames.Next(answer.AsSpan(0, length), 4096)[1..]).From);
-        return socket;
-    }
-
     private async Task Refused(byte[] bytes, string why)
     {
-        using var socket = await Connect();
-        await socket.SendAsync(bytes);
-        await ReadToEnd(socket);
+        using var stranger = await Stranger.Connect(_node);
+        await stranger.Send(bytes);
+        await stranger.ReadToEnd();
         Assert.Contains(why, _warnings.Next<Warning>().ToString());
         await StillWorks();
-    }
-
-    /// <summary>How many bytes came before the other side closed.</summary>
-    private static async Task<int> ReadToEnd(Socket socket)
-    {
-        byte[] buffer = new byte[4096];
-        int total = 0;
-        using var deadline = new CancellationTokenSource(RemoteNode.Deadline);
-        try
-        {
-            while (await socket.ReceiveAsync(buffer, deadline.Token) is var received and > 0) total += received;
-        }
-        catch (SocketException)
-        {
-            // Closed with our bytes unread: a reset.
-        }
-        return total;
     }
 
     private async Task StillWorks()

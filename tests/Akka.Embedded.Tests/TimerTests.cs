@@ -3,109 +3,12 @@ using Xunit;
 
 namespace Troupe.AkkaContract.Tests;
 
-public sealed class StashAndTimerTests : IDisposable
+public sealed class TimerTests : IDisposable
 {
     private readonly ActorSystem _system = Systems.Quiet();
     private readonly Inbox _inbox = new();
 
     public void Dispose() => _system.Dispose();
-
-    private sealed class Stashing : ReceiveActor, IWithUnboundedStash
-    {
-        public IStash Stash { get; set; }
-
-        public Stashing(Inbox inbox)
-        {
-            Receive<string>(text => text == "twice", _ =>
-            {
-                Stash.Stash();
-                inbox.Add(Record.Exception(Stash.Stash));
-            });
-            Receive<string>(text => text == "fail", _ => throw new InvalidOperationException("as asked"));
-            Receive<string>(text => text == "open", _ =>
-            {
-                Stash.UnstashAll();
-                Become(() => ReceiveAny(message => inbox.Add((message, Sender))));
-            });
-            ReceiveAny(_ => Stash.Stash());
-        }
-
-    }
-
-    [Fact]
-    public void The_stash_returns_before_the_mailbox_in_its_order_with_its_senders()
-    {
-        var probe = Probe.In(_system, new Inbox());
-        var actor = _system.ActorOf(Props.Create<Stashing>(_inbox));
-        actor.Tell(1, probe);
-        actor.Tell(2, probe);
-        actor.Tell("open");
-        actor.Tell(3, probe);
-        Assert.Equal([((object)1, probe), ((object)2, probe), ((object)3, probe)], _inbox.Next(3).Cast<(object, IActorRef)>());
-    }
-
-    [Fact]
-    public void One_message_is_not_stashed_twice()
-    {
-        _system.ActorOf(Props.Create<Stashing>(_inbox)).Tell("twice");
-        Assert.IsType<IllegalActorStateException>(_inbox.Next());
-    }
-
-    private sealed class Small : ReceiveActor, IWithStash
-    {
-        public IStash Stash { get; set; }
-
-        public Small(Inbox inbox) => ReceiveAny(_ =>
-        {
-            var failure = Record.Exception(Stash.Stash);
-            inbox.Add($"{Stash.Count} of {Stash.Capacity} {failure?.GetType().Name}");
-        });
-    }
-
-    [Fact]
-    public void A_bounded_stash_refuses_what_is_too_much()
-    {
-        var actor = _system.ActorOf(Props.Create<Small>(_inbox).WithStashCapacity(2));
-        for (int i = 0; i < 3; i++) actor.Tell(i);
-        Assert.Equal(["1 of 2 ", "2 of 2 ", "2 of 2 StashOverflowException"], _inbox.Next(3));
-    }
-
-    private sealed class Inheriting : ReceiveActor, IWithUnboundedStash
-    {
-        public IStash Stash { get; set; }
-
-        public Inheriting(Inbox inbox, bool[] first)
-        {
-            bool keeps = first[0];
-            first[0] = false;
-            Receive<string>(_ => throw new InvalidOperationException("as asked"));
-            ReceiveAny(message =>
-            {
-                if (keeps) Stash.Stash();
-                else inbox.Add(message);
-            });
-        }
-    }
-
-    [Fact]
-    public void After_a_restart_the_new_incarnation_gets_the_stash()
-    {
-        var actor = _system.ActorOf(Props.Create<Inheriting>(_inbox, new[] { true }));
-        actor.Tell(1);
-        actor.Tell("fail");
-        actor.Tell(2);
-        Assert.Equal([1, 2], _inbox.Next(2));
-    }
-
-    [Fact]
-    public void A_stopped_actors_stash_becomes_dead_letters()
-    {
-        _system.EventStream.Subscribe(Probe.In(_system, _inbox), typeof(Akka.Event.DeadLetter));
-        var actor = _system.ActorOf(Props.Create<Stashing>(new Inbox()));
-        actor.Tell(1);
-        actor.Tell(PoisonPill.Instance);
-        Assert.Equal(1, _inbox.Next<Akka.Event.DeadLetter>().Message);
-    }
 
     private sealed class Timed : ReceiveActor, IWithTimers
     {
@@ -205,11 +108,14 @@ public sealed class StashAndTimerTests : IDisposable
         var probe = Probe.In(_system, _inbox);
         _system.Scheduler.ScheduleTellOnce(TimeSpan.FromMilliseconds(1), probe, "once", probe);
         Assert.Equal(("once", probe), _inbox.NextWithSender());
-        var cancelable = _system.Scheduler.ScheduleTellRepeatedlyCancelable(TimeSpan.Zero, TimeSpan.FromMilliseconds(2), probe, "many", null);
+        var often = TimeSpan.FromMilliseconds(2);
+        using var cancelable = new Cancelable(_system.Scheduler);
+        _system.Scheduler.ScheduleTellRepeatedly(TimeSpan.Zero, often, probe, "many", null, cancelable);
         Assert.Equal(["many", "many"], _inbox.Next(2));
         cancelable.Cancel();
         Assert.True(cancelable.IsCancellationRequested);
-        var never = _system.Scheduler.ScheduleTellOnceCancelable(TimeSpan.FromMilliseconds(20), probe, "never", null);
+        using var never = new Cancelable(_system.Scheduler);
+        _system.Scheduler.ScheduleTellOnce(TimeSpan.FromMilliseconds(20), probe, "never", null, never);
         never.Cancel();
         _system.Scheduler.ScheduleTellOnce(TimeSpan.FromMilliseconds(60), probe, "last", null);
         while (_inbox.Next() is var message && message is not "last") Assert.Equal("many", message);

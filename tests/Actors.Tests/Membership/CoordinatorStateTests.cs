@@ -1,0 +1,99 @@
+using Akka.Actor;
+using Troupe.Actors.Membership;
+using Troupe.Actors.Protocols;
+using Troupe.Devices.Topology;
+using Xunit;
+
+namespace Troupe.Actors.Tests.Membership;
+
+public sealed class CoordinatorStateTests : IDisposable
+{
+    private readonly ActorSystem _system = ActorSystem.Create("nodes");
+
+    public void Dispose() => _system.Dispose();
+
+    private static readonly Fingerprint Ours = new(Fingerprint.CurrentProtocol, "troupe", "2 stages x 1 replicas x 1 tensor ranks", "c", "t", "n");
+
+    public static TheoryData<string, int, string, string, string, string, string> Differences => new()
+    {
+        { "protocol version", 9, "troupe", Ours.Layout, "c", "t", "n" },
+        { "cluster name", 1, "other", Ours.Layout, "c", "t", "n" },
+        { "layout", 1, "troupe", "1 stages x 1 replicas x 1 tensor ranks", "c", "t", "n" },
+        { "model (hash of config.json)", 1, "troupe", Ours.Layout, "x", "t", "n" },
+        { "model (hash of tensor names, types and shapes)", 1, "troupe", Ours.Layout, "c", "x", "n" },
+        { "numbers (math, rows, kv, weights)", 1, "troupe", Ours.Layout, "c", "t", "x" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Differences))]
+    public void A_node_that_differs_is_refused_with_both_values(
+        string what, int protocol, string cluster, string layout, string config, string tensors, string numbers)
+    {
+        var theirs = new Fingerprint(protocol, cluster, layout, config, tensors, numbers);
+        JoinRefused refused = Assert.IsType<JoinRefused>(Answer(New().On(Join(theirs, "a:1"), Accept("t1")).Item2));
+        Assert.Equal(what, refused.What);
+        Assert.NotEqual(refused.Wanted, refused.Got);
+    }
+
+    [Fact]
+    public void Ranks_follow_the_order_of_addresses_ports_as_numbers_and_configured_ranks_stay()
+    {
+        CoordinatorState state = New(new Layout(3, 1, 1));
+        Fingerprint print = state.Terms.Fingerprint;
+        state = Attach(state, Join(print, "h:1000"), "a");
+        state = Attach(state, Join(print, "h:999"), "b");
+        state = Attach(state, Join(print, "h:5") with { ConfiguredRank = 2 }, "c");
+        Assert.Equal(["b", "a", "c"], state.ByRank.Select(n => n.Token));
+        Assert.Equal(ClusterPhase.Loading, state.Phase);
+    }
+
+    [Fact]
+    public void One_node_too_many_a_rank_twice_and_a_rank_out_of_range_are_refused()
+    {
+        CoordinatorState state = New();
+        JoinRequest first = Join(Ours, "a:1") with { ConfiguredRank = 1 };
+        state = state.On(first, Accept("t1")).Item1;
+        Assert.Contains("no other node has", ((JoinRefused)Answer(state.On(Join(Ours, "a:2") with { ConfiguredRank = 1 }, Accept("t2")).Item2)).Wanted);
+        Assert.Contains("[0, 2)", ((JoinRefused)Answer(state.On(Join(Ours, "a:2") with { ConfiguredRank = 2 }, Accept("t2")).Item2)).Wanted);
+        state = state.On(Join(Ours, "a:3"), Accept("t3")).Item1;
+        Assert.IsType<JoinRefused>(Answer(state.On(Join(Ours, "a:4"), Accept("t4")).Item2));
+    }
+
+    [Fact]
+    public void A_node_lost_while_gathering_may_come_again_and_one_lost_later_ends_the_epoch_by_name()
+    {
+        CoordinatorState state = New().On(Join(Ours, "a:1"), Accept("t1")).Item1;
+        state = state.OnLost("t1").Item1;
+        Assert.Empty(state.Nodes);
+        state = Attach(Attach(state, Join(Ours, "a:1"), "t1"), Join(Ours, "a:2"), "t2");
+        (state, var effects) = state.OnLost("t2");
+        Assert.Contains(effects, e => e is Effect.Down { Address: "a:2" });
+        Assert.Contains("rank 1 died", state.Failure);
+    }
+
+    [Fact]
+    public void What_the_cluster_waits_for_is_said_at_every_stage()
+    {
+        CoordinatorState state = New();
+        Assert.Equal("2 of 2 ranks to join", state.WaitingFor);
+        state = Attach(Attach(state, Join(Ours, "a:1"), "t1"), Join(Ours, "a:2"), "t2");
+        Assert.Equal("rank 0, 1 to load", state.WaitingFor);
+    }
+
+    private static CoordinatorState Attach(CoordinatorState state, JoinRequest join, string token) =>
+        state.On(join, Accept(token)).Item1.On(new NodeAttached(token, true)).Item1;
+
+    private static object Answer(IEnumerable<Effect> effects) => ((Effect.Tell)effects.Single()).Message;
+
+    private static CoordinatorState New(Layout? layout = null)
+    {
+        layout ??= new Layout(2, 1, 1);
+        return CoordinatorState.Start(new ClusterTerms(Ours with { Layout = layout.ToString() }, layout, "auto", "auto", new EpochSizes(1, 8, 8, 8, 16, 64)));
+    }
+
+    private static JoinAccepted Accept(string token) => new("h", 1, token, "", "");
+
+    private JoinRequest Join(Fingerprint fingerprint, string address) => new(fingerprint, -1, 1, address, "", _system.ActorOf(Props.Create(() => new Silent())));
+
+    private sealed class Silent : ReceiveActor;
+}

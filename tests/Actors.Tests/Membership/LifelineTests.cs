@@ -1,0 +1,65 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Troupe.Actors.Membership;
+using Xunit;
+
+namespace Troupe.Actors.Tests.Membership;
+
+public sealed class LifelineTests
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+    private const string Token = "0123456789abcdef0123456789abcdef";
+
+    [Fact]
+    public async Task Each_side_learns_of_the_others_end()
+    {
+        var lostByServer = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var server = new LifelineServer("127.0.0.1", 0, token => lostByServer.TrySetResult(token));
+        server.Expect(Token);
+        Lifeline client = await Lifeline.ConnectAsync("127.0.0.1", server.Port, Token, () => { }, CancellationToken.None);
+        client.Dispose();
+        Assert.Equal(Token, await lostByServer.Task.WaitAsync(Deadline));
+
+        var lostByClient = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        server.Expect(Token);
+        using Lifeline second = await Lifeline.ConnectAsync("127.0.0.1", server.Port, Token, () => lostByClient.TrySetResult(), CancellationToken.None);
+        server.Dispose();
+        await lostByClient.Task.WaitAsync(Deadline);
+    }
+
+    [Theory]
+    [InlineData("ffffffffffffffffffffffffffffffff")]
+    [InlineData("GET / HTTP/1.1\r\nHost: somewhere\r\n\r\n")]
+    public async Task A_stranger_is_closed_and_disturbs_nobody(string said)
+    {
+        int lost = 0;
+        using var server = new LifelineServer("127.0.0.1", 0, _ => Interlocked.Increment(ref lost));
+        server.Expect(Token);
+        using var stranger = new TcpClient();
+        await stranger.ConnectAsync(IPAddress.Loopback, server.Port);
+        await stranger.GetStream().WriteAsync(Encoding.ASCII.GetBytes(said));
+        int read;
+        try
+        {
+            read = await stranger.GetStream().ReadAsync(new byte[1]).AsTask().WaitAsync(Deadline);
+        }
+        catch (IOException)
+        {
+            read = 0; // closed with a reset
+        }
+        Assert.Equal(0, read);
+        Assert.Equal(0, Volatile.Read(ref lost));
+    }
+
+    [Fact]
+    public void A_probe_opens_only_under_its_own_name_and_text()
+    {
+        using ProbeFile probe = ProbeFile.Create();
+        if (probe.Path.Length == 0) return; // no shared memory here: then nobody shares any
+        Assert.True(ProbeFile.Opens(probe.Path, probe.Text));
+        Assert.False(ProbeFile.Opens(probe.Path, new string('0', 32)));
+        Assert.False(ProbeFile.Opens("/dev/shm/../../etc/hostname", "x"));
+        Assert.False(ProbeFile.Opens("/etc/hostname", "x"));
+    }
+}

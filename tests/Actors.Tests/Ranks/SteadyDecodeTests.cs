@@ -1,0 +1,93 @@
+using Troupe.Actors.Configuration;
+using Troupe.Actors.Hosting;
+using Troupe.Actors.Pipeline;
+using Troupe.Actors.Protocols;
+using Troupe.Actors.Ranks;
+using Troupe.Devices.Fabric;
+using Troupe.Devices.Topology;
+using Troupe.Testing;
+using Xunit;
+
+namespace Troupe.Actors.Tests.RankSteps;
+
+/// <summary>The step's path of whole ranks, run as threads without actors.</summary>
+public sealed class SteadyDecodeTests
+{
+    private const int WarmUp = 60, Measured = 60;
+
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(2, 2)]
+    public void Steady_decode_allocates_nothing_on_the_executor_thread(int stages, int replicas)
+    {
+        TroupeOptions options = TroupeOptions.Default with { Layout = new Layout(stages, replicas, 1) };
+        ClusterPlan plan = ClusterPlan.Make(options, ModelSource.FromFolder(Repository.At("models", "sample")));
+        EpochSizes sizes = plan.Sizes(1L << 30);
+        var hub = new InProcessHub();
+        string[] descriptors = new string[options.Layout.Ranks];
+        long[] allocated = new long[options.Layout.Ranks];
+        Exception?[] errors = new Exception?[options.Layout.Ranks];
+        using var opened = new Barrier(options.Layout.Ranks);
+        Thread[] threads = [.. Enumerable.Range(0, options.Layout.Ranks).Select(rank => new Thread(() =>
+        {
+            try
+            {
+                allocated[rank] = RunRank(plan, hub, sizes, rank, descriptors, opened);
+            }
+            catch (Exception e)
+            {
+                errors[rank] = e;
+            }
+        }))];
+        foreach (Thread thread in threads) thread.Start();
+        foreach (Thread thread in threads) Assert.True(thread.Join(TimeSpan.FromMinutes(2)));
+        Assert.All(errors, Assert.Null);
+        Assert.All(allocated, bytes => Assert.Equal(0, bytes));
+    }
+
+    private static long RunRank(ClusterPlan plan, InProcessHub hub, EpochSizes sizes, int rank, string[] descriptors, Barrier opened)
+    {
+        var epoch = new Epoch(1);
+        RankSetup setup = plan.Rank(hub, TimeProvider.System);
+        var runtime = new RankRuntime(setup, new Assign(epoch, rank, "steady", Fabrics.NewSecret(), "inprocess", "auto", sizes), _ => { });
+        descriptors[rank] = runtime.Descriptor;
+        opened.SignalAndWait();
+        runtime.Connect(descriptors);
+        using var executor = new RankExecutor($"rank {rank}", () => new StepOutcome(sizes.MaxRunning), () => { });
+        using var runner = new StepRunner(runtime, executor);
+        SelfCheck.Run(runtime, runner);
+
+        int replica = runtime.Place.Replica;
+        StageStep[] steps = [.. Enumerable.Range(0, WarmUp + Measured + 1).Select(i => Step(epoch, i, replica, setup.Layout.Replicas))];
+        var outcome = new StepOutcome(sizes.MaxRunning);
+        for (int i = 0; i <= WarmUp; i++) Run(runner, steps[i], outcome);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = WarmUp + 1; i < steps.Length; i++) Run(runner, steps[i], outcome);
+        long bytes = GC.GetAllocatedBytesForCurrentThread() - before;
+        opened.SignalAndWait(); // nobody frees a window that a peer still writes to
+        return bytes;
+    }
+
+    private static void Run(StepRunner runner, StageStep step, StepOutcome outcome)
+    {
+        outcome.Reset(step.Plan);
+        runner.Run(step, outcome);
+    }
+
+    /// <summary>Two sequences join in the first step with their prompts, and decode from then on, one of them sampled.</summary>
+    private static StageStep Step(Epoch epoch, int index, int replica, int replicas)
+    {
+        StepId step = new(PipelineSchedule.FirstStep.Value + index);
+        int[] blocks = [.. Enumerable.Range(0, 16)];
+        SlotJoin[] joins = index > 0 ? [] :
+        [
+            new SlotJoin(0, [570, 47, 39], new SamplingSpec(0, 0, 1, 0, 1, 0), SequenceMode.Generate, blocks),
+            new SlotJoin(1, [497, 14], new SamplingSpec(0.8f, 40, 0.95f, 0, 1, 7), SequenceMode.Generate, [.. blocks.Select(b => b + 16)]),
+        ];
+        SlotWork[] work = index > 0 ? [new SlotWork(0, 1), new SlotWork(1, 1)] : [new SlotWork(0, 3), new SlotWork(1, 2)];
+        int rows = work.Sum(w => w.Rows);
+        var plan = new StepPlan(epoch, step, 0, index > 0 ? new StepId(step.Value - 1) : default, "allgather_reducescatter",
+            [.. Enumerable.Repeat(new ReplicaShare(rows, index + 1), replicas)]);
+        return new StageStep(plan, new BatchDelta(epoch, replica, index + 1, 0, joins, [], work));
+    }
+}
