@@ -79,7 +79,9 @@ internal static class CommandLine
     /// <summary>The exit code and the line of an error.</summary>
     internal static (int Code, string Line) Describe(Exception error, bool stopped)
     {
-        // Actor systems wrap what goes wrong at their start.
+        // Actor systems wrap what goes wrong at their start; an aggregate's message ends with those of what it holds.
+        if (error is AggregateException { InnerExceptions: [var only] } && error.Message.StartsWith("cannot ", StringComparison.Ordinal))
+            return (ExitCode.Failed, error.Message.Replace($" ({only.Message})", "", StringComparison.Ordinal) + $" ({only.Message})");
         if (error is AggregateException or TargetInvocationException && error.InnerException is { } inner) return Describe(inner, stopped);
         return error switch
         {

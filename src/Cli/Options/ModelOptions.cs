@@ -56,9 +56,10 @@ internal sealed class ModelOptions : IOptions
     /// <exception cref="UsageException">They contradict each other, or ask for what no build has.</exception>
     public RunSettings Read(ParseResult parsed, Action<string> warn, HoconText? file = null)
     {
+        var layout = new Layout(parsed.GetValue(_stages), parsed.GetValue(_replicas), parsed.GetValue(_tensor));
+        if (layout.Problem() is { } problem) throw new UsageException($"{problem}: use fewer --stages, --replicas or --tensor");
         var command = HoconText.Of("the command line", Settings(parsed, all: file is null));
         TroupeOptions options = TroupeOptions.Read(file is null ? new ConfigLayers(command) : new ConfigLayers(command, file));
-        if (options.Layout.Problem() is { } problem) throw new UsageException($"{problem}: use fewer --stages, --replicas or --tensor");
         bool inProcess = InProcess(parsed.GetValue(_fabric)!, options.Fabric.Kind, parsed.GetValue(_inProcess));
         bool shared = file is null && parsed.GetValue(_threads) == 0;
         options = options with

@@ -10,16 +10,12 @@ internal sealed class LocalCluster : IAsyncDisposable
 {
     private readonly ClusterHandle _handle;
 
-    private LocalCluster(ClusterHandle handle, ModelSource model)
-    {
-        (_handle, Model) = (handle, model);
-        Client = handle.Client();
-    }
+    private LocalCluster(ClusterHandle handle, ClusterClient client, ModelSource model) => (_handle, Client, Model) = (handle, client, model);
 
     /// <summary>Its model.</summary>
     public ModelSource Model { get; }
 
-    /// <summary>A client of it.</summary>
+    /// <summary>A client of it, which knows that it is ready.</summary>
     public ClusterClient Client { get; }
 
     /// <summary>The control node's address; empty inside one process.</summary>
@@ -50,7 +46,7 @@ internal sealed class LocalCluster : IAsyncDisposable
             await view.ShowAsync(Task.WhenAny(ready, handle.Ended));
             if (!ready.IsCompleted) throw new ClusterException(await handle.Ended ?? "the cluster ended before it was ready");
             await ready;
-            return new LocalCluster(handle, model) { LoadSeconds = shell.Clock.GetElapsedTime(started).TotalSeconds };
+            return new LocalCluster(handle, client, model) { LoadSeconds = shell.Clock.GetElapsedTime(started).TotalSeconds };
         }
         catch
         {
