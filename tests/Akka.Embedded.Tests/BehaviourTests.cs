@@ -55,11 +55,11 @@ public sealed class BehaviourTests : IDisposable
     }
 
     [Fact]
-    public void Become_replaces_and_a_stacked_behaviour_can_be_left()
+    public void Become_replaces_all_but_the_first_behaviour_and_a_stacked_one_can_be_left()
     {
         var actor = _system.ActorOf(Props.Create(() => new Moods(_inbox)));
-        foreach (string message in "who push who pop who replace who pop who push push pop who".Split(' ')) actor.Tell(message);
-        Assert.Equal(["first", "pushed", "first", "replaced", "replaced", "pushed"], _inbox.Next(6));
+        foreach (string message in "who push who pop who replace who push who pop who pop who push push pop who".Split(' ')) actor.Tell(message);
+        Assert.Equal(["first", "pushed", "first", "replaced", "pushed", "replaced", "first", "pushed"], _inbox.Next(8));
     }
 
     [Fact]

@@ -69,7 +69,8 @@ public class HoconTests
     [InlineData("a = some text", "some text")]
     [InlineData("a =   some   text   ", "some   text")]
     [InlineData("a = \"tab\\t quote\\\" back\\\\ line\\n u\\u0041\"", "tab\t quote\" back\\ line\n uA")]
-    [InlineData("a = \"\"\"raw \\n \"quoted\" \"\"\"", "raw \\n \"quoted\" ")]
+    [InlineData("a = \"\"\"raw \\n \"quoted\" \"\"\"", "raw \\n \"quoted\"")]
+    [InlineData("a = \"  both ends  \"", "both ends")]
     [InlineData("a = \"host:1\" and \"x=2\"", "host:1 and x=2")]
     [InlineData("a = 10 ms", "10 ms")]
     [InlineData("a = /usr/lib", "/usr/lib")]
@@ -181,8 +182,8 @@ public class HoconTests
     [Fact]
     public void A_fallback_fills_what_is_missing()
     {
-        var fallback = Parse("a { b = 5, c = 2, list = [y, z] }, s = other, t = more");
-        var config = Parse("a { b = 1, list = [x] }, s = own").WithFallback(fallback);
+        var fallback = Parse("a = { b = 5, c = 2, list = [y, z] }, s = other, t = more");
+        var config = Parse("a { b = 1, list = [x] }\ns = own").WithFallback(fallback);
         Assert.Equal((1, 2, "own", "more"), (config.GetInt("a.b"), config.GetInt("a.c"), config.GetString("s"), config.GetString("t")));
         Assert.Equal(["x"], config.GetStringList("a.list"));
         Assert.True(Config.Empty.IsEmpty);
@@ -196,6 +197,7 @@ public class HoconTests
     [InlineData("a = ${missing}")]
     [InlineData("a = x /* y */")]
     [InlineData("a = x@y")]
+    [InlineData("a { b = 1 }, c = 2")]
     [InlineData("a = x*")]
     [InlineData("a = $x")]
     [InlineData("a = `x`")]

@@ -206,7 +206,7 @@ public sealed class LifeCycleTests : IDisposable
     {
         _system.ActorOf(Props.Create<Midwife>(_inbox, inConstructor));
         var cause = _inbox.Next<ActorInitializationException>();
-        Assert.IsType<ArgumentException>(cause.InnerException);
+        Assert.IsType<ArgumentException>(cause.GetBaseException());
         Assert.Equal("terminated", _inbox.Next());
     }
 

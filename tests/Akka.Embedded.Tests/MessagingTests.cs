@@ -67,7 +67,10 @@ public sealed class MessagingTests : IDisposable
     [Fact]
     public void Null_is_refused_at_the_caller()
     {
-        Assert.Throws<ArgumentNullException>(() => Probe.In(_system, _inbox).Tell(null));
+        var probe = Probe.In(_system, _inbox);
+        probe.Tell("has started");
+        Assert.Equal("has started", _inbox.Next());
+        Assert.Throws<ArgumentNullException>(() => probe.Tell(null));
         Assert.Throws<InvalidMessageException>(() => _system.DeadLetters.Tell(null));
     }
 

@@ -208,7 +208,7 @@ public sealed class SupervisionTests : IDisposable
         supervisor.Tell(new InvalidOperationException("first"));
         Assert.IsType<InvalidOperationException>(_inbox.Next());
         var second = _inbox.Next<PostRestartException>();
-        Assert.Equal(("second constructor", "first"), (second.InnerException.Message, second.OriginalCause.Message));
+        Assert.Equal(("second constructor", "first"), (second.GetBaseException().Message, second.OriginalCause.Message));
         Assert.Equal("ended", _inbox.Next());
     }
 

@@ -134,11 +134,13 @@ public sealed class SystemTests
     {
         using var one = Systems.Quiet();
         using var two = Systems.Quiet();
-        var numbers = new NumbersId().Get(one);
+        Assert.Null(new NumbersId().Get(one));
+        var numbers = new NumbersId().Apply(one);
         Assert.Equal("test", numbers.SystemName);
         Assert.Same(numbers, new NumbersId().Apply(one));
         Assert.Same(numbers, one.GetExtension<Numbers>());
-        Assert.NotSame(numbers, new NumbersId().Get(two));
+        Assert.Same(numbers, new NumbersId().Get(one));
+        Assert.NotSame(numbers, new NumbersId().Apply(two));
     }
 
     [Fact]

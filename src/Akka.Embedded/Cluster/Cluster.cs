@@ -60,7 +60,7 @@ public class Cluster : IExtension
         set => _view = value;
     }
 
-    public static Cluster Get(ActorSystem system) => Id.Instance.Get(system);
+    public static Cluster Get(ActorSystem system) => Id.Instance.Apply(system);
 
     /// <summary>Joins through that node; with its own address it forms a cluster. A second join is ignored.</summary>
     public void Join(Address address)

@@ -64,7 +64,7 @@ public class HoconRefusalTests
     [Fact]
     public void What_is_written_reads_back()
     {
-        var config = ConfigurationFactory.ParseString("a { \"b.c\" = \"x \\\"y\\\" \\\\ \\n\", d = [1, { e = 2 }] }, f = null");
+        var config = ConfigurationFactory.ParseString("a = { \"b.c\" = \"x \\\"y\\\" \\\\ \\n\", d = [1, { e = 2 }] }, f = null");
         var again = ConfigurationFactory.ParseString(config.ToString());
         Assert.Equal(config.GetString("a.\"b.c\""), again.GetString("a.\"b.c\""));
         Assert.Equal(config.ToString(), again.ToString());

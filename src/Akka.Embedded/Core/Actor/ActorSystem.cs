@@ -36,6 +36,9 @@ public abstract class ActorSystem : IActorRefFactory, IDisposable
     public abstract ActorSelection ActorSelection(string actorPath);
     public abstract ActorSelection ActorSelection(ActorPath actorPath);
 
+    /// <summary>What is registered for that id's type, or null.</summary>
+    public abstract object GetExtension(IExtensionId extensionId);
+
     /// <summary>The registered extension of that type, or null.</summary>
     public abstract T GetExtension<T>() where T : class, IExtension;
 
@@ -108,7 +111,10 @@ public abstract class ExtensionIdProvider<T> : IExtensionId<T> where T : IExtens
 {
     public abstract T CreateExtension(ExtendedActorSystem system);
     public T Apply(ActorSystem system) => (T)system.RegisterExtension(this);
-    public T Get(ActorSystem system) => Apply(system);
+
+    /// <summary>Null before <see cref="Apply"/>.</summary>
+    public T Get(ActorSystem system) => (T)system.GetExtension(this);
+
     public Type ExtensionType => typeof(T);
     object IExtensionId.CreateExtension(ExtendedActorSystem system) => CreateExtension(system);
     object IExtensionId.Apply(ActorSystem system) => Apply(system);

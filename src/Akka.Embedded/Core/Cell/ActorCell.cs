@@ -74,9 +74,11 @@ internal sealed partial class ActorCell : IActorContext, IThreadPoolWorkItem
     public ActorSelection ActorSelection(string actorPath) => Actor.ActorSelection.From(_self, actorPath);
     public ActorSelection ActorSelection(ActorPath actorPath) => _system.ActorSelection(actorPath);
 
+    /// <summary>Replaces the behaviour, but never the first one: UnbecomeStacked gets back to that.</summary>
     public void Become(Receive receive)
     {
         ArgumentNullException.ThrowIfNull(receive);
+        if (_outerBehaviors.Count == 0) _outerBehaviors.Push(_behavior);
         _behavior = receive;
     }
 

@@ -70,9 +70,15 @@ internal sealed class HoconParser
             var keys = ReadKey();
             SkipBlank(lines: false);
             if (Peek == '+' && _at + 1 < _text.Length && _text[_at + 1] == '=') throw Error("+= is not supported; write the whole list");
-            if (Peek != '{' && !Take('=') && !Take(':')) throw Error($"'=', ':' or '{{' must follow the key {string.Join('.', keys)}");
+            bool assigned = Take('=') || Take(':');
+            if (!assigned && Peek != '{') throw Error($"'=', ':' or '{{' must follow the key {string.Join('.', keys)}");
             SkipBlank(lines: false);
             ReadInto(target, keys);
+            if (assigned) continue;
+            int end = _at;
+            SkipBlank(lines: true);
+            if (Peek == ',') throw new FormatException(Where("a comma must not follow `key { }`; start a new line, or write `key = { }`"));
+            _at = end;
         }
         _depth--;
         if (close != '\0' && !Take(close)) throw Error($"'{close}' is missing");

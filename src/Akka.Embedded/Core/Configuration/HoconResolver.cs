@@ -75,6 +75,7 @@ internal sealed class HoconResolver(HoconSource root)
         return result;
     }
 
+    /// <summary>Blanks at both ends go, even quoted ones: Akka.NET reads it so.</summary>
     private HoconValue ResolvePieces(HoconPieces pieces)
     {
         if (pieces.All is [(true, var only)]) return Resolve(Find(only));
@@ -85,7 +86,7 @@ internal sealed class HoconResolver(HoconSource root)
             else if (Resolve(Find(piece)) is var value && value.IsString()) text.Append(value.GetString());
             else throw new ConfigurationException($"${{{piece}}} is no text: it cannot be joined with text");
         }
-        return new HoconValue(text.ToString());
+        return new HoconValue(text.ToString().Trim());
     }
 
     private object Find(string path)

@@ -13,7 +13,7 @@ public sealed class ByteArraySerializer(ExtendedActorSystem system) : Serializer
     public override object FromBinary(byte[] bytes, Type type) => bytes;
 }
 
-/// <summary>Text as UTF-8; numbers in little-endian order.</summary>
+/// <summary>Text as UTF-8; int and long in little-endian order. As with Akka.NET nothing else: no bool, no double.</summary>
 public sealed class PrimitiveSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
 {
     public override string Manifest(object o) => o switch
@@ -21,8 +21,6 @@ public sealed class PrimitiveSerializer(ExtendedActorSystem system) : Serializer
         string => "S",
         int => "I",
         long => "L",
-        bool => "B",
-        double => "D",
         _ => throw new ArgumentException($"not a primitive: {o?.GetType()}"),
     };
 
@@ -31,8 +29,6 @@ public sealed class PrimitiveSerializer(ExtendedActorSystem system) : Serializer
         string text => Encoding.UTF8.GetBytes(text),
         int number => BitConverter.GetBytes(number),
         long number => BitConverter.GetBytes(number),
-        bool flag => [flag ? (byte)1 : (byte)0],
-        double number => BitConverter.GetBytes(number),
         _ => throw new ArgumentException($"not a primitive: {obj?.GetType()}"),
     };
 
@@ -41,8 +37,6 @@ public sealed class PrimitiveSerializer(ExtendedActorSystem system) : Serializer
         "S" => Encoding.UTF8.GetString(bytes),
         "I" => BinaryPrimitives.ReadInt32LittleEndian(bytes),
         "L" => BinaryPrimitives.ReadInt64LittleEndian(bytes),
-        "B" => bytes is [not 0],
-        "D" => BinaryPrimitives.ReadDoubleLittleEndian(bytes),
         _ => throw new SerializationException($"unknown manifest {manifest}"),
     };
 }

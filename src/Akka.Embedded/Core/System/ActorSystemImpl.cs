@@ -194,6 +194,8 @@ internal sealed partial class ActorSystemImpl : ExtendedActorSystem
         }
     }
 
+    public override object GetExtension(IExtensionId extensionId) => _extensions.GetValueOrDefault(extensionId.ExtensionType)?.Value;
+
     public override T GetExtension<T>() => TryGetExtension(out T extension) ? extension : null;
 
     public override bool TryGetExtension<T>(out T extension)

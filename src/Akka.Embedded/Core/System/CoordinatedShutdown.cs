@@ -55,7 +55,7 @@ namespace Akka.Actor
             system.RegisterOnTermination(() => AppDomain.CurrentDomain.ProcessExit -= OnProcessExit);
         }
 
-        public static CoordinatedShutdown Get(ActorSystem sys) => Id.Instance.Get(sys);
+        public static CoordinatedShutdown Get(ActorSystem sys) => Id.Instance.Apply(sys);
 
         public ActorSystem System => _system;
 

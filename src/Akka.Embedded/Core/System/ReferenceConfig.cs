@@ -30,8 +30,6 @@ internal static class ReferenceConfig
               "System.String" = primitive
               "System.Int32" = primitive
               "System.Int64" = primitive
-              "System.Boolean" = primitive
-              "System.Double" = primitive
               "Akka.Actor.Identify, Akka" = akka-misc
               "Akka.Actor.ActorIdentity, Akka" = akka-misc
               "Akka.Actor.PoisonPill, Akka" = akka-misc
