@@ -15,7 +15,9 @@ internal static class CommandLine
 {
     private const int NoSpace = 28; // ENOSPC of Linux: what .NET puts into HResult there.
 
-    /// <summary>Parses, runs the verb, and turns errors into lines. <paramref name="stop"/> asks a running verb to end in good order.</summary>
+    /// <summary>
+    /// Parses, runs the verb, and turns errors into lines. <paramref name="stop"/> asks a running verb to end in good order.
+    /// </summary>
     public static async Task<int> RunAsync(string[] args, Shell shell, CancellationToken stop)
     {
         var help = new HelpText(shell.Width);
@@ -49,7 +51,8 @@ internal static class CommandLine
         }
         // A prompt may start with '@': no response files.
         ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
-        if (parsed.Action is not (HelpText or VersionText) && ParseProblem.Of(parsed, root) is { } problem) throw new UsageException(problem);
+        if (parsed.Action is not (HelpText or VersionText) && ParseProblem.Of(parsed, root) is { } problem)
+            throw new UsageException(problem);
         var invocation = new InvocationConfiguration
         {
             EnableDefaultExceptionHandler = false,
@@ -87,8 +90,10 @@ internal static class CommandLine
         {
             UsageException => (ExitCode.WrongUsage, error.Message),
             OperationCanceledException when stopped => (ExitCode.Failed, "stopped"),
-            FailedException or ModelException or ConfigException or ClusterException or FabricSetupException => (ExitCode.Failed, error.Message),
-            IOException when error.HResult == NoSpace => (ExitCode.Failed, $"the disk is full: {error.Message}; free some space where the output goes"),
+            FailedException or ModelException or ConfigException or ClusterException or FabricSetupException =>
+                (ExitCode.Failed, error.Message),
+            IOException when error.HResult == NoSpace =>
+                (ExitCode.Failed, $"the disk is full: {error.Message}; free some space where the output goes"),
             SocketException or IOException or UnauthorizedAccessException => (ExitCode.Failed, error.Message),
             _ when CausedByNetwork(error) => (ExitCode.Failed, error.Message),
             _ => (ExitCode.Failed, $"a defect in Troupe: {error.GetType().Name}: {error.Message}; run with -v for where it happened"),

@@ -58,7 +58,8 @@ public sealed class BehaviourTests : IDisposable
     public void Become_replaces_all_but_the_first_behaviour_and_a_stacked_one_can_be_left()
     {
         var actor = _system.ActorOf(Props.Create(() => new Moods(_inbox)));
-        foreach (string message in "who push who pop who replace who push who pop who pop who push push pop who".Split(' ')) actor.Tell(message);
+        foreach (string message in "who push who pop who replace who push who pop who pop who push push pop who".Split(' '))
+            actor.Tell(message);
         Assert.Equal(["first", "pushed", "first", "replaced", "pushed", "replaced", "first", "pushed"], _inbox.Next(8));
     }
 

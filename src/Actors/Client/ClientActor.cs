@@ -5,14 +5,15 @@ using Troupe.Actors.Protocols;
 namespace Troupe.Actors.Client;
 
 /// <summary>Submit these; <paramref name="OnEvent"/> is called from the actor for each change of an outcome.</summary>
-internal sealed record RunBatch(IReadOnlyList<RequestSpec> Requests, Action<RequestOutcome, string>? OnEvent, TaskCompletionSource<IReadOnlyList<RequestOutcome>> Done);
+internal sealed record RunBatch(IReadOnlyList<RequestSpec> Requests, Action<RequestOutcome, string>? OnEvent,
+    TaskCompletionSource<IReadOnlyList<RequestOutcome>> Done);
 
 /// <summary>Completes once the cluster is ready, or faults.</summary>
 internal sealed record AwaitReady(Action<string>? Waiting, TaskCompletionSource Done);
 
 /// <summary>
-/// The client of a cluster: finds the schedulers through any node, submits batches, collects what streams back. It holds a lifeline to the control
-/// node, so that each side notices the other's death at once.
+/// The client of a cluster: finds the schedulers through any node, submits batches, collects what streams back. It holds a lifeline to the
+/// control node, so that each side notices the other's death at once.
 /// </summary>
 public sealed class ClientActor : ReceiveActor, IWithTimers
 {
@@ -81,7 +82,8 @@ public sealed class ClientActor : ReceiveActor, IWithTimers
             IActorRef self = Self;
             _attaching = true;
             Lifeline.ConnectAsync(connected.LifelineHost, connected.LifelinePort, connected.Token,
-                    () => self.Tell(new ClusterEnded(default, "the control node is gone: its connection ended"), ActorRefs.NoSender), CancellationToken.None)
+                    () => self.Tell(new ClusterEnded(default, "the control node is gone: its connection ended"), ActorRefs.NoSender),
+                        CancellationToken.None)
                 .PipeTo(self, success: l => new LifelineHeld(l), failure: e => new ClusterEnded(default,
                     $"cannot reach the control node's lifeline at {connected.LifelineHost}:{connected.LifelinePort}: {e.Message}"));
         }

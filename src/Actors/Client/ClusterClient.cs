@@ -10,7 +10,9 @@ public sealed class ClusterClient
     private readonly ICanTell _gateway;
     private readonly IActorRef _actor;
 
-    /// <summary>A client in an actor system of one's own, or in a node's. <paramref name="gateway"/> is a ref or a selection of any node's gateway.</summary>
+    /// <summary>
+    /// A client in an actor system of one's own, or in a node's. <paramref name="gateway"/> is a ref or a selection of any node's gateway.
+    /// </summary>
     public ClusterClient(ActorSystem system, ICanTell gateway)
     {
         _gateway = gateway;

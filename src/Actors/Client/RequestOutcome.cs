@@ -3,7 +3,9 @@ using Troupe.Actors.Protocols;
 
 namespace Troupe.Actors.Client;
 
-/// <summary>A request as its client sees it, filled while it runs; complete once <see cref="FinishReason"/> is set. Times are in milliseconds.</summary>
+/// <summary>
+/// A request as its client sees it, filled while it runs; complete once <see cref="FinishReason"/> is set. Times are in milliseconds.
+/// </summary>
 public sealed class RequestOutcome(RequestSpec request)
 {
     private readonly StringBuilder _text = new();

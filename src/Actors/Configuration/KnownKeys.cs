@@ -41,7 +41,8 @@ public static class KnownKeys
 
     /// <summary>The objects that hold keys, as troupe.layout.</summary>
     private static IEnumerable<string> Holders =>
-        All.SelectMany(known => Enumerable.Range(1, known.Count(c => c == '.')).Select(parts => string.Join('.', known.Split('.').Take(parts)))).Distinct();
+        All.SelectMany(known =>
+            Enumerable.Range(1, known.Count(c => c == '.')).Select(parts => string.Join('.', known.Split('.').Take(parts)))).Distinct();
 
     private static string Last(string key) => key[(key.LastIndexOf('.') + 1)..];
 

@@ -18,11 +18,12 @@ public sealed class StderrLogger : ReceiveActor
     }
 
     /// <summary>
-    /// Akka.NET reports every connection that ends, with stack traces, also those of nodes that were told to stop. Our lifelines report the ends that
-    /// matter, by name; so these lines are for -v.
+    /// Akka.NET reports every connection that ends, with stack traces, also those of nodes that were told to stop. Our lifelines report the
+    /// ends that matter, by name; so these lines are for -v.
     /// </summary>
     internal static bool IsAboutConnections(LogEvent log) =>
-        log.LogSource.Contains("/system/endpointManager", StringComparison.Ordinal) || log.LogSource.StartsWith("remoting", StringComparison.Ordinal);
+        log.LogSource.Contains("/system/endpointManager", StringComparison.Ordinal)
+            || log.LogSource.StartsWith("remoting", StringComparison.Ordinal);
 
     /// <summary>As "04:12:07.120 warning akka://troupe/user/rank: text", with the cause's message and, for errors, its stack.</summary>
     internal static string Format(LogEvent log)

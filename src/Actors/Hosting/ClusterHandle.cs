@@ -27,7 +27,8 @@ public enum LaunchMode
 /// <param name="Host">Address that the control node binds.</param>
 /// <param name="Port">Its port, 0 for a free one.</param>
 public sealed record LaunchSpec(
-    TroupeOptions Options, ModelSource Model, LaunchMode Mode, string NodeProgram, Action<string> Log, string Host = "127.0.0.1", int Port = 0);
+    TroupeOptions Options, ModelSource Model, LaunchMode Mode, string NodeProgram, Action<string> Log, string Host = "127.0.0.1",
+        int Port = 0);
 
 /// <summary>A cluster that this process started: its control node is here. Disposing ends every rank.</summary>
 public sealed class ClusterHandle : IAsyncDisposable
@@ -54,7 +55,8 @@ public sealed class ClusterHandle : IAsyncDisposable
             cluster.Join(cluster.SelfAddress);
             Address = Nodes.AddressOf(_system);
         }
-        _coordinator = Nodes.StartControl(_system, spec.Options, plan, inProcess, spec.Host, new Observer(this, observer), spec.Log, TimeProvider.System);
+        _coordinator = Nodes.StartControl(_system, spec.Options, plan, inProcess, spec.Host, new Observer(this, observer), spec.Log,
+            TimeProvider.System);
         if (inProcess) StartThreads(spec, plan);
         else StartProcesses(spec);
     }
@@ -109,7 +111,8 @@ public sealed class ClusterHandle : IAsyncDisposable
     private void StartThreads(LaunchSpec spec, ClusterPlan plan)
     {
         var hub = new InProcessHub();
-        for (int rank = 0; rank < spec.Options.Layout.Ranks; rank++) Nodes.StartLocalRank(_system, plan, rank, hub, _coordinator, TimeProvider.System);
+        for (int rank = 0; rank < spec.Options.Layout.Ranks; rank++)
+            Nodes.StartLocalRank(_system, plan, rank, hub, _coordinator, TimeProvider.System);
     }
 
     private void StartProcesses(LaunchSpec spec)
@@ -117,7 +120,8 @@ public sealed class ClusterHandle : IAsyncDisposable
         string seed = Cluster.Get(_system).SelfAddress.ToString();
         for (int rank = 0; rank < spec.Options.Layout.Ranks; rank++)
         {
-            string hocon = (spec.Options with { Rank = rank, Model = spec.Model.Name }).ToHocon() + NodeConfig.ToHocon(spec.Host, 0, [ClusterWatchActor.RankRole], [seed]);
+            string hocon = (spec.Options with { Rank = rank, Model = spec.Model.Name }).ToHocon()
+                + NodeConfig.ToHocon(spec.Host, 0, [ClusterWatchActor.RankRole], [seed]);
             _ranks.Add(new RankProcess(spec.NodeProgram, hocon, $"rank {rank}", spec.Log, OnExit));
         }
     }

@@ -17,14 +17,16 @@ namespace Troupe.Actors.Hosting;
 /// <param name="FingerPrint">Hashes that nodes compare.</param>
 /// <param name="TokenizerFolder">Where tokenizer.json is; null for a model of random weights.</param>
 /// <param name="Open">Opens the weights.</param>
-public sealed record ModelSource(string Name, ModelConfig Config, CheckpointFingerprint FingerPrint, string? TokenizerFolder, OpenWeights Open)
+public sealed record ModelSource(string Name, ModelConfig Config, CheckpointFingerprint FingerPrint, string? TokenizerFolder,
+    OpenWeights Open)
 {
     /// <summary>A model folder. Reads headers and configuration only.</summary>
     /// <exception cref="ModelException">The folder is not a model that we run; one line says why.</exception>
     public static ModelSource FromFolder(string folder)
     {
         using Checkpoint checkpoint = Checkpoint.Open(folder);
-        return new ModelSource(Path.GetFullPath(folder), checkpoint.Config, checkpoint.FingerPrint, File.Exists(Path.Combine(folder, "tokenizer.json")) ? folder : null, () =>
+        return new ModelSource(Path.GetFullPath(folder), checkpoint.Config, checkpoint.FingerPrint,
+            File.Exists(Path.Combine(folder, "tokenizer.json")) ? folder : null, () =>
         {
             Checkpoint opened = Checkpoint.Open(folder);
             return (opened.Get, opened);
@@ -52,12 +54,18 @@ public sealed class ClusterPlan
         ModelConfig config = model.Config;
         if (layout.Problem() is { } problem) throw new ConfigException(problem);
         if (layout.Stages > config.Layers)
-            throw new ConfigException($"{layout.Stages} stages for {config.Layers} layers: each stage needs at least one layer; use --stages {config.Layers} or fewer");
-        if (layout.Tensor > 1) throw new ConfigException($"--tensor {layout.Tensor}: tensor parallel layouts are not built yet; use --tensor 1 and more --replicas or --stages");
+            throw new ConfigException(
+                $"{layout.Stages} stages for {config.Layers} layers: each stage needs at least one layer; use --stages {config.Layers} "
+                + "or fewer");
+        if (layout.Tensor > 1)
+            throw new ConfigException(
+            $"--tensor {layout.Tensor}: tensor parallel layouts are not built yet; use --tensor 1 and more --replicas or --stages");
         if (options.Weights != WeightStorage.AsStored)
             throw new ConfigException($"--weights {options.Weights.ToString().ToLowerInvariant()}: only as-stored is built yet");
         if (options.Scheduler.MaxRunning < layout.Stages)
-            throw new ConfigException($"troupe.scheduler.max-running is {options.Scheduler.MaxRunning}, but {layout.Stages} stages keep as many micro-batches in flight; "
+            throw new ConfigException(
+                $"troupe.scheduler.max-running is {options.Scheduler.MaxRunning}, but {layout.Stages} stages keep as many micro-batches "
+                + "in flight; "
                 + $"set it to {layout.Stages} or more");
         return new ClusterPlan(options, model);
     }
@@ -91,7 +99,8 @@ public sealed class ClusterPlan
         long wanted = scheduler.KvTokens ?? Math.Min((long)running * config.MaxPositions, affordable);
         long blocks = Math.Max(1, wanted / scheduler.BlockSize);
         int rows = Math.Max(scheduler.PrefillChunk, running / lanes);
-        return new EpochSizes(lanes, rows, running, (int)Math.Min(blocks, int.MaxValue / scheduler.BlockSize), scheduler.BlockSize, config.MaxPositions);
+        return new EpochSizes(lanes, rows, running, (int)Math.Min(blocks, int.MaxValue / scheduler.BlockSize), scheduler.BlockSize,
+            config.MaxPositions);
     }
 
     /// <summary>The model's sizes for the router's cost model.</summary>
@@ -112,5 +121,6 @@ public sealed class ClusterPlan
         _options.Layout, Model.Config, Model.TokenizerFolder, Model.Open, _options.Threads,
         _options.Numbers.Kv == NumberType.Bf16 ? ElementType.BF16 : ElementType.F32, _options.Numbers.Rows == NumberType.Bf16,
         new FabricOptions(_options.Fabric.WaitDeadline, _options.Fabric.SetupDeadline, [], _options.Fabric.ListenHost) { Clock = clock },
-        hub, new RequestLimits(_options.Limits.PromptBytes, _options.Limits.MaxTokens), _options.Scheduler.MaxQueue, _options.Scheduler.RequestTimeout, clock);
+        hub, new RequestLimits(_options.Limits.PromptBytes, _options.Limits.MaxTokens), _options.Scheduler.MaxQueue,
+            _options.Scheduler.RequestTimeout, clock);
 }

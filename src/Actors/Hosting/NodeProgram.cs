@@ -13,11 +13,13 @@ public static class NodeProgram
     /// <summary>Runs until the cluster ends, the node is told to stop, or <paramref name="cancel"/> asks it to.</summary>
     /// <returns>The exit code: 0 after a drain or leave, 1 after a failure.</returns>
     /// <exception cref="ConfigException">The configuration does not hold.</exception>
-    public static async Task<int> RunAsync(ConfigLayers layers, Func<TroupeOptions, ModelSource> findModel, Action<string> log, CancellationToken cancel)
+    public static async Task<int> RunAsync(ConfigLayers layers, Func<TroupeOptions, ModelSource> findModel, Action<string> log,
+        CancellationToken cancel)
     {
         TroupeOptions options = TroupeOptions.Read(layers);
         NodeConfig node = NodeConfig.Read(layers);
-        if (node.Roles.Count != 1) throw new ConfigException($"akka.cluster.roles must name one role, {NodeConfig.ControlRole} or {NodeConfig.RankRole}");
+        if (node.Roles.Count != 1)
+            throw new ConfigException($"akka.cluster.roles must name one role, {NodeConfig.ControlRole} or {NodeConfig.RankRole}");
         ClusterPlan plan = ClusterPlan.Make(options, findModel(options));
         var ended = new TaskCompletionSource<(string? Reason, bool Failed)>(TaskCreationOptions.RunContinuationsAsynchronously);
         ActorSystem system = ActorSystem.Create(Nodes.SystemName, node.Config);
@@ -27,7 +29,8 @@ public static class NodeProgram
         if (control)
         {
             if (node.SeedNodes.Count == 0) cluster.Join(cluster.SelfAddress);
-            IActorRef coordinator = Nodes.StartControl(system, options, plan, false, node.Host, new Observer(log, ended), log, TimeProvider.System);
+            IActorRef coordinator =
+                Nodes.StartControl(system, options, plan, false, node.Host, new Observer(log, ended), log, TimeProvider.System);
             drain = () => coordinator.Tell(new BeginDrain(), ActorRefs.NoSender);
         }
         else
@@ -39,7 +42,8 @@ public static class NodeProgram
         Task first = await Task.WhenAny(ended.Task, system.WhenTerminated);
         (string? reason, bool failed) = first == ended.Task ? await ended.Task : ("left the cluster", false);
         if (reason is not null) log(reason);
-        // The cluster is over: nobody needs a graceful leave, which would wait for members that are gone. This is for last words to clients.
+        // The cluster is over: nobody needs a graceful leave, which would wait for members that are gone. This is for last words to
+        // clients.
         await system.Terminate().WithinAsync(TerminateGrace);
         return failed ? 1 : 0;
     }

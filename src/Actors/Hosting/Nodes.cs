@@ -13,7 +13,9 @@ namespace Troupe.Actors.Hosting;
 /// <summary>Puts the actors of a node into an actor system; the same for a real cluster and for a world inside one process.</summary>
 public static class Nodes
 {
-    /// <summary>Every actor system of ours has this name, so that a node of another cluster is met and refused by our join, not silently ignored.</summary>
+    /// <summary>
+    /// Every actor system of ours has this name, so that a node of another cluster is met and refused by our join, not silently ignored.
+    /// </summary>
     public const string SystemName = "troupe";
 
     /// <summary>Which implementation of the Akka.NET API this is: name and version of its assembly.</summary>
@@ -34,11 +36,12 @@ public static class Nodes
     }
 
     /// <summary>
-    /// Starts coordinator, router and gateway: a control node. In a real cluster the router is a singleton of role control; inside one process it is
-    /// an actor like the others.
+    /// Starts coordinator, router and gateway: a control node. In a real cluster the router is a singleton of role control; inside one
+    /// process it is an actor like the others.
     /// </summary>
     public static IActorRef StartControl(
-        ActorSystem system, TroupeOptions options, ClusterPlan plan, bool inProcess, string host, IClusterObserver observer, Action<string> warn, TimeProvider clock)
+        ActorSystem system, TroupeOptions options, ClusterPlan plan, bool inProcess, string host, IClusterObserver observer,
+            Action<string> warn, TimeProvider clock)
     {
         string strategy = options.Routing.Strategy;
         if (strategy != "auto")
@@ -51,7 +54,8 @@ public static class Nodes
         var inspector = new Inspector(port, clock, plan.Model.Name, options.Layout, Provider);
         string lifeline = inProcess ? "" : options.Control.LifelineHost.Length > 0 ? options.Control.LifelineHost : host;
         var setup = new CoordinatorSetup(
-            plan.Terms(strategy, inProcess, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes), plan.Shape, lifeline, options.Control.LifelinePort,
+            plan.Terms(strategy, inProcess, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes), plan.Shape, lifeline,
+                options.Control.LifelinePort,
             options.Control.JoinDeadline, options.Control.DrainDeadline, options.Control.AbortReport, port, observer, inspector);
         IActorRef coordinator = system.ActorOf(Props.Create(() => new CoordinatorActor(setup)), "coordinator");
         int history = options.Routing.History;
@@ -63,7 +67,8 @@ public static class Nodes
         else
         {
             system.ActorOf(ClusterSingletonManager.Props(router, PoisonPill.Instance,
-                ClusterSingletonManagerSettings.Create(system).WithRole(ClusterWatchActor.ControlRole).WithSingletonName("router")), "router-manager");
+                ClusterSingletonManagerSettings.Create(system).WithRole(ClusterWatchActor.ControlRole).WithSingletonName("router")),
+                    "router-manager");
         }
         IActorRef gateway = system.ActorOf(Props.Create(() => new GatewayActor(inspector)), "gateway");
         gateway.Tell(new CoordinatorFound(coordinator));
@@ -71,14 +76,19 @@ public static class Nodes
     }
 
     /// <summary>Starts one rank's node inside the process of its coordinator.</summary>
-    public static void StartLocalRank(ActorSystem system, ClusterPlan plan, int rank, InProcessHub hub, IActorRef coordinator, TimeProvider clock)
+    public static void StartLocalRank(ActorSystem system, ClusterPlan plan, int rank, InProcessHub hub, IActorRef coordinator,
+        TimeProvider clock)
     {
         var setup = new NodeSetup(plan.Fingerprint, rank, $"local/{rank}", Provider, plan.Rank(hub, clock), (_, _) => { });
         system.ActorOf(Props.Create(() => new NodeActor(setup)), $"node-{rank}").Tell(new CoordinatorFound(coordinator));
     }
 
-    /// <summary>Starts a rank node of a real cluster: it finds the control node among the members. <paramref name="stopped"/> is called when it is to stop.</summary>
-    public static void StartRank(ActorSystem system, TroupeOptions options, ClusterPlan plan, Action<string, bool> stopped, TimeProvider clock)
+    /// <summary>
+    /// Starts a rank node of a real cluster: it finds the control node among the members. <paramref name="stopped"/> is called when it is
+    /// to stop.
+    /// </summary>
+    public static void StartRank(ActorSystem system, TroupeOptions options, ClusterPlan plan, Action<string, bool> stopped,
+        TimeProvider clock)
     {
         var setup = new NodeSetup(plan.Fingerprint, options.Rank ?? -1, AddressOf(system), Provider, plan.Rank(null, clock), stopped);
         IActorRef node = system.ActorOf(Props.Create(() => new NodeActor(setup)), "node");

@@ -3,7 +3,9 @@ using System.Diagnostics;
 
 namespace Troupe.Actors.Hosting;
 
-/// <summary>A rank's process, child of the control node. It reads its configuration from stdin, logs to stderr, and ends with its lifeline.</summary>
+/// <summary>
+/// A rank's process, child of the control node. It reads its configuration from stdin, logs to stderr, and ends with its lifeline.
+/// </summary>
 public sealed class RankProcess : IDisposable
 {
     private const int KeptLines = 20;
@@ -11,11 +13,14 @@ public sealed class RankProcess : IDisposable
     private readonly ConcurrentQueue<string> _lastLines = new();
     private readonly Action<string> _log;
 
-    /// <summary>Starts <c>dotnet PROGRAM node -c -</c>; <paramref name="exited"/> is called when it ends, with the process id and how it ended.</summary>
+    /// <summary>
+    /// Starts <c>dotnet PROGRAM node -c -</c>; <paramref name="exited"/> is called when it ends, with the process id and how it ended.
+    /// </summary>
     public RankProcess(string program, string hocon, string name, Action<string> log, Action<int, string> exited)
     {
         _log = log;
-        var start = new ProcessStartInfo(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet")
+        var start = new ProcessStartInfo(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host
+            : "dotnet")
         {
             RedirectStandardInput = true, RedirectStandardError = true, RedirectStandardOutput = true, UseShellExecute = false,
         };

@@ -24,7 +24,8 @@ public sealed class RemoteClient : IAsyncDisposable
             throw new ConfigException($"--at must be HOST:PORT, got '{hostPort}'");
         string host = hostPort[..colon];
         // An own address that the cluster's nodes can answer to is not needed: answers come back on the connection we open.
-        HoconText akka = HoconText.Parse("the command line", "akka { actor.provider = remote\n remote.dot-netty.tcp { hostname = \"127.0.0.1\"\n port = 0 } }\n");
+        HoconText akka = HoconText.Parse("the command line",
+            "akka { actor.provider = remote\n remote.dot-netty.tcp { hostname = \"127.0.0.1\"\n port = 0 } }\n");
         ActorSystem system = ActorSystem.Create(Nodes.SystemName, new ConfigLayers(akka).Config);
         return new RemoteClient(system, new ClusterClient(system, ClusterClient.GatewayAt(system, Nodes.SystemName, host, port)));
     }

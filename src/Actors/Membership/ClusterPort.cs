@@ -29,7 +29,8 @@ public sealed class AkkaClusterPort(ActorSystem system) : IClusterPort
     {
         ClusterEvent.CurrentClusterState state = _cluster.State;
         return [.. state.Members.Select(m =>
-            new MemberSnapshot(m.Address.HostPort(), [.. m.Roles.Order(StringComparer.Ordinal)], m.Status.ToString().ToLowerInvariant(), !state.Unreachable.Contains(m)))];
+            new MemberSnapshot(m.Address.HostPort(), [.. m.Roles.Order(StringComparer.Ordinal)], m.Status.ToString().ToLowerInvariant(),
+                !state.Unreachable.Contains(m)))];
     }
 
     /// <inheritdoc/>

@@ -10,7 +10,9 @@ namespace Troupe.Actors.Membership;
 /// <summary>A lifeline ended; said by the lifeline server.</summary>
 public sealed record LifelineLost(string Token);
 
-/// <summary>A local child process has ended; said by whoever started it. <paramref name="How"/> ends a sentence: <c>was killed by signal 9</c>.</summary>
+/// <summary>
+/// A local child process has ended; said by whoever started it. <paramref name="How"/> ends a sentence: <c>was killed by signal 9</c>.
+/// </summary>
 public sealed record ChildEnded(int Pid, string How);
 
 /// <summary>Stop accepting, let running requests end, stop the nodes.</summary>
@@ -112,7 +114,8 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<string>(timer =>
         {
             if (timer == "reports") Apply(_state.OnReportsDue());
-            else if (timer == "drain") Apply(_state.OnGiveUp($"requests still ran {_setup.DrainDeadline.TotalSeconds:0} s after the drain began"));
+            else if (timer == "drain")
+                Apply(_state.OnGiveUp($"requests still ran {_setup.DrainDeadline.TotalSeconds:0} s after the drain began"));
             else if (timer == "join" && _state.Phase == ClusterPhase.Gathering)
                 Apply(_state.OnGiveUp($"waited {_setup.JoinDeadline.TotalSeconds:0} s for {_state.WaitingFor}"));
         });
@@ -125,7 +128,8 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
             string token = _clients.Add(connect, NewToken);
             if (token.Length > 0) _lifeline?.Expect(token);
             bool ready = _state.Phase == ClusterPhase.Ready;
-            connect.Client.Tell(new Connected(_state.Epoch, ready, _state.WaitingFor ?? "", _setup.LifelineHost, _lifeline?.Port ?? 0, token,
+            connect.Client.Tell(new Connected(_state.Epoch, ready, _state.WaitingFor ?? "", _setup.LifelineHost, _lifeline?.Port ?? 0,
+                token,
                 ready ? _state.Schedulers : []));
         });
         Receive<CancelRequest>(cancel =>
@@ -166,13 +170,16 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
                 Timers.StartSingleTimer("reports", "reports", _setup.AbortReport);
                 break;
             case Effect.End end:
-                foreach (IActorRef client in _clients.All) client.Tell(new ClusterEnded(_state.Epoch, end.Error ?? "the cluster was stopped"));
+                foreach (IActorRef client in _clients.All)
+                    client.Tell(new ClusterEnded(_state.Epoch, end.Error ?? "the cluster was stopped"));
                 _setup.Observer.Ended(end.Error);
                 break;
         }
     }
 
-    /// <summary>Starts the epoch's routing once both the ranks are prepared and the router's singleton has come up, in whichever order.</summary>
+    /// <summary>
+    /// Starts the epoch's routing once both the ranks are prepared and the router's singleton has come up, in whichever order.
+    /// </summary>
     private void StartRouter()
     {
         if (_router is null || _shape is null || _state.Phase != ClusterPhase.Checking) return;

@@ -32,10 +32,12 @@ public sealed partial record CoordinatorState
     public (CoordinatorState, ImmutableList<Effect>) On(RankFailed failed)
     {
         if (failed.Epoch != Epoch || Phase == ClusterPhase.Ended) return (this, []);
-        CoordinatorState state = this with { Reported = Reported.Add(failed.Rank), Failure = Failure is null || Reported.IsEmpty ? failed.Error : Failure };
+        CoordinatorState state =
+            this with { Reported = Reported.Add(failed.Rank), Failure = Failure is null || Reported.IsEmpty ? failed.Error : Failure };
         if (Phase != ClusterPhase.Aborting)
         {
-            (state, ImmutableList<Effect> effects) = state.Abort(failed.Culprit, failed.Culprit >= 0 ? $"failed a step: {failed.Error}" : failed.Error);
+            (state, ImmutableList<Effect> effects) =
+                state.Abort(failed.Culprit, failed.Culprit >= 0 ? $"failed a step: {failed.Error}" : failed.Error);
             return (state with { Failure = failed.Error }, effects);
         }
         return state.AllReported ? state.End() : (state, []);
@@ -81,6 +83,7 @@ public sealed partial record CoordinatorState
     {
         var stop = new StopNode(Failure ?? "the cluster was asked to stop", Failure is not null);
         return (this with { Phase = ClusterPhase.Ended },
-            [.. Nodes.Values.Where(n => n.Phase != NodePhase.Lost).Select(n => new Effect.Tell(n.Join.Node, stop)), new Effect.End(Failure)]);
+            [.. Nodes.Values.Where(n => n.Phase != NodePhase.Lost).Select(n => new Effect.Tell(n.Join.Node, stop)),
+                new Effect.End(Failure)]);
     }
 }

@@ -8,7 +8,8 @@ namespace Troupe.Actors.Membership;
 /// <summary>What a coordinator is started with.</summary>
 /// <param name="Terms">What every node must agree with.</param>
 /// <param name="Shape">The model's sizes, for the router's cost model.</param>
-/// <param name="LifelineHost">Address that lifelines listen on and are told to connect to; empty where all ranks share this process.</param>
+/// <param name="LifelineHost">Address that lifelines listen on and are told to connect to; empty where all ranks share this
+/// process.</param>
 /// <param name="LifelinePort">Port, 0 for a free one.</param>
 /// <param name="JoinDeadline">The longest to wait for all ranks.</param>
 /// <param name="DrainDeadline">The longest a drain may take.</param>
@@ -17,13 +18,16 @@ namespace Troupe.Actors.Membership;
 /// <param name="Observer">Whoever hosts the control node.</param>
 /// <param name="Inspector">Answers the state tooling.</param>
 public sealed record CoordinatorSetup(
-    ClusterTerms Terms, StepShape Shape, string LifelineHost, int LifelinePort, TimeSpan JoinDeadline, TimeSpan DrainDeadline, TimeSpan AbortReport,
+    ClusterTerms Terms, StepShape Shape, string LifelineHost, int LifelinePort, TimeSpan JoinDeadline, TimeSpan DrainDeadline,
+        TimeSpan AbortReport,
     IClusterPort Port, IClusterObserver Observer, Inspector Inspector);
 
 /// <summary>What the state tooling looks at: the coordinator's state and where to ask for the rest.</summary>
 public sealed record InspectedCluster(CoordinatorState State, IActorRef? Router, IActorRef Coordinator);
 
-/// <summary>Clients that are connected. A remote one has a lifeline; a local one needs none. Bounded: the oldest local entry goes first.</summary>
+/// <summary>
+/// Clients that are connected. A remote one has a lifeline; a local one needs none. Bounded: the oldest local entry goes first.
+/// </summary>
 public sealed class ClientRegistry
 {
     private const int MaxLocal = 1024;

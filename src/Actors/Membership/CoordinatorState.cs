@@ -69,10 +69,12 @@ public abstract record Effect
 public sealed record ClusterTerms(Fingerprint Fingerprint, Layout Layout, string Fabric, string Strategy, EpochSizes Sizes);
 
 /// <summary>
-/// The coordinator's mind, pure: gathers nodes, assigns ranks, takes them through loading and checking to ready, and ends the epoch when one is lost.
+/// The coordinator's mind, pure: gathers nodes, assigns ranks, takes them through loading and checking to ready, and ends the epoch when
+/// one is lost.
 /// </summary>
 public sealed partial record CoordinatorState(
-    ClusterTerms Terms, Epoch Epoch, ClusterPhase Phase, ImmutableDictionary<string, NodeEntry> Nodes, ImmutableSortedSet<int> DrainedReplicas,
+    ClusterTerms Terms, Epoch Epoch, ClusterPhase Phase, ImmutableDictionary<string, NodeEntry> Nodes,
+        ImmutableSortedSet<int> DrainedReplicas,
     string? Failure, ImmutableSortedSet<int> Reported)
 {
     /// <summary>A coordinator that has met nobody.</summary>
@@ -94,7 +96,9 @@ public sealed partial record CoordinatorState(
         _ => null,
     };
 
-    /// <summary>A node asks to join. <paramref name="accept"/> is what to answer if it may; its token names the node from here on.</summary>
+    /// <summary>
+    /// A node asks to join. <paramref name="accept"/> is what to answer if it may; its token names the node from here on.
+    /// </summary>
     public (CoordinatorState, ImmutableList<Effect>) On(JoinRequest join, JoinAccepted accept)
     {
         // A node that heard no answer asks again; its first token is then worth nothing.
@@ -116,23 +120,27 @@ public sealed partial record CoordinatorState(
 
     /// <summary>A rank reports how far it has loaded.</summary>
     public (CoordinatorState, ImmutableList<Effect>) On(LoadProgress progress) =>
-        progress.Epoch == Epoch && Find(progress.Rank) is { } node ? (With(node with { LoadFraction = progress.Fraction }), []) : (this, []);
+        progress.Epoch == Epoch && Find(progress.Rank) is { } node ? (With(node with { LoadFraction = progress.Fraction }), [])
+            : (this, []);
 
     /// <summary>A rank has loaded. Once all have, everybody learns of everybody.</summary>
     public (CoordinatorState, ImmutableList<Effect>) On(Prepared prepared)
     {
-        if (prepared.Epoch != Epoch || Phase != ClusterPhase.Loading || Find(prepared.Rank) is not { Phase: NodePhase.Loading } node) return (this, []);
+        if (prepared.Epoch != Epoch || Phase != ClusterPhase.Loading || Find(prepared.Rank) is not { Phase: NodePhase.Loading } node)
+            return (this, []);
         CoordinatorState state = With(node with { Phase = NodePhase.Prepared, LoadFraction = 1, Prepared = prepared });
         if (state.ByRank.Any(n => n.Phase != NodePhase.Prepared)) return (state, []);
         ImmutableArray<IActorRef> stages = [.. state.ByRank.Select(n => n.Prepared!.StageRef)];
-        return (state with { Phase = ClusterPhase.Checking, Nodes = state.Nodes.ToImmutableDictionary(n => n.Key, n => n.Value with { Phase = NodePhase.Checking }) },
+        return (state with { Phase = ClusterPhase.Checking,
+            Nodes = state.Nodes.ToImmutableDictionary(n => n.Key, n => n.Value with { Phase = NodePhase.Checking }) },
             [new Effect.StartRouter(state.Fabric, stages)]);
     }
 
     /// <summary>The router runs: the ranks may connect.</summary>
     public (CoordinatorState, ImmutableList<Effect>) OnRouter(IActorRef router)
     {
-        var wire = new WireUp(Epoch, [.. ByRank.Select(n => n.Prepared!.Descriptor)], [.. ByRank.Select(n => n.Prepared!.StageRef)], Schedulers, router);
+        var wire = new WireUp(Epoch, [.. ByRank.Select(n => n.Prepared!.Descriptor)], [.. ByRank.Select(n => n.Prepared!.StageRef)],
+            Schedulers, router);
         return (this, [.. ByRank.Select(n => new Effect.Tell(n.Prepared!.RankRef, wire))]);
     }
 
@@ -148,7 +156,8 @@ public sealed partial record CoordinatorState(
     }
 
     /// <summary>The schedulers, by replica.</summary>
-    public ImmutableArray<IActorRef> Schedulers => [.. ByRank.Where(n => n.Prepared?.Scheduler is not null).Select(n => n.Prepared!.Scheduler!)];
+    public ImmutableArray<IActorRef> Schedulers =>
+        [.. ByRank.Where(n => n.Prepared?.Scheduler is not null).Select(n => n.Prepared!.Scheduler!)];
 
     /// <summary>The fabric in use: as configured, else shared memory where all nodes share it, else tcp.</summary>
     public string Fabric => Terms.Fabric != "auto" ? Terms.Fabric : Nodes.Values.All(n => n.SharesMemory) ? "shm" : "tcp";
@@ -161,7 +170,8 @@ public sealed partial record CoordinatorState(
 
     private JoinRefused? Refusal(JoinRequest join)
     {
-        if (Terms.Fingerprint.DifferenceFrom(join.Fingerprint) is { } difference) return new JoinRefused(difference.What, difference.Wanted, difference.Got);
+        if (Terms.Fingerprint.DifferenceFrom(join.Fingerprint) is { } difference)
+            return new JoinRefused(difference.What, difference.Wanted, difference.Got);
         int ranks = Terms.Layout.Ranks;
         if (Phase != ClusterPhase.Gathering || Nodes.Count >= ranks)
             return new JoinRefused("number of ranks", $"{ranks}, which have all joined", "one more");

@@ -4,8 +4,8 @@ using Troupe.Actors.Protocols;
 namespace Troupe.Actors.Membership;
 
 /// <summary>
-/// The door of every node, at <c>/user/gateway</c>: clients and the state tooling may come to any. Passes on to the coordinator, and answers
-/// itself while there is none yet.
+/// The door of every node, at <c>/user/gateway</c>: clients and the state tooling may come to any. Passes on to the coordinator, and
+/// answers itself while there is none yet.
 /// </summary>
 public sealed class GatewayActor : ReceiveActor
 {

@@ -6,7 +6,9 @@ using Troupe.Devices.Topology;
 
 namespace Troupe.Actors.Membership;
 
-/// <summary>Answers the state tooling: puts together what the coordinator knows and what ranks, schedulers and router say within a deadline.</summary>
+/// <summary>
+/// Answers the state tooling: puts together what the coordinator knows and what ranks, schedulers and router say within a deadline.
+/// </summary>
 public sealed class Inspector(IClusterPort port, TimeProvider clock, string model, Layout layout, string provider)
 {
     /// <summary>What a node waits for that has not met the coordinator.</summary>
@@ -46,13 +48,16 @@ public sealed class Inspector(IClusterPort port, TimeProvider clock, string mode
         if (!string.Equals(waiting, _waitingFor, StringComparison.Ordinal) || _waitingSince == 0)
             (_waitingFor, _waitingSince) = (waiting, _waitingSince == 0 ? _started : clock.GetTimestamp());
         Task<IReadOnlyList<string>> ranks = AskRanksAsync(cluster, Subject.Status);
-        Task<IReadOnlyList<string>> schedulers = AskAsync(state?.Schedulers ?? [], new ReportRequest(state?.Epoch ?? default, Subject.Status, ""));
-        Task<IReadOnlyList<string>> router = AskAsync(cluster?.Router is { } r ? [r] : [], new ReportRequest(state?.Epoch ?? default, Subject.Status, ""));
+        Task<IReadOnlyList<string>> schedulers =
+            AskAsync(state?.Schedulers ?? [], new ReportRequest(state?.Epoch ?? default, Subject.Status, ""));
+        Task<IReadOnlyList<string>> router =
+            AskAsync(cluster?.Router is { } r ? [r] : [], new ReportRequest(state?.Epoch ?? default, Subject.Status, ""));
         await Task.WhenAll(ranks, schedulers, router);
         RouterReport? routing = (await router).Select(j => JsonSerializer.Deserialize(j, ReportJson.Default.RouterReport)).FirstOrDefault();
         SchedulerReport[] queues = [.. (await schedulers).Select(j => JsonSerializer.Deserialize(j, ReportJson.Default.SchedulerReport)!)];
         return new StatusReport(
-            waiting is null, waiting, waiting is null ? 0 : Math.Round(clock.GetElapsedTime(_waitingSince).TotalSeconds, 1), state?.Epoch.Value ?? 0,
+            waiting is null, waiting, waiting is null ? 0 : Math.Round(clock.GetElapsedTime(_waitingSince).TotalSeconds, 1),
+                state?.Epoch.Value ?? 0,
             routing?.Lease ?? "none", routing?.Step ?? 0, queues.Sum(q => q.Queued), queues.Sum(q => q.Running), model, layout.ToString(),
             state?.Fabric ?? "", provider, routing?.StrategiesUsed ?? new Dictionary<string, long>(StringComparer.Ordinal),
             Ranks(state, await ranks), queues, routing?.Recent ?? []);
@@ -69,8 +74,10 @@ public sealed class Inspector(IClusterPort port, TimeProvider clock, string mode
             RankPlace place = node.Rank >= 0 ? world.Place(world.Rank(node.Rank)) : new RankPlace(-1, -1, -1);
             live.TryGetValue(node.Rank, out RankReport? said);
             ranks.Add(new RankReport(node.Rank, place.Stage, place.Replica, place.Tensor, node.Join.Pid, node.Join.Address,
-                node.Prepared?.Layers ?? "", node.Prepared?.Experts ?? "", said is null && node.Phase == NodePhase.Ready ? "silent" : node.Phase.ToString().ToLowerInvariant(),
-                node.LoadFraction, node.Prepared?.WeightBytes ?? 0, said?.At ?? "", said?.FabricBytesSent ?? 0, said?.ActorBytesSent ?? 0, said?.ResidentBytes ?? 0));
+                node.Prepared?.Layers ?? "", node.Prepared?.Experts ?? "", said is null && node.Phase == NodePhase.Ready ? "silent"
+                    : node.Phase.ToString().ToLowerInvariant(),
+                node.LoadFraction, node.Prepared?.WeightBytes ?? 0, said?.At ?? "", said?.FabricBytesSent ?? 0, said?.ActorBytesSent ?? 0,
+                    said?.ResidentBytes ?? 0));
         }
         return ranks;
     }
@@ -86,25 +93,32 @@ public sealed class Inspector(IClusterPort port, TimeProvider clock, string mode
 
     private static async Task<Inspection> ExplainAsync(Inspect question, InspectedCluster? cluster)
     {
-        if (cluster?.Router is not { } router) return new Inspection("", $"no step was planned yet: the cluster waits for {cluster?.State.WaitingFor ?? NoCoordinator}");
-        IReadOnlyList<string> answers = await AskAsync([router], new ReportRequest(cluster.State.Epoch, Subject.Explain, question.Argument));
+        if (cluster?.Router is not { } router)
+            return new Inspection("", $"no step was planned yet: the cluster waits for {cluster?.State.WaitingFor ?? NoCoordinator}");
+        IReadOnlyList<string> answers =
+            await AskAsync([router], new ReportRequest(cluster.State.Epoch, Subject.Explain, question.Argument));
         if (answers.Count == 0) return new Inspection("", "the router did not answer in time; try again");
         return answers[0].Length > 0 ? Ok(answers[0]) : new Inspection("",
-            question.Argument.Length > 0 ? $"step {question.Argument} was not planned, or is older than the steps that are kept" : "no step was planned yet");
+            question.Argument.Length > 0 ? $"step {question.Argument} was not planned, or is older than the steps that are kept"
+                : "no step was planned yet");
     }
 
     private Inspection Remove(Inspect question)
     {
-        MemberSnapshot? member = port.Members().FirstOrDefault(m => m.Address.EndsWith(question.Argument, StringComparison.Ordinal) && question.Argument.Length > 0);
+        MemberSnapshot? member = port.Members()
+            .FirstOrDefault(m => m.Address.EndsWith(question.Argument, StringComparison.Ordinal) && question.Argument.Length > 0);
         if (member is null)
-            return new Inspection("", $"no member {question.Argument}; members are {string.Join(", ", port.Members().Select(m => m.Address))}");
+            return new Inspection("",
+                $"no member {question.Argument}; members are {string.Join(", ", port.Members().Select(m => m.Address))}");
         if (question.Subject == Subject.Leave) port.Leave(member.Address);
         else port.Down(member.Address);
-        return Ok(JsonSerializer.Serialize(Members(null).Where(m => m.Address == member.Address).ToList(), ReportJson.Default.ListMemberReport));
+        return Ok(JsonSerializer.Serialize(Members(null).Where(m => m.Address == member.Address).ToList(),
+            ReportJson.Default.ListMemberReport));
     }
 
     private static Task<IReadOnlyList<string>> AskRanksAsync(InspectedCluster? cluster, Subject subject) => AskAsync(
-        cluster is null ? [] : [.. cluster.State.ByRank.Where(n => n is { Prepared: not null, Phase: not NodePhase.Lost }).Select(n => n.Prepared!.RankRef)],
+        cluster is null ? []
+            : [.. cluster.State.ByRank.Where(n => n is { Prepared: not null, Phase: not NodePhase.Lost }).Select(n => n.Prepared!.RankRef)],
         new ReportRequest(cluster?.State.Epoch ?? default, subject, ""));
 
     private static async Task<IReadOnlyList<string>> AskAsync(IReadOnlyList<IActorRef> actors, ReportRequest request)

@@ -6,8 +6,8 @@ using System.Text;
 namespace Troupe.Actors.Membership;
 
 /// <summary>
-/// The control node's end of every lifeline: one idle TCP connection per node and per client. The kernel closes it when a process dies, however it
-/// dies, so both sides learn of the other's death within milliseconds, long before a failure detector would.
+/// The control node's end of every lifeline: one idle TCP connection per node and per client. The kernel closes it when a process dies,
+/// however it dies, so both sides learn of the other's death within milliseconds, long before a failure detector would.
 /// </summary>
 public sealed class LifelineServer : IDisposable
 {
@@ -34,7 +34,10 @@ public sealed class LifelineServer : IDisposable
     /// <summary>The port in use.</summary>
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
-    /// <summary>Lets one connection in: the one that will say this token. Saying it twice changes nothing. At most <see cref="MaxConnections"/> are expected.</summary>
+    /// <summary>
+    /// Lets one connection in: the one that will say this token. Saying it twice changes nothing. At most <see cref="MaxConnections"/> are
+    /// expected.
+    /// </summary>
     public void Expect(string token)
     {
         if (_tokens.Count < MaxConnections) _tokens.TryAdd(token, null);

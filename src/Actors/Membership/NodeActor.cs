@@ -41,7 +41,8 @@ public sealed class NodeActor : ReceiveActor, IWithTimers
         });
         Receive<string>(_ => Join());
         Receive<JoinRefused>(refused => StopNode(
-            $"the cluster refused this node: {refused.What} differs: it wants {refused.Wanted}, this node has {refused.Got}", failed: true));
+            $"the cluster refused this node: {refused.What} differs: it wants {refused.Wanted}, this node has {refused.Got}",
+                failed: true));
         Receive<JoinAccepted>(accepted =>
         {
             if (_accepted is not null) return;
@@ -79,7 +80,8 @@ public sealed class NodeActor : ReceiveActor, IWithTimers
     private void Join()
     {
         if (_coordinator is null || _accepted is not null || _stopping) return;
-        _coordinator.Tell(new JoinRequest(_setup.Fingerprint, _setup.ConfiguredRank, Environment.ProcessId, _setup.Address, _setup.Provider, Self));
+        _coordinator.Tell(new JoinRequest(_setup.Fingerprint, _setup.ConfiguredRank, Environment.ProcessId, _setup.Address,
+            _setup.Provider, Self));
         Timers.StartSingleTimer("join", "join", Retry);
     }
 
@@ -92,9 +94,11 @@ public sealed class NodeActor : ReceiveActor, IWithTimers
         }
         IActorRef self = Self;
         Lifeline.ConnectAsync(accepted.LifelineHost, accepted.LifelinePort, accepted.Token,
-                () => self.Tell(new StopNode("the control node is gone: its connection ended", true), ActorRefs.NoSender), CancellationToken.None)
+                () => self.Tell(new StopNode("the control node is gone: its connection ended", true), ActorRefs.NoSender),
+                    CancellationToken.None)
             .PipeTo(Self, success: lifeline => new LifelineHeld(lifeline),
-                failure: e => new StopNode($"cannot reach the control node's lifeline at {accepted.LifelineHost}:{accepted.LifelinePort}: {e.Message}", true));
+                failure: e => new StopNode(
+                    $"cannot reach the control node's lifeline at {accepted.LifelineHost}:{accepted.LifelinePort}: {e.Message}", true));
     }
 
     private void StopNode(string reason, bool failed)

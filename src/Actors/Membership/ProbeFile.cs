@@ -37,7 +37,9 @@ public sealed class ProbeFile : IDisposable
         }
     }
 
-    /// <summary>Whether the probe of somebody else opens here. Only files of our own name pattern in the shared memory folder are looked at.</summary>
+    /// <summary>
+    /// Whether the probe of somebody else opens here. Only files of our own name pattern in the shared memory folder are looked at.
+    /// </summary>
     public static bool Opens(string path, string text)
     {
         string name = System.IO.Path.GetFileName(path);

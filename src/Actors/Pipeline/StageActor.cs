@@ -6,8 +6,8 @@ using Troupe.Devices.Topology;
 namespace Troupe.Actors.Pipeline;
 
 /// <summary>
-/// Keeps one order of steps for its rank: takes the router's plans and its scheduler's batches, and hands each step to the rank once both are here.
-/// The order of the step's sends and receives is <see cref="PipelineSchedule"/>'s.
+/// Keeps one order of steps for its rank: takes the router's plans and its scheduler's batches, and hands each step to the rank once both
+/// are here. The order of the step's sends and receives is <see cref="PipelineSchedule"/>'s.
 /// </summary>
 public sealed class StageActor : ReceiveActor
 {
@@ -25,7 +25,8 @@ public sealed class StageActor : ReceiveActor
         Receive<BatchDelta>(delta => Apply(_state.On(delta), delta));
     }
 
-    private void Apply((StageState State, System.Collections.Immutable.ImmutableList<StageStep> Ready, bool Dropped) outcome, ProtocolMessage message)
+    private void Apply((StageState State, System.Collections.Immutable.ImmutableList<StageStep> Ready, bool Dropped) outcome,
+        ProtocolMessage message)
     {
         _state = outcome.State;
         if (outcome.Dropped)

@@ -6,9 +6,11 @@ namespace Troupe.Actors.Pipeline;
 
 /// <summary>The regions and flags of the stage-to-stage traffic in the symmetric window. One slot per lane.</summary>
 /// <remarks>
-/// A slot needs no credits: a lane's next step starts only after its last one has come back around the ring, so the slot has been read by then.
+/// A slot needs no credits: a lane's next step starts only after its last one has come back around the ring, so the slot has been read by
+/// then.
 /// </remarks>
-public sealed record StageLinkPlan(int Lanes, int MaxRows, int Hidden, int MaxTokens, Region Rows, Region Tokens, FlagRange Sent, FlagRange Ring, FlagRange Posted)
+public sealed record StageLinkPlan(int Lanes, int MaxRows, int Hidden, int MaxTokens, Region Rows, Region Tokens, FlagRange Sent,
+    FlagRange Ring, FlagRange Posted)
 {
     /// <summary>Reserves what the links of all stages need; the same on every rank.</summary>
     public static StageLinkPlan Reserve(WindowPlan plan, int lanes, int maxRows, int hidden, int maxTokens) => new(
@@ -27,8 +29,8 @@ public sealed record StageLinkPlan(int Lanes, int MaxRows, int Hidden, int MaxTo
 
 /// <summary>
 /// Hidden rows from stage to stage and sampled tokens back to stage 0, on the fabric. Used by the executor thread only.
-/// With <paramref name="rendezvous"/> a send of rows first waits until the peer has posted its receive, as some transports do by nature; the few
-/// bytes of the ring are always sent eagerly.
+/// With <paramref name="rendezvous"/> a send of rows first waits until the peer has posted its receive, as some transports do by nature;
+/// the few bytes of the ring are always sent eagerly.
 /// </summary>
 public sealed class StageLink(IFabric fabric, StageLinkPlan plan, bool rendezvous = false)
 {

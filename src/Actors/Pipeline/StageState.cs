@@ -8,8 +8,8 @@ namespace Troupe.Actors.Pipeline;
 public sealed record StageStep(StepPlan Plan, BatchDelta? Batch);
 
 /// <summary>
-/// What a stage waits for before each step, pure: plans run in the router's order, each once this replica's batch version that it names is here.
-/// Lanes are planned as their replicas offer, so versions of different lanes may be used in another order than they were made.
+/// What a stage waits for before each step, pure: plans run in the router's order, each once this replica's batch version that it names is
+/// here. Lanes are planned as their replicas offer, so versions of different lanes may be used in another order than they were made.
 /// </summary>
 public sealed record StageState(
     Epoch Epoch, int Replica, StepId LastStarted, ImmutableQueue<StepPlan> Plans, ImmutableDictionary<long, BatchDelta> Deltas)
@@ -18,12 +18,14 @@ public sealed record StageState(
     public const int MaxWaiting = 1024;
 
     /// <summary>A stage that has seen nothing yet.</summary>
-    public static StageState Start(Epoch epoch, int replica) => new(epoch, replica, default, [], ImmutableDictionary<long, BatchDelta>.Empty);
+    public static StageState Start(Epoch epoch, int replica) =>
+        new(epoch, replica, default, [], ImmutableDictionary<long, BatchDelta>.Empty);
 
     /// <summary>Takes a plan; what may start now comes back in order. A plan of another epoch or one already seen is dropped.</summary>
     public (StageState State, ImmutableList<StageStep> Ready, bool Dropped) On(StepPlan plan)
     {
-        if (plan.Epoch != Epoch || plan.Step <= LastPlanned || plan.Shares.Count <= Replica || Plans.Count() >= MaxWaiting) return (this, [], true);
+        if (plan.Epoch != Epoch || plan.Step <= LastPlanned || plan.Shares.Count <= Replica || Plans.Count() >= MaxWaiting)
+            return (this, [], true);
         return (this with { Plans = Plans.Enqueue(plan) }).Start();
     }
 

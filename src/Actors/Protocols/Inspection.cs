@@ -17,7 +17,9 @@ public enum Subject
     Cancel,
 }
 
-/// <summary>A question to any node. <paramref name="Argument"/>: a step for explain, an address for leave and down, a request for cancel.</summary>
+/// <summary>
+/// A question to any node. <paramref name="Argument"/>: a step for explain, an address for leave and down, a request for cancel.
+/// </summary>
 public sealed record Inspect(Subject Subject, string Argument) : ProtocolMessage(default, default);
 
 /// <summary>The answer as JSON, or an error in one line.</summary>

@@ -60,11 +60,13 @@ public sealed record LoadProgress(Epoch Epoch, int Rank, string What, double Fra
 
 /// <summary>The rank has loaded its shard and opened its half of the fabric.</summary>
 public sealed record Prepared(
-    Epoch Epoch, int Rank, string Descriptor, string Layers, string Experts, long WeightBytes, IActorRef RankRef, IActorRef StageRef, IActorRef? Scheduler)
+    Epoch Epoch, int Rank, string Descriptor, string Layers, string Experts, long WeightBytes, IActorRef RankRef, IActorRef StageRef,
+        IActorRef? Scheduler)
     : ProtocolMessage(Epoch, default);
 
 /// <summary>Everybody's descriptors and actors in rank order: connect, then check yourself with the largest batch.</summary>
-public sealed record WireUp(Epoch Epoch, IReadOnlyList<string> Descriptors, IReadOnlyList<IActorRef> Stages, IReadOnlyList<IActorRef> Schedulers, IActorRef Router)
+public sealed record WireUp(Epoch Epoch, IReadOnlyList<string> Descriptors, IReadOnlyList<IActorRef> Stages,
+    IReadOnlyList<IActorRef> Schedulers, IActorRef Router)
     : ProtocolMessage(Epoch, default);
 
 /// <summary>The rank has mapped its windows and passed its self-check.</summary>
@@ -76,7 +78,9 @@ public sealed record EpochStarted(Epoch Epoch, int Replicas, int Lanes) : Protoc
 /// <summary>A rank's executor ended with an error. <paramref name="Culprit"/> is -1 where no rank is to blame.</summary>
 public sealed record RankFailed(Epoch Epoch, StepId Step, int Rank, int Culprit, string Error) : ProtocolMessage(Epoch, Step);
 
-/// <summary>The epoch is over: end every wait. <paramref name="Reason"/> continues a sentence that starts with the culprit's name.</summary>
+/// <summary>
+/// The epoch is over: end every wait. <paramref name="Reason"/> continues a sentence that starts with the culprit's name.
+/// </summary>
 public sealed record EpochAborted(Epoch Epoch, StepId Step, int Culprit, string Reason) : ProtocolMessage(Epoch, Step);
 
 /// <summary>The node is to stop, and says why in its log.</summary>

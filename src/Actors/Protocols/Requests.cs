@@ -9,21 +9,24 @@ namespace Troupe.Actors.Protocols;
 public sealed record Connect(string ClientId, IActorRef Client) : ProtocolMessage(default, default);
 
 /// <summary>
-/// Where to submit. While the cluster is not ready, <paramref name="Schedulers"/> is empty and <paramref name="WaitingFor"/> says what it waits for.
-/// The client holds a lifeline, so that its death frees its requests at once.
+/// Where to submit. While the cluster is not ready, <paramref name="Schedulers"/> is empty and <paramref name="WaitingFor"/> says what it
+/// waits for. The client holds a lifeline, so that its death frees its requests at once.
 /// </summary>
 public sealed record Connected(
     Epoch Epoch, bool Ready, string WaitingFor, string LifelineHost, int LifelinePort, string Token, IReadOnlyList<IActorRef> Schedulers)
     : ProtocolMessage(Epoch, default);
 
 /// <summary>
-/// One request of a batch. The prompt is text, or <paramref name="Ids"/> where the text is null. <paramref name="MaxTokens"/> bounds what is generated.
+/// One request of a batch. The prompt is text, or <paramref name="Ids"/> where the text is null. <paramref name="MaxTokens"/> bounds what
+/// is generated.
 /// </summary>
 public sealed record RequestSpec(
-    string Id, string? Prompt, IReadOnlyList<int> Ids, int MaxTokens, SamplingSpec Sampling, IReadOnlyList<string> Stop, bool IgnoreEos, SequenceMode Mode);
+    string Id, string? Prompt, IReadOnlyList<int> Ids, int MaxTokens, SamplingSpec Sampling, IReadOnlyList<string> Stop, bool IgnoreEos,
+        SequenceMode Mode);
 
 /// <summary>A client's requests for one scheduler.</summary>
-public sealed record SubmitBatch(Epoch Epoch, string ClientId, IActorRef Client, IReadOnlyList<RequestSpec> Requests) : ProtocolMessage(Epoch, default);
+public sealed record SubmitBatch(Epoch Epoch, string ClientId, IActorRef Client, IReadOnlyList<RequestSpec> Requests)
+    : ProtocolMessage(Epoch, default);
 
 /// <summary>The request is in the queue.</summary>
 public sealed record RequestAccepted(Epoch Epoch, string Id, int Replica, IReadOnlyList<int> PromptIds) : ProtocolMessage(Epoch, default);
@@ -35,11 +38,12 @@ public sealed record TokenChunk(Epoch Epoch, StepId Step, string Id, IReadOnlyLi
 public sealed record ScoreChunk(Epoch Epoch, StepId Step, string Id, SlotScores Scores) : ProtocolMessage(Epoch, Step);
 
 /// <summary>A slice of a probe's logits.</summary>
-public sealed record LogitsChunk(Epoch Epoch, StepId Step, string Id, int Offset, IReadOnlyList<float> Values) : ProtocolMessage(Epoch, Step);
+public sealed record LogitsChunk(Epoch Epoch, StepId Step, string Id, int Offset, IReadOnlyList<float> Values)
+    : ProtocolMessage(Epoch, Step);
 
 /// <summary>
-/// The request's end. <paramref name="Reason"/>: <c>stop</c>, <c>length</c>, <c>cancelled</c>, <c>timeout</c>, <c>scored</c>, <c>refused</c> or
-/// <c>error</c>; the last two come with <paramref name="Error"/>. Times are in milliseconds.
+/// The request's end. <paramref name="Reason"/>: <c>stop</c>, <c>length</c>, <c>cancelled</c>, <c>timeout</c>, <c>scored</c>,
+/// <c>refused</c> or <c>error</c>; the last two come with <paramref name="Error"/>. Times are in milliseconds.
 /// </summary>
 public sealed record RequestEnded(
     Epoch Epoch, StepId Step, string Id, string Reason, string Error, double QueueMs, double PrefillMs, double DecodeMs, int Generated)

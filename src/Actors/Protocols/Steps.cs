@@ -28,7 +28,8 @@ public readonly record struct SlotWork(int Slot, int Rows);
 
 /// <summary>From a scheduler to all ranks of its replica, in all stages: the batch of the next step of a lane.</summary>
 public sealed record BatchDelta(
-    Epoch Epoch, int Replica, long Version, int Lane, IReadOnlyList<SlotJoin> Joins, IReadOnlyList<int> Leaves, IReadOnlyList<SlotWork> Work)
+    Epoch Epoch, int Replica, long Version, int Lane, IReadOnlyList<SlotJoin> Joins, IReadOnlyList<int> Leaves,
+        IReadOnlyList<SlotWork> Work)
     : ProtocolMessage(Epoch, default);
 
 /// <summary>What a step is mostly made of; strategies are chosen per phase.</summary>
@@ -49,8 +50,8 @@ public sealed record StepOffer(Epoch Epoch, StepId Step, int Replica, int Lane, 
 public readonly record struct ReplicaShare(int Rows, long Version);
 
 /// <summary>
-/// The router's order, to every rank of every stage. <paramref name="After"/> is the lane's previous step (0 for none), whose tokens must be back
-/// on the ring before stage 0 starts; <paramref name="Shares"/> is by replica.
+/// The router's order, to every rank of every stage. <paramref name="After"/> is the lane's previous step (0 for none), whose tokens must
+/// be back on the ring before stage 0 starts; <paramref name="Shares"/> is by replica.
 /// </summary>
 public sealed record StepPlan(Epoch Epoch, StepId Step, int Lane, StepId After, string Strategy, IReadOnlyList<ReplicaShare> Shares)
     : ProtocolMessage(Epoch, Step);
@@ -59,19 +60,23 @@ public sealed record StepPlan(Epoch Epoch, StepId Step, int Lane, StepId After, 
 public readonly record struct SlotToken(int Slot, int Token);
 
 /// <summary>
-/// What a scored or probed slot got in this step. <paramref name="LogProbs"/>: one per position from <paramref name="Position"/> on (Score);
-/// <paramref name="TopIds"/> and <paramref name="TopLogProbs"/>: eight per position (Probe).
+/// What a scored or probed slot got in this step. <paramref name="LogProbs"/>: one per position from <paramref name="Position"/> on
+/// (Score); <paramref name="TopIds"/> and <paramref name="TopLogProbs"/>: eight per position (Probe).
 /// </summary>
 public sealed record SlotScores(
     int Slot, int Position, IReadOnlyList<float> LogProbs, IReadOnlyList<int> TopIds, IReadOnlyList<float> TopLogProbs);
 
 /// <summary>The last stage's answer to the scheduler of its replica. Times are in microseconds.</summary>
 public sealed record StepResult(
-    Epoch Epoch, StepId Step, int Replica, int Lane, IReadOnlyList<SlotToken> Tokens, IReadOnlyList<SlotScores> Scores, double StepUs, double WaitUs)
+    Epoch Epoch, StepId Step, int Replica, int Lane, IReadOnlyList<SlotToken> Tokens, IReadOnlyList<SlotScores> Scores, double StepUs,
+        double WaitUs)
     : ProtocolMessage(Epoch, Step);
 
-/// <summary>A slice of the logits that a probe asked for, at most <see cref="MaxValues"/> values: a diagnostic, not the data plane.</summary>
-public sealed record LogitsSlice(Epoch Epoch, StepId Step, int Replica, int Slot, int Offset, IReadOnlyList<float> Values) : ProtocolMessage(Epoch, Step)
+/// <summary>
+/// A slice of the logits that a probe asked for, at most <see cref="MaxValues"/> values: a diagnostic, not the data plane.
+/// </summary>
+public sealed record LogitsSlice(Epoch Epoch, StepId Step, int Replica, int Slot, int Offset, IReadOnlyList<float> Values)
+    : ProtocolMessage(Epoch, Step)
 {
     /// <summary>Values in a slice: 64 KiB, half of what Akka.NET's default frame takes.</summary>
     public const int MaxValues = 16_384;

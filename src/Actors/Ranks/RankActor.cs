@@ -12,8 +12,8 @@ using Troupe.Model.Layers;
 namespace Troupe.Actors.Ranks;
 
 /// <summary>
-/// Owns everything of its rank: executor thread, device, fabric, shard, KV cache. Keeps the mailbox free for abort and status while the executor
-/// computes; passes steps in and outcomes out.
+/// Owns everything of its rank: executor thread, device, fabric, shard, KV cache. Keeps the mailbox free for abort and status while the
+/// executor computes; passes steps in and outcomes out.
 /// </summary>
 public sealed class RankActor : ReceiveActor
 {
@@ -39,7 +39,8 @@ public sealed class RankActor : ReceiveActor
         _world = new World(setup.Layout);
         _place = _world.Place(_world.Rank(assign.Rank));
         IActorRef self = Self;
-        _executor = new RankExecutor($"rank {assign.Rank}", () => new StepOutcome(assign.Sizes.MaxRunning), () => self.Tell(Drain.Instance, ActorRefs.NoSender));
+        _executor = new RankExecutor($"rank {assign.Rank}", () => new StepOutcome(assign.Sizes.MaxRunning), () =>
+            self.Tell(Drain.Instance, ActorRefs.NoSender));
         _stage = Context.ActorOf(Props.Create(() => new StageActor(assign.Epoch, _place.Replica, self)), "stage");
         if (_place is { Stage: 0, Tensor: 0 }) _ownScheduler = SchedulerFactory.Start(Context, setup, assign, _place.Replica, coordinator);
         Receive<RankRuntime>(OnLoaded);
@@ -49,7 +50,8 @@ public sealed class RankActor : ReceiveActor
         Receive<Drain>(_ => OnDrain());
         Receive<EpochAborted>(OnAborted);
         Receive<Status.Failure>(failure => Fail(failure.Cause));
-        Receive<ReportRequest>(request => Sender.Tell(new Report(_assign.Epoch, _assign.Rank, RankReports.Make(request, _assign, _place, _runtime))));
+        Receive<ReportRequest>(request =>
+            Sender.Tell(new Report(_assign.Epoch, _assign.Rank, RankReports.Make(request, _assign, _place, _runtime))));
         Receive<StopNode>(_ => _runtime?.Fabric?.Abort(null, "the node was stopped"));
     }
 
@@ -59,7 +61,8 @@ public sealed class RankActor : ReceiveActor
         IActorRef coordinator = _coordinator;
         (RankSetup setup, Assign assign) = (_setup, _assign);
         _executor.Run(() => new RankRuntime(setup, assign,
-            fraction => coordinator.Tell(new Protocols.LoadProgress(assign.Epoch, assign.Rank, "weights", fraction), ActorRefs.NoSender))).PipeTo(Self);
+            fraction => coordinator.Tell(new Protocols.LoadProgress(assign.Epoch, assign.Rank, "weights", fraction), ActorRefs.NoSender)))
+                .PipeTo(Self);
     }
 
     /// <inheritdoc/>
@@ -74,7 +77,8 @@ public sealed class RankActor : ReceiveActor
         _runtime = runtime;
         int first = runtime.Spec.First.Value;
         string experts = runtime.Spec.Experts.Count == 0 ? "" : $"{runtime.Spec.Experts[0].Value}-{runtime.Spec.Experts[^1].Value}";
-        _coordinator.Tell(new Prepared(_assign.Epoch, _assign.Rank, runtime.Descriptor, $"{first}-{first + runtime.Spec.Layers - 1}", experts,
+        _coordinator.Tell(new Prepared(_assign.Epoch, _assign.Rank, runtime.Descriptor, $"{first}-{first + runtime.Spec.Layers - 1}",
+            experts,
             runtime.Shard.WeightBytes, Self, _stage, _ownScheduler));
     }
 
@@ -83,7 +87,8 @@ public sealed class RankActor : ReceiveActor
         if (wire.Epoch != _assign.Epoch || _runtime is not { } runtime) return;
         _scheduler = wire.Schedulers[_place.Replica];
         _ownScheduler?.Tell(new SchedulerWired(
-            [.. Enumerable.Range(0, _setup.Layout.Stages).Select(stage => wire.Stages[_world.RankAt(stage, _place.Replica, _place.Tensor).Value])], wire.Router));
+            [.. Enumerable.Range(0, _setup.Layout.Stages)
+                .Select(stage => wire.Stages[_world.RankAt(stage, _place.Replica, _place.Tensor).Value])], wire.Router));
         RankExecutor executor = _executor;
         executor.Run(() =>
         {
@@ -97,7 +102,8 @@ public sealed class RankActor : ReceiveActor
     {
         if (_failed) return;
         if (_executor.Enqueue(step)) _inHand++;
-        else Fail(new InvalidOperationException($"{step.Plan.Step} came while {RankExecutor.Capacity} steps wait already: the router is ahead of its lanes"));
+        else Fail(new InvalidOperationException(
+            $"{step.Plan.Step} came while {RankExecutor.Capacity} steps wait already: the router is ahead of its lanes"));
     }
 
     private void OnDrain()
@@ -120,7 +126,8 @@ public sealed class RankActor : ReceiveActor
         foreach ((int slot, float[] logits) in outcome.Logits)
         {
             for (int at = 0; at < logits.Length; at += LogitsSlice.MaxValues)
-                _scheduler.Tell(new LogitsSlice(_assign.Epoch, outcome.Step, _place.Replica, slot, at, logits[at..Math.Min(logits.Length, at + LogitsSlice.MaxValues)]));
+                _scheduler.Tell(new LogitsSlice(_assign.Epoch, outcome.Step, _place.Replica, slot, at,
+                    logits[at..Math.Min(logits.Length, at + LogitsSlice.MaxValues)]));
         }
         _scheduler.Tell(new StepResult(_assign.Epoch, outcome.Step, _place.Replica, outcome.Lane, outcome.Tokens[..outcome.TokenCount],
             [.. outcome.Scores], outcome.StepUs, outcome.ExchangeUs));

@@ -3,8 +3,9 @@ using Troupe.Actors.Pipeline;
 namespace Troupe.Actors.Ranks;
 
 /// <summary>
-/// The one thread that touches a rank's device, fabric and KV cache. Set-up work runs on it as closures; steps run on it without allocating, and
-/// their outcomes go into a ring of reused objects, which the rank's actor drains when a signal on the thread pool tells it to.
+/// The one thread that touches a rank's device, fabric and KV cache. Set-up work runs on it as closures; steps run on it without
+/// allocating, and their outcomes go into a ring of reused objects, which the rank's actor drains when a signal on the thread pool tells it
+/// to.
 /// </summary>
 public sealed class RankExecutor : IDisposable
 {
@@ -21,7 +22,9 @@ public sealed class RankExecutor : IDisposable
     private long _written, _read;
     private volatile bool _stop;
 
-    /// <summary>Starts the thread. Outcomes are made by <paramref name="makeOutcome"/> once; <paramref name="signal"/> runs on the thread pool.</summary>
+    /// <summary>
+    /// Starts the thread. Outcomes are made by <paramref name="makeOutcome"/> once; <paramref name="signal"/> runs on the thread pool.
+    /// </summary>
     public RankExecutor(string name, Func<StepOutcome> makeOutcome, Action signal)
     {
         _outcomes = [.. Enumerable.Range(0, Capacity).Select(_ => makeOutcome())];
@@ -77,7 +80,9 @@ public sealed class RankExecutor : IDisposable
         }
     }
 
-    /// <summary>Takes the oldest outcome, if any, and lets <paramref name="use"/> read it; it is reused afterwards. For the rank's actor.</summary>
+    /// <summary>
+    /// Takes the oldest outcome, if any, and lets <paramref name="use"/> read it; it is reused afterwards. For the rank's actor.
+    /// </summary>
     public bool TryDrain(Action<StepOutcome> use)
     {
         long read = _read;

@@ -16,12 +16,15 @@ internal static class RankReports
         if (request.Subject == Subject.ExpertLoad)
         {
             return runtime is null ? "{}" : JsonSerializer.Serialize(new ExpertLoadReport(runtime.Spec.First.Value,
-                [.. Enumerable.Range(runtime.Spec.First.Value, runtime.Spec.Layers).Select(l => runtime.Shard.Load.Of(new LayerIndex(l)).ToArray())]),
+                [.. Enumerable.Range(runtime.Spec.First.Value, runtime.Spec.Layers)
+                    .Select(l => runtime.Shard.Load.Of(new LayerIndex(l)).ToArray())]),
                 ReportJson.Default.ExpertLoadReport);
         }
         IFabric? fabric = runtime?.Fabric;
-        return JsonSerializer.Serialize(new RankReport(assign.Rank, place.Stage, place.Replica, place.Tensor, Environment.ProcessId, "", "", "", "",
-            runtime is null ? 0 : 1, runtime?.Shard.WeightBytes ?? 0, fabric?.StatusOf(runtime!.Self).ToString() ?? "", fabric?.BytesSent ?? 0,
+        return JsonSerializer.Serialize(new RankReport(assign.Rank, place.Stage, place.Replica, place.Tensor, Environment.ProcessId, "",
+            "", "", "",
+            runtime is null ? 0 : 1, runtime?.Shard.WeightBytes ?? 0, fabric?.StatusOf(runtime!.Self).ToString() ?? "", fabric?.BytesSent
+                ?? 0,
             WireCounters.Process.Snapshot().SentBytes, Environment.WorkingSet), ReportJson.Default.RankReport);
     }
 
@@ -35,5 +38,6 @@ internal static class RankReports
     };
 
     private static StepPoint Where(RankRuntime? runtime) =>
-        runtime?.Fabric?.StatusOf(runtime.Self) is { Step.Value: > 0 } at ? at : new StepPoint(runtime?.Epoch ?? default, default, default, StepPhase.Load);
+        runtime?.Fabric?.StatusOf(runtime.Self) is { Step.Value: > 0 } at ? at
+            : new StepPoint(runtime?.Epoch ?? default, default, default, StepPhase.Load);
 }

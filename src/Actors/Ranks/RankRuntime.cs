@@ -9,8 +9,8 @@ using Troupe.Model.Layers;
 namespace Troupe.Actors.Ranks;
 
 /// <summary>
-/// Everything a rank owns, made and used on its executor thread: device, weights, shard, KV cache, fabric, strategy, links. Made in two halves, because
-/// the fabric's other half needs everybody's descriptors.
+/// Everything a rank owns, made and used on its executor thread: device, weights, shard, KV cache, fabric, strategy, links. Made in two
+/// halves, because the fabric's other half needs everybody's descriptors.
 /// </summary>
 public sealed class RankRuntime : IDisposable
 {
@@ -36,15 +36,19 @@ public sealed class RankRuntime : IDisposable
         Shard = ModelShard.Create(source, setup.Config, Spec, Device,
             new ShardOptions
             {
-                KvType = setup.KvType, KvBlocks = sizes.Blocks, BlockSize = sizes.BlockSize, MaxRows = sizes.MaxRows, GroupSize = group.Size,
+                KvType = setup.KvType, KvBlocks = sizes.Blocks, BlockSize = sizes.BlockSize, MaxRows = sizes.MaxRows,
+                    GroupSize = group.Size,
             },
             p => progress((double)p.Part / p.Parts));
         var plan = new WindowPlan();
-        _linkPlan = StageLinkPlan.Reserve(plan, sizes.Lanes, setup.Layout.Stages > 1 ? sizes.MaxRows : 0, setup.Config.HiddenSize, sizes.MaxRunning);
+        _linkPlan = StageLinkPlan.Reserve(plan, sizes.Lanes, setup.Layout.Stages > 1 ? sizes.MaxRows : 0, setup.Config.HiddenSize,
+            sizes.MaxRunning);
         if (setup.Config.Experts > 0)
         {
-            var shape = new All2AllShape(sizes.MaxRows, setup.Config.HiddenSize, setup.Config.ExpertsPerToken, setup.Bf16Rows ? RowType.Bf16 : RowType.Fp32);
-            _makeAll2All = Strategies.Reserve(Strategies.Resolve(assign.Strategy == "auto" ? Strategies.NameOf(Strategies.Fallback) : assign.Strategy).Use,
+            var shape = new All2AllShape(sizes.MaxRows, setup.Config.HiddenSize, setup.Config.ExpertsPerToken, setup.Bf16Rows
+                ? RowType.Bf16 : RowType.Fp32);
+            _makeAll2All = Strategies.Reserve(Strategies.Resolve(assign.Strategy == "auto" ? Strategies.NameOf(Strategies.Fallback)
+                : assign.Strategy).Use,
                 plan, group.Size, shape);
         }
         FabricOptions options = setup.FabricOptions with { Secret = assign.Secret.ToArray() };

@@ -9,8 +9,9 @@ namespace Troupe.Actors.Ranks;
 public sealed record SelfChecked(double Milliseconds);
 
 /// <summary>
-/// What every rank does before its cluster calls itself ready, all at once: a step with the largest batch, through every stage, dispatch, combine and
-/// the ring, then one of a single token. What works for these works for every later step; and what would deadlock or not fit does so here.
+/// What every rank does before its cluster calls itself ready, all at once: a step with the largest batch, through every stage, dispatch,
+/// combine and the ring, then one of a single token. What works for these works for every later step; and what would deadlock or not fit
+/// does so here.
 /// </summary>
 public static class SelfCheck
 {
@@ -21,7 +22,8 @@ public static class SelfCheck
         EpochSizes sizes = rank.Sizes;
         int rows = Math.Min(sizes.MaxRows, Math.Min(sizes.Context, sizes.Blocks * sizes.BlockSize) - 1);
         int blocks = (rows + sizes.BlockSize) / sizes.BlockSize;
-        var join = new SlotJoin(0, new int[rows], new SamplingSpec(0, 0, 1, 0, 1, 0), SequenceMode.Generate, [.. Enumerable.Range(0, blocks)]);
+        var join = new SlotJoin(0, new int[rows], new SamplingSpec(0, 0, 1, 0, 1, 0), SequenceMode.Generate,
+            [.. Enumerable.Range(0, blocks)]);
         var outcome = new StepOutcome(sizes.MaxRunning);
         Step(1, 0, [join], rows);
         Step(2, 1, [], 1);
@@ -33,7 +35,8 @@ public static class SelfCheck
             ReplicaShare[] shares = [.. Enumerable.Repeat(new ReplicaShare(count, step), rank.Setup.Layout.Replicas)];
             var plan = new StepPlan(rank.Epoch, new StepId(step), 0, new StepId(after), "", shares);
             outcome.Reset(plan);
-            runner.Run(new StageStep(plan, new BatchDelta(rank.Epoch, rank.Place.Replica, step, 0, joins, [], [new SlotWork(0, count)])), outcome);
+            runner.Run(new StageStep(plan, new BatchDelta(rank.Epoch, rank.Place.Replica, step, 0, joins, [], [new SlotWork(0, count)])),
+                outcome);
         }
     }
 }

@@ -19,7 +19,8 @@ public sealed class Slot
         SamplingSpec s = join.Sampling;
         Sampling = new SamplingParameters
         {
-            Temperature = s.Temperature, TopK = s.TopK, TopP = s.TopP, MinP = s.MinP, RepetitionPenalty = s.RepetitionPenalty, Seed = s.Seed,
+            Temperature = s.Temperature, TopK = s.TopK, TopP = s.TopP, MinP = s.MinP, RepetitionPenalty = s.RepetitionPenalty,
+                Seed = s.Seed,
         };
     }
 
@@ -63,7 +64,8 @@ public sealed class SlotTable(int slots, int blockSize)
     /// <exception cref="InvalidOperationException">The slot is empty: scheduler and rank disagree.</exception>
     public Slot this[int slot] => (uint)slot < (uint)_slots.Length && _slots[slot] is { } held
         ? held
-        : throw new InvalidOperationException($"slot {slot} is not in use on this rank (slots are [0, {_slots.Length})): the scheduler's batch does not fit");
+        : throw new InvalidOperationException(
+            $"slot {slot} is not in use on this rank (slots are [0, {_slots.Length})): the scheduler's batch does not fit");
 
     /// <summary>Whether a slot is in use.</summary>
     public bool Holds(int slot) => (uint)slot < (uint)_slots.Length && _slots[slot] is not null;
@@ -76,7 +78,8 @@ public sealed class SlotTable(int slots, int blockSize)
         for (int i = 0; i < delta.Joins.Count; i++)
         {
             SlotJoin join = delta.Joins[i];
-            if ((uint)join.Slot >= (uint)_slots.Length) throw new InvalidOperationException($"slot must be in [0, {_slots.Length}), got {join.Slot}");
+            if ((uint)join.Slot >= (uint)_slots.Length)
+                throw new InvalidOperationException($"slot must be in [0, {_slots.Length}), got {join.Slot}");
             _slots[join.Slot] = new Slot(join, blockSize);
         }
     }

@@ -10,8 +10,8 @@ using Troupe.Model.Layers;
 namespace Troupe.Actors.Ranks;
 
 /// <summary>
-/// One step on one rank: rows in (tokens or the previous stage's hidden states), the stage's layers, rows or tokens out. Reads like the page in
-/// ARCHITECTURE.md; allocates nothing in steady decode.
+/// One step on one rank: rows in (tokens or the previous stage's hidden states), the stage's layers, rows or tokens out. Reads like the
+/// page in ARCHITECTURE.md; allocates nothing in steady decode.
 /// </summary>
 public sealed class StepRunner : IStepRunner, IStepObserver
 {
@@ -123,7 +123,8 @@ public sealed class StepRunner : IStepRunner, IStepObserver
     {
         Enter(plan.Step, StepPhase.StageSend);
         StepPlan? next = _executor.Next?.Plan;
-        if (!_first && PipelineSchedule.Order(_rank.Place.Stage, plan.Step, next?.Step, next?.After ?? default) == TransferOrder.ReceiveFirst)
+        if (!_first && PipelineSchedule.Order(_rank.Place.Stage, plan.Step, next?.Step, next?.After
+            ?? default) == TransferOrder.ReceiveFirst)
             _rank.Link.Await(next!.Step, next.Lane);
         _rank.Link.Send(plan.Step, plan.Lane, hidden);
     }

@@ -6,8 +6,8 @@ using Troupe.Model.Sampling;
 namespace Troupe.Actors.Ranks;
 
 /// <summary>
-/// The last stage's end of a step: logits of the rows that need them, then a token, a score or a probe. Rows are taken a few at a time, so that the
-/// room for logits does not grow with the batch.
+/// The last stage's end of a step: logits of the rows that need them, then a token, a score or a probe. Rows are taken a few at a time, so
+/// that the room for logits does not grow with the batch.
 /// </summary>
 internal sealed class TokenDrawer(ModelShard shard, int vocabulary) : IDisposable
 {
@@ -19,7 +19,9 @@ internal sealed class TokenDrawer(ModelShard shard, int vocabulary) : IDisposabl
     private float[] _scratch = [];
     private int _count;
 
-    /// <summary>Draws for every row of the batch that ends what its sequence knows, and scores what is to be scored. hidden: [T, H].</summary>
+    /// <summary>
+    /// Draws for every row of the batch that ends what its sequence knows, and scores what is to be scored. hidden: [T, H].
+    /// </summary>
     public void Draw(BatchDelta batch, SlotTable slots, ReadOnlySpan<float> hidden, StepOutcome outcome)
     {
         int row = 0;
@@ -124,5 +126,7 @@ internal sealed record Gathered(int Slot, int Position)
     public List<float> TopLogProbs { get; } = [];
 }
 
-/// <summary>Logits that are infinite or NaN: damaged weights in the head or the final norm, or activations too large for their type.</summary>
+/// <summary>
+/// Logits that are infinite or NaN: damaged weights in the head or the final norm, or activations too large for their type.
+/// </summary>
 internal sealed class NonFiniteLogitsException() : Exception("head: the logits are not finite (NaN or infinite); are the weights damaged?");

@@ -14,11 +14,13 @@ public sealed record RankReport(
 public sealed record SchedulerReport(int Replica, int Queued, int Running, long Finished, int KvBlocksFree, int KvBlocks);
 
 /// <summary>The router as <c>status</c> shows it.</summary>
-public sealed record RouterReport(long Step, string Lease, IReadOnlyDictionary<string, long> StrategiesUsed, IReadOnlyList<ExplainReport> Recent);
+public sealed record RouterReport(long Step, string Lease, IReadOnlyDictionary<string, long> StrategiesUsed,
+    IReadOnlyList<ExplainReport> Recent);
 
 /// <summary>The answer of <c>status</c>.</summary>
 public sealed record StatusReport(
-    bool Ready, string? WaitingFor, double WaitingSeconds, long Epoch, string Lease, long Step, int Queue, int Running, string Model, string Layout,
+    bool Ready, string? WaitingFor, double WaitingSeconds, long Epoch, string Lease, long Step, int Queue, int Running, string Model,
+        string Layout,
     string Fabric, string Provider, IReadOnlyDictionary<string, long> StrategiesUsed, IReadOnlyList<RankReport> Ranks,
     IReadOnlyList<SchedulerReport> Schedulers, IReadOnlyList<ExplainReport> Recent);
 

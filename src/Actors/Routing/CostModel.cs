@@ -16,13 +16,15 @@ public sealed record StepShape(int Ranks, int Rows, int MaxRows, int Hidden, int
 /// <param name="PerRow">Cost of packing or adding one row.</param>
 public sealed record LinkCosts(double PerMessage, double PerByte, double PerRow)
 {
-    /// <summary>Starting points by fabric, the order of magnitude of a shared-memory and a loopback link; corrected by every step.</summary>
+    /// <summary>
+    /// Starting points by fabric, the order of magnitude of a shared-memory and a loopback link; corrected by every step.
+    /// </summary>
     public static LinkCosts For(string fabric) => fabric == "tcp" ? new(20, 0.0008, 0.3) : new(2, 0.0002, 0.2);
 }
 
 /// <summary>
-/// Predicts microseconds of dispatch and combine, pure. Bytes per local token follow DESIGN's table: allgather + reduce-scatter moves (R-1)Hb out and
-/// (R-1)Hc back for each token, whoever its experts are; messages and flags are one to each peer each way.
+/// Predicts microseconds of dispatch and combine, pure. Bytes per local token follow DESIGN's table: allgather + reduce-scatter moves
+/// (R-1)Hb out and (R-1)Hc back for each token, whoever its experts are; messages and flags are one to each peer each way.
 /// </summary>
 public sealed record CostModel(LinkCosts Link, double Correction)
 {

@@ -8,9 +8,12 @@ using Troupe.Devices.Topology;
 namespace Troupe.Actors.Routing;
 
 /// <summary>What the router must know at the start of an epoch. Local: the router and the coordinator share the control node.</summary>
-public sealed record StartRouting(Epoch Epoch, int Lanes, int Replicas, string Fabric, string? Pinned, StepShape Sizes, IReadOnlyList<IActorRef> Stages);
+public sealed record StartRouting(Epoch Epoch, int Lanes, int Replicas, string Fabric, string? Pinned, StepShape Sizes,
+    IReadOnlyList<IActorRef> Stages);
 
-/// <summary>Plans every step: collects the replicas' offers, chooses the strategy, orders all ranks, and can say why. One in the cluster.</summary>
+/// <summary>
+/// Plans every step: collects the replicas' offers, chooses the strategy, orders all ranks, and can say why. One in the cluster.
+/// </summary>
 public sealed class RouterActor : ReceiveActor
 {
     private readonly ILoggingAdapter _log = Context.GetLogger();

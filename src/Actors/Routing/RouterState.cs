@@ -32,13 +32,18 @@ public sealed record LaneState(StepId Last, ImmutableArray<LaneShare> Shares)
 public sealed record RouterState(
     Epoch Epoch, StepId Next, ImmutableArray<LaneState> Lanes, CostModel Model, StepShape Sizes, string? Pinned, string? InUse)
 {
-    /// <summary>A router at the start of an epoch. <paramref name="sizes"/> gives the model's and the group's sizes; its rows are not read.</summary>
+    /// <summary>
+    /// A router at the start of an epoch. <paramref name="sizes"/> gives the model's and the group's sizes; its rows are not read.
+    /// </summary>
     public static RouterState Start(Epoch epoch, int replicas, int lanes, CostModel model, StepShape sizes, string? pinned) =>
         new(epoch, PipelineSchedule.FirstStep, [.. Enumerable.Repeat(
             new LaneState(default, [.. Enumerable.Repeat<LaneShare>(new LaneShare.Idle(), replicas)]), lanes)],
             model, sizes, pinned, null);
 
-    /// <summary>Takes an offer; a decision comes out when the lane may run. Offers of another epoch, or about no such lane or replica, change nothing.</summary>
+    /// <summary>
+    /// Takes an offer; a decision comes out when the lane may run. Offers of another epoch, or about no such lane or replica, change
+    /// nothing.
+    /// </summary>
     public (RouterState State, Decision? Decision) On(StepOffer offer)
     {
         if (offer.Epoch != Epoch || (uint)offer.Lane >= (uint)Lanes.Length || (uint)offer.Replica >= (uint)Lanes[offer.Lane].Shares.Length)
@@ -58,9 +63,11 @@ public sealed record RouterState(
         ImmutableArray<ReplicaShare> shares =
             [.. lane.Shares.Select(s => s is LaneShare.Offered o ? new ReplicaShare(o.Rows, o.Version) : default)];
         StepKind kind = lane.Shares.Any(s => s is LaneShare.Offered { Kind: StepKind.Prefill }) ? StepKind.Prefill : StepKind.Decode;
-        Choice choice = Selector.Choose(Model, Sizes with { Rows = shares.Sum(s => s.Rows), MaxRows = shares.Max(s => s.Rows) }, Pinned, InUse);
+        Choice choice = Selector.Choose(Model, Sizes with { Rows = shares.Sum(s => s.Rows), MaxRows = shares.Max(s => s.Rows) }, Pinned,
+            InUse);
         var plan = new StepPlan(Epoch, Next, index, lane.Last, choice.Strategy, shares);
         LaneState after = new(Next, [.. lane.Shares.Select(s => s is LaneShare.Offered ? new LaneShare.Running() : s)]);
-        return (this with { Next = Next.Next, Lanes = Lanes.SetItem(index, after), InUse = choice.Strategy }, new Decision(plan, kind, choice));
+        return (this with { Next = Next.Next, Lanes = Lanes.SetItem(index, after), InUse = choice.Strategy },
+            new Decision(plan, kind, choice));
     }
 }

@@ -9,15 +9,21 @@ namespace Troupe.Actors.Routing;
 /// <param name="PredictedUs">Microseconds predicted for every legal strategy.</param>
 public sealed record Choice(string Strategy, string Reason, ImmutableSortedDictionary<string, double> PredictedUs);
 
-/// <summary>Picks a strategy for a step, pure: legality first, then the cheapest prediction; the one in use stays unless another is clearly cheaper.</summary>
+/// <summary>
+/// Picks a strategy for a step, pure: legality first, then the cheapest prediction; the one in use stays unless another is clearly cheaper.
+/// </summary>
 public static class Selector
 {
     private static readonly string Fallback = Strategies.NameOf(Strategies.Fallback);
 
-    /// <summary>A challenger must be predicted this much cheaper than the strategy in use, so that noise does not make the choice flap.</summary>
+    /// <summary>
+    /// A challenger must be predicted this much cheaper than the strategy in use, so that noise does not make the choice flap.
+    /// </summary>
     public const double Hysteresis = 0.9;
 
-    /// <summary>The strategy for a step. <paramref name="pinned"/> is what the user asked for, already resolved to one that exists; null for auto.</summary>
+    /// <summary>
+    /// The strategy for a step. <paramref name="pinned"/> is what the user asked for, already resolved to one that exists; null for auto.
+    /// </summary>
     public static Choice Choose(CostModel model, StepShape shape, string? pinned, string? inUse)
     {
         var predicted = Predict(model, shape);

@@ -5,12 +5,12 @@ using Troupe.Model.Cache;
 namespace Troupe.Actors.Scheduling;
 
 /// <summary>
-/// Continuous batching of one replica, without actors, clocks or text: requests queue, are admitted between steps when a slot and all the KV they
-/// can ever need are free, bring prompt chunks and then one row a step, and leave. Deterministic: same calls, same batches.
+/// Continuous batching of one replica, without actors, clocks or text: requests queue, are admitted between steps when a slot and all the
+/// KV they can ever need are free, bring prompt chunks and then one row a step, and leave. Deterministic: same calls, same batches.
 /// </summary>
 /// <remarks>
-/// A lane is a micro-batch. Slots belong to lanes, so that lanes never touch each other's state; a sequence stays in its lane. Decode rows come
-/// first in a step, prompt chunks fill what is left of it, oldest first.
+/// A lane is a micro-batch. Slots belong to lanes, so that lanes never touch each other's state; a sequence stays in its lane. Decode rows
+/// come first in a step, prompt chunks fill what is left of it, oldest first.
 /// </remarks>
 public sealed class BatchState(Epoch epoch, int replica, EpochSizes sizes, int maxQueue)
 {
@@ -43,11 +43,13 @@ public sealed class BatchState(Epoch epoch, int replica, EpochSizes sizes, int m
     /// <returns>Why it is refused, or null.</returns>
     public string? Enqueue(Sequence sequence)
     {
-        if (_queue.Count >= maxQueue) return $"the queue is full: {maxQueue} requests wait already; try again later or raise troupe.scheduler.max-queue";
+        if (_queue.Count >= maxQueue)
+            return $"the queue is full: {maxQueue} requests wait already; try again later or raise troupe.scheduler.max-queue";
         int needed = _blocks.BlocksFor(Positions(sequence));
         if (needed > sizes.Blocks)
         {
-            return $"the request needs KV for {sequence.Prompt.Length} + {sequence.Request.MaxTokens} tokens = {needed} blocks of {sizes.BlockSize}, "
+            return $"the request needs KV for {sequence.Prompt.Length} + {sequence.Request.MaxTokens} tokens = {needed} blocks of "
+                + $"{sizes.BlockSize}, "
                 + $"the cache has {sizes.Blocks}; ask for fewer tokens or raise troupe.scheduler.kv-tokens";
         }
         _queue.AddLast(sequence);
@@ -55,7 +57,8 @@ public sealed class BatchState(Epoch epoch, int replica, EpochSizes sizes, int m
     }
 
     /// <summary>
-    /// The next step's batch of a lane that has none running, or null when it has nothing to do. Admits what fits; <paramref name="admitted"/> lists it.
+    /// The next step's batch of a lane that has none running, or null when it has nothing to do. Admits what fits;
+    /// <paramref name="admitted"/> lists it.
     /// </summary>
     public BatchDelta? Compose(int lane, List<Sequence> admitted)
     {
@@ -106,7 +109,9 @@ public sealed class BatchState(Epoch epoch, int replica, EpochSizes sizes, int m
     private static int Positions(Sequence sequence) =>
         sequence.Prompt.Length + (sequence.Request.Mode == SequenceMode.Score ? 0 : sequence.Request.MaxTokens);
 
-    /// <summary>Lets the oldest request in if this lane has the fewest sequences and there are a slot and blocks. No request overtakes another.</summary>
+    /// <summary>
+    /// Lets the oldest request in if this lane has the fewest sequences and there are a slot and blocks. No request overtakes another.
+    /// </summary>
     private Sequence? TryAdmit(int lane)
     {
         if (_queue.First is not { Value: { } sequence }) return null;

@@ -5,8 +5,8 @@ using Troupe.Devices.Topology;
 namespace Troupe.Actors.Scheduling;
 
 /// <summary>
-/// What clients hear of their requests: tokens and text as steps end, scores, and the end with its times. Decides when a request is done: end-of-text
-/// token, stop text, enough tokens.
+/// What clients hear of their requests: tokens and text as steps end, scores, and the end with its times. Decides when a request is done:
+/// end-of-text token, stop text, enough tokens.
 /// </summary>
 public sealed class RequestStreams(Epoch epoch, IReadOnlyList<int> eosIds, TimeProvider clock, Action<Sequence, string> end)
 {

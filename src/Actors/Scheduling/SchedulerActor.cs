@@ -9,14 +9,16 @@ namespace Troupe.Actors.Scheduling;
 
 /// <summary>What a scheduler is started with.</summary>
 public sealed record SchedulerSetup(
-    Epoch Epoch, int Rank, int Replica, EpochSizes Sizes, RequestIntake Intake, IReadOnlyList<int> EosIds, int MaxQueue, TimeSpan RequestTimeout, TimeSpan StepDeadline,
+    Epoch Epoch, int Rank, int Replica, EpochSizes Sizes, RequestIntake Intake, IReadOnlyList<int> EosIds, int MaxQueue,
+        TimeSpan RequestTimeout, TimeSpan StepDeadline,
     TimeProvider Clock, IActorRef Coordinator);
 
 /// <summary>The replica's stage actors, first stage first, and the router; said by the rank beside which the scheduler lives.</summary>
 public sealed record SchedulerWired(IReadOnlyList<IActorRef> Stages, IActorRef Router);
 
 /// <summary>
-/// Serves one replica's requests: takes them in, batches them from step to step, streams their tokens. A shell around <see cref="BatchState"/>.
+/// Serves one replica's requests: takes them in, batches them from step to step, streams their tokens. A shell around
+/// <see cref="BatchState"/>.
 /// </summary>
 public sealed class SchedulerActor : ReceiveActor, IWithTimers
 {
@@ -75,7 +77,8 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         int lane = Array.FindIndex(_offeredAt, at => at > 0 && _setup.Clock.GetElapsedTime(at) > _setup.StepDeadline);
         if (lane < 0 || _failure is not null) return;
         var failed = new RankFailed(_setup.Epoch, default, _setup.Rank, -1,
-            $"replica {_setup.Replica}: lane {lane} was offered a step {_setup.StepDeadline.TotalSeconds:0} s ago and no result came: was the router or a rank lost?");
+            $"replica {_setup.Replica}: lane {lane} was offered a step {_setup.StepDeadline.TotalSeconds:0} s ago and no result came: "
+                + "was the router or a rank lost?");
         _setup.Coordinator.Tell(failed);
         Fail(failed.Error);
     }
@@ -86,7 +89,8 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         {
             string? refusal = _failure is not null ? $"the cluster has failed: {_failure}"
                 : _draining ? "the cluster is draining: it takes nothing new"
-                : submit.Epoch != _setup.Epoch ? $"the request is for {submit.Epoch}, the cluster is in {_setup.Epoch}; connect again" : null;
+                : submit.Epoch != _setup.Epoch ? $"the request is for {submit.Epoch}, the cluster is in {_setup.Epoch}; connect again"
+                    : null;
             Sequence? sequence = null;
             RequestText? text = null;
             if (refusal is null)
@@ -136,7 +140,8 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         foreach (IActorRef stage in _wired.Stages) stage.Tell(delta);
         int rows = delta.Work.Sum(w => w.Rows);
         StepKind kind = delta.Work.Any(w => _batch.At(w.Slot)!.Generated.Count == 0) ? StepKind.Prefill : StepKind.Decode;
-        _wired.Router.Tell(new StepOffer(_setup.Epoch, last?.Step ?? default, _setup.Replica, lane, rows, kind, delta.Version, last?.WaitUs ?? 0));
+        _wired.Router.Tell(new StepOffer(_setup.Epoch, last?.Step ?? default, _setup.Replica, lane, rows, kind, delta.Version, last?.WaitUs
+            ?? 0));
         return true;
     }
 

@@ -23,7 +23,8 @@ internal static class PromptLine
             {
                 JsonValueKind.String => new Prompt(where, document.RootElement.GetString()!),
                 JsonValueKind.Object => FromObject(document.RootElement, where, settings),
-                _ => throw new FailedException($"{where}: a JSON string or an object with prompt is wanted, got {Kind(document.RootElement)}"),
+                _ => throw new FailedException(
+                    $"{where}: a JSON string or an object with prompt is wanted, got {Kind(document.RootElement)}"),
             };
             return prompt.Text.Length > 0 ? prompt : throw new FailedException($"{where}: the prompt is empty");
         }
@@ -83,7 +84,8 @@ internal static class PromptLine
         value.ValueKind == JsonValueKind.Number ? value.GetSingle() : throw Wrong(key, "a number", value);
 
     private static ulong Seed(JsonElement value, string key) =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetUInt64(out ulong seed) ? seed : throw Wrong(key, "a whole number in [0, 2^64)", value);
+        value.ValueKind == JsonValueKind.Number && value.TryGetUInt64(out ulong seed) ? seed
+            : throw Wrong(key, "a whole number in [0, 2^64)", value);
 
     private static bool Switch(JsonElement value, string key) =>
         value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : throw Wrong(key, "true or false", value);
@@ -91,7 +93,8 @@ internal static class PromptLine
     private static string[] Stops(JsonElement value, string key)
     {
         if (value.ValueKind == JsonValueKind.String) value = JsonDocument.Parse($"[{value.GetRawText()}]").RootElement;
-        if (value.ValueKind != JsonValueKind.Array || value.EnumerateArray().Any(v => v.ValueKind != JsonValueKind.String || v.GetString()!.Length == 0))
+        if (value.ValueKind != JsonValueKind.Array
+            || value.EnumerateArray().Any(v => v.ValueKind != JsonValueKind.String || v.GetString()!.Length == 0))
             throw Wrong(key, "a text, or a list of texts that are not empty", value);
         return [.. value.EnumerateArray().Select(v => v.GetString()!)];
     }

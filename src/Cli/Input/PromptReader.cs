@@ -6,7 +6,9 @@ using Troupe.Cli.Output;
 
 namespace Troupe.Cli.Input;
 
-/// <summary>Reads prompts from arguments, from JSONL and from the standard input. Whatever is wrong with one is an error that says where it stands.</summary>
+/// <summary>
+/// Reads prompts from arguments, from JSONL and from the standard input. Whatever is wrong with one is an error that says where it stands.
+/// </summary>
 internal static class PromptReader
 {
     /// <summary>The longest line or standard input that is read.</summary>
@@ -21,7 +23,8 @@ internal static class PromptReader
             string where = arguments.Count == 1 ? "the prompt" : $"prompt {i + 1}";
             if (arguments[i].Length == 0) throw new UsageException($"{where} is empty: give some text");
             // The runtime turns bytes of an argument that are not UTF-8 into U+FFFD.
-            if (arguments[i].Contains('\uFFFD')) throw new UsageException($"{where} is not valid UTF-8; give it through --file or stdin to keep its bytes visible");
+            if (arguments[i].Contains('\uFFFD'))
+                throw new UsageException($"{where} is not valid UTF-8; give it through --file or stdin to keep its bytes visible");
             yield return new Prompt(where, arguments[i]);
         }
     }
@@ -46,7 +49,9 @@ internal static class PromptReader
         return new Prompt("stdin", Encoding.UTF8.GetString(text));
     }
 
-    /// <summary>Prompts of a JSONL file, one a line: a JSON string, or an object with prompt and what the request wants. <c>-</c> is stdin.</summary>
+    /// <summary>
+    /// Prompts of a JSONL file, one a line: a JSON string, or an object with prompt and what the request wants. <c>-</c> is stdin.
+    /// </summary>
     /// <exception cref="FailedException">The file or a line cannot be used.</exception>
     public static IReadOnlyList<Prompt> FromFile(string file, Shell shell, GenerationSettings settings)
     {

@@ -16,7 +16,8 @@ internal static class DeviceProbe
 
     /// <summary>Looks at everything; takes well under a second.</summary>
     public static DevicesResult Look() => new(
-        Environment.ProcessorCount, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant(),
+        Environment.ProcessorCount, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
+            RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant(),
         new SimdResult(CpuDevice.VectorBits, [.. Features()]),
         new AvailabilityResult("onednn", false, "absent: this build has no kernels that call it; its own are used for every product"),
         [.. Enum.GetValues<FabricKind>().Select(Fabric)],

@@ -2,13 +2,15 @@ namespace Troupe.Cli.Measures;
 
 /// <summary>What bench generate prints. Step breakdown: microseconds of one decode step by part.</summary>
 internal sealed record BenchResult(
-    double PrefillTokensPerSecond, double DecodeTokensPerSecond, int Sequences, int Ranks, int Threads, string Weights, long PeakRssBytes, double LoadSeconds,
-    double ReadBandwidthBytesPerSecond, long WeightBytesPerToken, IReadOnlyDictionary<string, double> StepBreakdownUs, string Model, string Layout, string Fabric,
+    double PrefillTokensPerSecond, double DecodeTokensPerSecond, int Sequences, int Ranks, int Threads, string Weights, long PeakRssBytes,
+        double LoadSeconds,
+    double ReadBandwidthBytesPerSecond, long WeightBytesPerToken, IReadOnlyDictionary<string, double> StepBreakdownUs, string Model,
+        string Layout, string Fabric,
     int PromptTokens, int MaxTokens, double FirstTokenMs, double MemoryBoundTokensPerSecond);
 
 /// <summary>
-/// Splits a batch that starts at once into prefill, until each request has its first token, and decode, from there to the end. Tokens that come
-/// before the last prompt is done count for neither: they share their steps with prompts.
+/// Splits a batch that starts at once into prefill, until each request has its first token, and decode, from there to the end. Tokens that
+/// come before the last prompt is done count for neither: they share their steps with prompts.
 /// </summary>
 internal sealed class GenerationClock(int sequences, TimeProvider clock)
 {

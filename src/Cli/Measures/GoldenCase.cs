@@ -25,20 +25,23 @@ internal sealed record GoldenCase(
                 : root.GetProperty("golden").EnumerateArray().Select(ParseGreedy).ToArray())
             : [.. (HeldOut.Load(folder)?.Golden ?? []).Select(g => new GoldenCase(g.Ids, [], [], [], g.Greedy, g.Prompt, g.Text))];
         return cases.Length > 0 ? cases
-            : throw new ModelException($"{folder} has neither {FileName} nor a {HeldOut.FileName} with golden texts: give a file with --golden");
+            : throw new ModelException(
+                $"{folder} has neither {FileName} nor a {HeldOut.FileName} with golden texts: give a file with --golden");
     }
 
     private static GoldenCase Parse(JsonElement item)
     {
         var golden = new GoldenCase(item.GetProperty("prompt").Ints(), item.GetProperty("last_logits").Doubles(),
             [.. item.GetProperty("top8_ids").EnumerateArray().Select(p => p.Ints())],
-            [.. item.GetProperty("top8_logprobs").EnumerateArray().Select(p => p.Doubles())], item.GetProperty("greedy").Ints(), null, null);
+            [.. item.GetProperty("top8_logprobs").EnumerateArray().Select(p => p.Doubles())], item.GetProperty("greedy").Ints(), null,
+                null);
         if (golden.Prompt.Count == 0 || golden.TopIds.Count != golden.Prompt.Count || golden.TopLogProbs.Count != golden.Prompt.Count
             || golden.TopIds.Zip(golden.TopLogProbs).Any(p => p.First.Count != p.Second.Count))
             throw new FormatException("top8_ids and top8_logprobs must have one list of equal length for each token of prompt");
         return golden;
     }
 
-    private static GoldenCase ParseGreedy(JsonElement item) => new(item.GetProperty("ids").Ints(), [], [], [], item.GetProperty("greedy").Ints(),
+    private static GoldenCase ParseGreedy(JsonElement item) =>
+        new(item.GetProperty("ids").Ints(), [], [], [], item.GetProperty("greedy").Ints(),
         item.GetProperty("prompt").GetString(), item.GetProperty("text").GetString());
 }

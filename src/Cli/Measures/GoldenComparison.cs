@@ -9,7 +9,8 @@ internal sealed record VerifyResult(
 
 /// <summary>What a model answered to a golden's prompt; see <see cref="GoldenCase"/> for the shapes, tops flat: [S x 8].</summary>
 internal sealed record ProbeAnswer(
-    IReadOnlyList<float> Logits, IReadOnlyList<int> TopIds, IReadOnlyList<float> TopLogProbs, IReadOnlyList<int> Greedy, IReadOnlyList<int> PromptIds, string Text);
+    IReadOnlyList<float> Logits, IReadOnlyList<int> TopIds, IReadOnlyList<float> TopLogProbs, IReadOnlyList<int> Greedy,
+        IReadOnlyList<int> PromptIds, string Text);
 
 /// <summary>Compares answers with goldens, one after the other, and keeps the largest differences and the first one that matters.</summary>
 internal sealed class GoldenComparison(double tolerance)
@@ -73,8 +74,8 @@ internal sealed class GoldenComparison(double tolerance)
     }
 
     /// <summary>
-    /// The largest difference of log-probabilities of the same id. Of an id that only one side lists the other knows that it is below its last:
-    /// so ids that are tied at the end of the list may change places.
+    /// The largest difference of log-probabilities of the same id. Of an id that only one side lists the other knows that it is below its
+    /// last: so ids that are tied at the end of the list may change places.
     /// </summary>
     internal static double TopDifference(IReadOnlyList<int> wantIds, IReadOnlyList<double> want, int[] gotIds, float[] got)
     {

@@ -7,11 +7,12 @@ namespace Troupe.Cli.Measures;
 internal sealed record GreedyGolden(string Prompt, IReadOnlyList<int> Ids, IReadOnlyList<int> Greedy, string Text);
 
 /// <summary>
-/// heldout.json of a model folder: text that the model has not seen, and what its reference makes of it. <paramref name="ExpertLoad"/> is the
-/// share of each expert by layer.
+/// heldout.json of a model folder: text that the model has not seen, and what its reference makes of it. <paramref name="ExpertLoad"/> is
+/// the share of each expert by layer.
 /// </summary>
 internal sealed record HeldOut(
-    IReadOnlyList<int> Tokens, int Window, double? Perplexity, IReadOnlyList<IReadOnlyList<double>> ExpertLoad, IReadOnlyList<GreedyGolden> Golden)
+    IReadOnlyList<int> Tokens, int Window, double? Perplexity, IReadOnlyList<IReadOnlyList<double>> ExpertLoad,
+        IReadOnlyList<GreedyGolden> Golden)
 {
     /// <summary>The file's name.</summary>
     public const string FileName = "heldout.json";

@@ -7,7 +7,9 @@ internal static class MemoryBandwidth
 {
     private const int BytesPerThread = 128 << 20, Passes = 4;
 
-    /// <summary>Bytes a second that some threads read together, each its own memory; the best of a few passes. Takes about a second.</summary>
+    /// <summary>
+    /// Bytes a second that some threads read together, each its own memory; the best of a few passes. Takes about a second.
+    /// </summary>
     public static double Measure(int threads, TimeProvider clock)
     {
         long[][] memory = [.. Enumerable.Range(0, threads).Select(_ => GC.AllocateUninitializedArray<long>(BytesPerThread / sizeof(long)))];

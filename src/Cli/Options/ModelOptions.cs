@@ -6,7 +6,9 @@ using Troupe.Devices.Topology;
 
 namespace Troupe.Cli.Options;
 
-/// <summary>Which model runs, on how many ranks, in which numbers and where. Checked as far as that can be done without the model.</summary>
+/// <summary>
+/// Which model runs, on how many ranks, in which numbers and where. Checked as far as that can be done without the model.
+/// </summary>
 /// <param name="Options">Everything that HOCON can set, the command line's settings over it.</param>
 /// <param name="InProcess">Whether the ranks are threads of this process: asked for, or there is but one.</param>
 internal sealed record RunSettings(TroupeOptions Options, bool InProcess)
@@ -26,17 +28,21 @@ internal sealed class ModelOptions : IOptions
     private readonly Option<string> _fabric = Opt.Text("--fabric", "auto|inprocess|shm|tcp", "How ranks reach each other", Auto);
     private readonly Option<string> _strategy = Opt.Text("--strategy", "auto|NAME",
         "How tokens reach their experts; `troupe devices` lists the names", Auto);
-    private readonly Option<string> _weights = Opt.Choice("--weights", "Type that weights are kept in", "as-stored", ["as-stored"], "bf16", "int8", "int4");
+    private readonly Option<string> _weights =
+        Opt.Choice("--weights", "Type that weights are kept in", "as-stored", ["as-stored"], "bf16", "int8", "int4");
     private readonly Option<string> _rows = Opt.Choice("--rows", "Type of rows on the fabric", "fp32", ["fp32", "bf16"], "int8", "fp8");
     private readonly Option<string> _kv = Opt.Choice("--kv", "Type of the KV cache", "fp32", ["fp32", "bf16"]);
     private readonly Option<string> _math;
     private readonly Option<bool> _inProcess = Opt.Switch("--in-process", "Ranks are threads of this process, not processes");
 
-    /// <summary>The group. <paramref name="math"/> is the verb's default of --math, <paramref name="stages"/> and the others of the layout.</summary>
+    /// <summary>
+    /// The group. <paramref name="math"/> is the verb's default of --math, <paramref name="stages"/> and the others of the layout.
+    /// </summary>
     public ModelOptions(string math = "fast", int stages = 1, int replicas = 1)
     {
         _stages = Opt.Int("--stages", "Pipeline stages: ranks that hold different layers", 1, Layout.MaxRanks, stages);
-        _replicas = Opt.Int("--replicas", "Replicas: ranks with requests of their own, which share the experts of a stage", 1, Layout.MaxRanks, replicas);
+        _replicas = Opt.Int("--replicas", "Replicas: ranks with requests of their own, which share the experts of a stage", 1,
+            Layout.MaxRanks, replicas);
         _tensor = Opt.Int("--tensor", "Tensor ranks: ranks that split each layer", 1, Layout.MaxRanks, 1);
         _threads = Opt.Int("--threads", "Threads of each rank; 0 shares the cores out", 0, 1024, 0);
         _math = Opt.Choice("--math", "exact: the same bits whatever the batch; fast: faster sums", math, ["exact", "fast"]);
@@ -108,7 +114,8 @@ internal sealed class ModelOptions : IOptions
     private static bool InProcess(string name, FabricKind? kind, bool asked)
     {
         if (asked && kind is not (null or FabricKind.InProcess))
-            throw new UsageException($"--in-process and fabric {name} contradict each other: threads reach each other through --fabric inprocess; "
+            throw new UsageException(
+                $"--in-process and fabric {name} contradict each other: threads reach each other through --fabric inprocess; "
                 + "leave --in-process out for processes");
         return asked || kind == FabricKind.InProcess;
     }

@@ -21,7 +21,8 @@ internal static class Opt
 
     /// <summary>A host and a port in [1, 65535].</summary>
     public static Option<string> Address(string name, string help, string fallback) => Make(name, "HOST:PORT", help, fallback, text =>
-        text.LastIndexOf(':') is > 0 and int colon && int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int port)
+        text.LastIndexOf(':') is > 0 and int colon
+            && int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int port)
             && port is >= 1 and <= 65535
             ? (text, null) : (text, "must be HOST:PORT, such as 127.0.0.1:4100"));
 
@@ -56,14 +57,16 @@ internal static class Opt
     {
         Option<string> option = Make(name, string.Join('|', words.Concat(later)), help, fallback, text =>
             words.Contains(text, StringComparer.Ordinal) ? (text, null)
-            : later.Contains(text, StringComparer.Ordinal) ? (text, $"can be {string.Join(" or ", words)} in this build, {text} is not built yet")
+            : later.Contains(text, StringComparer.Ordinal)
+                ? (text, $"can be {string.Join(" or ", words)} in this build, {text} is not built yet")
             : (text, $"must be one of {string.Join(", ", words.Concat(later))}"));
         option.CompletionSources.Add(_ => words.Select(w => new System.CommandLine.Completions.CompletionItem(w)));
         return option;
     }
 
     private static Option<T> Make<T>(
-        string name, string valueName, string help, T fallback, Func<string, (T Value, string? Problem)> parse, params string[] aliases) => new(name, aliases)
+        string name, string valueName, string help, T fallback, Func<string, (T Value, string? Problem)> parse, params string[] aliases) =>
+            new(name, aliases)
     {
         Description = help,
         HelpName = valueName,

@@ -16,7 +16,8 @@ internal sealed class SamplingOptions(int maxTokens = SamplingOptions.DefaultMax
 
     private readonly Option<int> _maxTokens = Opt.Int("--max-tokens", "Tokens to generate at most", 1, int.MaxValue, maxTokens);
     private readonly Option<double> _temperature = Opt.Number("--temperature",
-        "0 takes the most likely token, higher is more varied", temperature, "0 (greedy) or in [0.0001, 100]", x => x is 0 or (>= 1e-4 and <= 100));
+        "0 takes the most likely token, higher is more varied", temperature, "0 (greedy) or in [0.0001, 100]", x => x
+            is 0 or (>= 1e-4 and <= 100));
     private readonly Option<int> _topK = Opt.Int("--top-k", "Draw from the N most likely tokens; 0 for all", 0, int.MaxValue, 0);
     private readonly Option<double> _topP = Opt.Number("--top-p",
         "Draw from the most likely tokens that sum to X", 1, "in (0, 1]", x => x is > 0 and <= 1);
@@ -36,7 +37,8 @@ internal sealed class SamplingOptions(int maxTokens = SamplingOptions.DefaultMax
     public GenerationSettings Read(ParseResult parsed)
     {
         string[] stop = parsed.GetValue(_stop) ?? [];
-        if (stop.Contains("", StringComparer.Ordinal)) throw new UsageException("--stop must not be empty: every text holds the empty text");
+        if (stop.Contains("", StringComparer.Ordinal))
+            throw new UsageException("--stop must not be empty: every text holds the empty text");
         var sampling = new SamplingSpec((float)parsed.GetValue(_temperature), parsed.GetValue(_topK), (float)parsed.GetValue(_topP),
             (float)parsed.GetValue(_minP), (float)parsed.GetValue(_repetitionPenalty), parsed.GetValue(_seed));
         return new GenerationSettings(parsed.GetValue(_maxTokens), sampling, stop, parsed.GetValue(_ignoreEos));

@@ -6,7 +6,9 @@ using Troupe.Cli.Running;
 
 namespace Troupe.Cli.Output;
 
-/// <summary>What a person sees while the demo runs: the ends of the texts, and the last steps below them. Small enough for 24 lines.</summary>
+/// <summary>
+/// What a person sees while the demo runs: the ends of the texts, and the last steps below them. Small enough for 24 lines.
+/// </summary>
 internal sealed class DemoView(Shell shell, IReadOnlyList<string> prompts)
 {
     private const int TextLines = 4, Steps = 5, Columns = 2, PanelFrame = 4;
@@ -48,5 +50,6 @@ internal sealed class DemoView(Shell shell, IReadOnlyList<string> prompts)
     }
 
     private static IEnumerable<string> Lines(string text, int width) => text.Split('\n').SelectMany(line => line.Length == 0 ? [""]
-        : Enumerable.Range(0, (line.Length + width - 1) / width).Select(i => line.Substring(i * width, Math.Min(width, line.Length - (i * width)))));
+        : Enumerable.Range(0, (line.Length + width - 1) / width)
+            .Select(i => line.Substring(i * width, Math.Min(width, line.Length - (i * width)))));
 }

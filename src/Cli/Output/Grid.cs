@@ -13,7 +13,8 @@ internal sealed class Grid(params string[] columns)
     /// <summary>Adds a row; one value per column.</summary>
     public Grid Row(params string[] values)
     {
-        if (values.Length != columns.Length) throw new ArgumentException($"a row has {columns.Length} values, got {values.Length}", nameof(values));
+        if (values.Length != columns.Length)
+            throw new ArgumentException($"a row has {columns.Length} values, got {values.Length}", nameof(values));
         _rows.Add(values);
         return this;
     }
@@ -30,7 +31,8 @@ internal sealed class Grid(params string[] columns)
     {
         var table = new Table { Border = TableBorder.Rounded };
         foreach (string column in columns)
-            table.AddColumn(new TableColumn(new Text(column, new Style(decoration: Decoration.Bold))) { Alignment = Align(column), NoWrap = Numbers.Contains(column) });
+            table.AddColumn(new TableColumn(new Text(column, new Style(decoration: Decoration.Bold))) { Alignment = Align(column),
+                NoWrap = Numbers.Contains(column) });
         foreach (string[] row in _rows) table.AddRow(row.Select(v => new Text(v)));
         return table;
     }

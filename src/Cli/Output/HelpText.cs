@@ -33,8 +33,10 @@ internal sealed class HelpText(int width) : SynchronousCommandLineAction
                 foreach (string line in Wrap(paragraph, _width)) to.WriteLine(line);
         }
         if (command.Arguments.Count > 0) Section(to, "Arguments", command.Arguments.Select(a => (ArgumentName(a), a.Description ?? "")));
-        if (command.Subcommands.Count > 0) Section(to, "Verbs", command.Subcommands.Where(c => !c.Hidden).Select(c => (c.Name, c.Description ?? "")));
-        foreach (OptionGroup group in (command as Verb)?.Groups ?? []) Section(to, group.Title, group.Options.Select(o => (Names(o), Describe(o))));
+        if (command.Subcommands.Count > 0)
+            Section(to, "Verbs", command.Subcommands.Where(c => !c.Hidden).Select(c => (c.Name, c.Description ?? "")));
+        foreach (OptionGroup group in (command as Verb)?.Groups ?? [])
+            Section(to, group.Title, group.Options.Select(o => (Names(o), Describe(o))));
         IEnumerable<Option> own = command is RootCommand ? command.Options : [];
         if (own.Any()) Section(to, "Options", own.Select(o => (Names(o), o.Description ?? "")));
         if (command is Verb verb)
@@ -48,7 +50,8 @@ internal sealed class HelpText(int width) : SynchronousCommandLineAction
     {
         var words = new Stack<string>();
         for (Symbol? at = command; at is Command; at = at.Parents.FirstOrDefault()) words.Push(at is RootCommand ? "./troupe" : at.Name);
-        IEnumerable<string> arguments = command.Arguments.Select(a => a.Arity.MinimumNumberOfValues == 0 ? $"[{ArgumentName(a)}]" : ArgumentName(a));
+        IEnumerable<string> arguments =
+            command.Arguments.Select(a => a.Arity.MinimumNumberOfValues == 0 ? $"[{ArgumentName(a)}]" : ArgumentName(a));
         string tail = command.Subcommands.Count > 0 ? "VERB [options]" : "[options]";
         return string.Join(' ', words.Concat(arguments).Append(tail));
     }

@@ -5,7 +5,9 @@ using Troupe.Cli.Measures;
 
 namespace Troupe.Cli.Output;
 
-/// <summary>What the verbs print with --json. Field names are a contract with scripts: more may come, these stay. All of it is ASCII.</summary>
+/// <summary>
+/// What the verbs print with --json. Field names are a contract with scripts: more may come, these stay. All of it is ASCII.
+/// </summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(RequestResult))]
 [JsonSerializable(typeof(List<RequestResult>))]
@@ -42,7 +44,8 @@ internal sealed record UpResult(string Address, string Model, string Layout, int
 
 /// <summary>What demo did. Seconds count from the start of the program's verb.</summary>
 internal sealed record DemoResult(
-    IReadOnlyList<RequestResult> Outcomes, IReadOnlyList<MemberReport> Members, IReadOnlyList<ExplainReport> Steps, IReadOnlyList<WhyResult> Why,
+    IReadOnlyList<RequestResult> Outcomes, IReadOnlyList<MemberReport> Members, IReadOnlyList<ExplainReport> Steps,
+        IReadOnlyList<WhyResult> Why,
     string Model, string Layout, string Fabric, double ReadySeconds, double FirstTokenSeconds, double TotalSeconds);
 
 /// <summary>Why a strategy was used: a reason, and in how many of the steps that were looked at.</summary>

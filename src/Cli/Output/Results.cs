@@ -29,7 +29,8 @@ internal static class Results
 
     /// <summary>One line about speed, for people.</summary>
     public static string Speed(this RequestOutcome outcome) =>
-        $"{outcome.FinishReason}, {outcome.Ids.Count} tokens, first after {outcome.Milliseconds.Queue + outcome.Milliseconds.Prefill:0} ms, "
+        $"{outcome.FinishReason}, {outcome.Ids.Count} tokens, first after "
+            + $"{outcome.Milliseconds.Queue + outcome.Milliseconds.Prefill:0} ms, "
         + $"then {outcome.TokensPerSecond:0} tokens/s";
 
     private static double Round(double value) => double.IsFinite(value) ? Math.Round(value, 3) : 0;

@@ -10,12 +10,14 @@ internal static class StatusTables
     /// <summary>Who holds what, and where each rank is.</summary>
     public static Grid Ranks(StatusReport status)
     {
-        var grid = new Grid("rank", "stage", "replica", "layers", "experts", "state", "pid", "address", "memory MiB", "fabric KiB", "messages KiB")
+        var grid = new Grid("rank", "stage", "replica", "layers", "experts", "state", "pid", "address", "memory MiB", "fabric KiB",
+            "messages KiB")
         {
             Numbers = ["rank", "stage", "replica", "pid", "memory MiB", "fabric KiB", "messages KiB"],
         };
         foreach (RankReport r in status.Ranks)
-            grid.Row($"{r.Rank}", $"{r.Stage}", $"{r.Replica}", r.Layers, r.Experts, r.State, $"{r.Pid}", r.Address, $"{r.ResidentBytes >> 20}",
+            grid.Row($"{r.Rank}", $"{r.Stage}", $"{r.Replica}", r.Layers, r.Experts, r.State, $"{r.Pid}", r.Address,
+                $"{r.ResidentBytes >> 20}",
                 $"{r.FabricBytesSent >> 10}", $"{r.ActorBytesSent >> 10}");
         return grid;
     }
@@ -28,7 +30,8 @@ internal static class StatusTables
             Numbers = ["step", "predicted µs", "measured µs"],
         };
         foreach (ExplainReport s in steps)
-            grid.Row($"{s.Step}", s.Kind, string.Join('+', s.Rows), s.Strategy, s.PredictedUs.TryGetValue(s.Strategy, out double us) ? $"{us:0}" : Waiting,
+            grid.Row($"{s.Step}", s.Kind, string.Join('+', s.Rows), s.Strategy, s.PredictedUs.TryGetValue(s.Strategy, out double us)
+                ? $"{us:0}" : Waiting,
                 s.MeasuredUs is { } measured ? $"{measured:0}" : Waiting, s.Reason);
         return grid;
     }
@@ -38,7 +41,8 @@ internal static class StatusTables
     {
         var grid = new Grid("address", "roles", "status", "rank", "pid", "provider") { Numbers = ["rank", "pid"] };
         foreach (MemberReport m in members)
-            grid.Row(m.Address, string.Join(',', m.Roles), m.Status + (m.Reachable ? "" : ", unreachable"), m.Rank is { } rank ? $"{rank}" : "-",
+            grid.Row(m.Address, string.Join(',', m.Roles), m.Status + (m.Reachable ? "" : ", unreachable"), m.Rank is { } rank ? $"{rank}"
+                : "-",
                 m.Pid is { } pid ? $"{pid}" : "?", m.Provider);
         return grid;
     }

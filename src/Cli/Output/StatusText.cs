@@ -13,10 +13,12 @@ internal static class StatusText
             : $"not ready for {status.WaitingSeconds:0.0} s: waits for {status.WaitingFor}");
         to.WriteLine($"queue {status.Queue}, running {status.Running}, lease {status.Lease}, {status.Provider}");
         foreach (RankReport r in status.Ranks)
-            to.WriteLine($"  rank {r.Rank}  stage {r.Stage} replica {r.Replica}  layers {r.Layers}  experts {r.Experts}  {r.State}  pid {r.Pid} at {r.Address}  "
+            to.WriteLine($"  rank {r.Rank}  stage {r.Stage} replica {r.Replica}  layers {r.Layers}  experts {r.Experts}  {r.State}  pid "
+                + $"{r.Pid} at {r.Address}  "
                 + $"{r.ResidentBytes >> 20} MiB  fabric {r.FabricBytesSent >> 10} KiB  messages {r.ActorBytesSent >> 10} KiB");
         foreach (SchedulerReport s in status.Schedulers)
-            to.WriteLine($"  replica {s.Replica}  {s.Queued} queued, {s.Running} running, {s.Finished} finished, {s.KvBlocksFree} of {s.KvBlocks} KV blocks free");
+            to.WriteLine($"  replica {s.Replica}  {s.Queued} queued, {s.Running} running, {s.Finished} finished, {s.KvBlocksFree} of "
+                + $"{s.KvBlocks} KV blocks free");
         foreach (ExplainReport step in status.Recent) Write(to, step, "  ");
     }
 

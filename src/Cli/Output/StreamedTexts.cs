@@ -5,7 +5,9 @@ using Troupe.Cli.Running;
 
 namespace Troupe.Cli.Output;
 
-/// <summary>Writes texts as plain lines: a single one as it comes, of several each when it is complete, under a line that names it.</summary>
+/// <summary>
+/// Writes texts as plain lines: a single one as it comes, of several each when it is complete, under a line that names it.
+/// </summary>
 internal sealed class StreamedTexts(Shell shell, IReadOnlyList<Prompt> prompts, IReadOnlyList<RequestSpec> requests)
 {
     private readonly StringBuilder[] _texts = [.. prompts.Select(_ => new StringBuilder())];
@@ -21,7 +23,8 @@ internal sealed class StreamedTexts(Shell shell, IReadOnlyList<Prompt> prompts, 
         }
         StringBuilder text = _texts[happened.Index].Append(happened.Text);
         if (happened.Reason is null) return;
-        shell.Out.WriteLine($"--- {prompts[happened.Index].Where} ({requests[happened.Index].Id}): {happened.Reason}, {happened.Tokens} tokens");
+        shell.Out.WriteLine($"--- {prompts[happened.Index].Where} ({requests[happened.Index].Id}): {happened.Reason}, "
+            + $"{happened.Tokens} tokens");
         shell.Out.WriteLine(prompts[happened.Index].Text + text);
     }
 }

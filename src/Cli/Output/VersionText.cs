@@ -10,7 +10,8 @@ internal sealed class VersionText : SynchronousCommandLineAction
 {
     /// <summary>The version of this build, without the commit.</summary>
     public static string Version { get; } =
-        typeof(VersionText).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "unknown";
+        typeof(VersionText).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0]
+            ?? "unknown";
 
     /// <inheritdoc/>
     public override bool ClearsParseErrors => true;

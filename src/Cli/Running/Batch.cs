@@ -5,7 +5,9 @@ using Troupe.Cli.Output;
 
 namespace Troupe.Cli.Running;
 
-/// <summary>Something happened to the request at <paramref name="Index"/> of a batch. <paramref name="Reason"/> is null while it runs.</summary>
+/// <summary>
+/// Something happened to the request at <paramref name="Index"/> of a batch. <paramref name="Reason"/> is null while it runs.
+/// </summary>
 internal readonly record struct BatchEvent(int Index, string Text, int Tokens, string? Reason);
 
 /// <summary>Runs requests and hands what happens to the verb's own thread: an actor must not wait for a terminal or a full disk.</summary>
@@ -14,8 +16,8 @@ internal static class Batch
     private static readonly TimeSpan CancelGrace = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// Runs a batch to its end. <paramref name="stop"/> cancels its requests, and their outcomes say so; if <paramref name="on"/> throws, they
-    /// are cancelled too.
+    /// Runs a batch to its end. <paramref name="stop"/> cancels its requests, and their outcomes say so; if <paramref name="on"/> throws,
+    /// they are cancelled too.
     /// </summary>
     /// <exception cref="FailedException">The cluster did not confirm a cancel.</exception>
     public static async Task<IReadOnlyList<RequestOutcome>> RunAsync(
@@ -32,8 +34,10 @@ internal static class Batch
             timer.Change(CancelGrace, Timeout.InfiniteTimeSpan);
         });
         Task<IReadOnlyList<RequestOutcome>> run = client.RunAsync(requests,
-            (outcome, text) => events.Writer.TryWrite(new BatchEvent(index[outcome.Request.Id], text, outcome.Ids.Count, outcome.FinishReason)), cancel.Token);
-        _ = run.ContinueWith(_ => events.Writer.TryComplete(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            (outcome, text) => events.Writer.TryWrite(new BatchEvent(index[outcome.Request.Id], text, outcome.Ids.Count,
+                outcome.FinishReason)), cancel.Token);
+        _ = run.ContinueWith(_ => events.Writer.TryComplete(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
         try
         {
             await foreach (BatchEvent happened in events.Reader.ReadAllAsync(givenUp.Token)) on?.Invoke(happened);

@@ -10,7 +10,8 @@ internal sealed class LocalCluster : IAsyncDisposable
 {
     private readonly ClusterHandle _handle;
 
-    private LocalCluster(ClusterHandle handle, ClusterClient client, ModelSource model) => (_handle, Client, Model) = (handle, client, model);
+    private LocalCluster(ClusterHandle handle, ClusterClient client, ModelSource model) =>
+        (_handle, Client, Model) = (handle, client, model);
 
     /// <summary>Its model.</summary>
     public ModelSource Model { get; }
@@ -38,7 +39,9 @@ internal sealed class LocalCluster : IAsyncDisposable
         var view = new LoadingView(shell);
         LaunchMode mode = settings.InProcess ? LaunchMode.InProcess : LaunchMode.Processes;
         Action<string> log = verbose ? shell.Error.WriteLine : _ => { };
-        ClusterHandle handle = ClusterHandle.Start(new LaunchSpec(settings.Options, model, mode, typeof(LocalCluster).Assembly.Location, log, Port: port), view);
+        ClusterHandle handle =
+            ClusterHandle.Start(new LaunchSpec(settings.Options, model, mode, typeof(LocalCluster).Assembly.Location, log, Port: port),
+            view);
         try
         {
             ClusterClient client = handle.Client();

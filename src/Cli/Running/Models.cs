@@ -27,10 +27,12 @@ internal static class Models
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new ModelException($"{file}: {(File.Exists(file) ? $"cannot be read: {e.Message}" : "no such file")}; --synthetic wants a config.json", e);
+            throw new ModelException(
+                $"{file}: {(File.Exists(file) ? $"cannot be read: {e.Message}" : "no such file")}; --synthetic wants a config.json", e);
         }
         ModelConfig config = ModelConfig.Parse(file, json);
-        return new ModelSource(name, config, new CheckpointFingerprint(Convert.ToHexStringLower(SHA256.HashData(json)), $"random, seed {Seed}"), null, () =>
+        return new ModelSource(name, config,
+            new CheckpointFingerprint(Convert.ToHexStringLower(SHA256.HashData(json)), $"random, seed {Seed}"), null, () =>
         {
             var weights = new SyntheticWeights(Seed);
             return (weights.Get, weights);

@@ -25,7 +25,8 @@ internal static class DemoVerb
     {
         var model = new ModelOptions(stages: 2, replicas: 2);
         var sampling = new SamplingOptions(MaxTokens, Temperature);
-        var verb = new Verb("demo", "Starts a cluster of processes, completes a few prompts, and shows what each step did and why", "./troupe demo")
+        var verb = new Verb("demo", "Starts a cluster of processes, completes a few prompts, and shows what each step did and why",
+            "./troupe demo")
         {
             Details = "2 stages x 2 replicas with the sample model unless told otherwise.",
         };
@@ -46,7 +47,8 @@ internal static class DemoVerb
         {
             await using LocalCluster cluster = await LocalCluster.StartAsync(shell, settings, verbose, stop);
             double ready = Elapsed;
-            string ranks = settings.InProcess ? $"{settings.Layout.Ranks} ranks, threads of this process" : $"{settings.Layout.Ranks} rank processes and a control node";
+            string ranks = settings.InProcess ? $"{settings.Layout.Ranks} ranks, threads of this process"
+                : $"{settings.Layout.Ranks} rank processes and a control node";
             if (!json) shell.Out.WriteLine($"{ranks} are ready after {ready:0.0} s: {settings.Options.Model}, {settings.Layout}\n");
             Prompt[] prompts = [.. Prompts.Select((text, i) => new Prompt($"prompt {i + 1}", text))];
             RequestSpec[] requests = [.. prompts.Select((p, i) => p.ToRequest(generation with
@@ -58,11 +60,13 @@ internal static class DemoVerb
             StatusReport status = await log.LookAsync();
             List<MemberReport> members = await cluster.Client.MembersAsync();
             await cluster.DrainAsync();
-            var result = new DemoResult([.. outcomes.Zip(prompts, (o, p) => o.ToResult(p.Text))], members, log.Steps, StepLog.Why(log.Steps),
+            var result = new DemoResult([.. outcomes.Zip(prompts, (o, p) => o.ToResult(p.Text))], members, log.Steps,
+                StepLog.Why(log.Steps),
                 settings.Options.Model, settings.Layout.ToString(), status.Fabric, Round(ready), Round(_firstToken), Round(Elapsed));
             if (json) shell.Out.WriteLine(JsonSerializer.Serialize(result, CliJson.Default.DemoResult));
             else Write(result);
-            if (outcomes.FirstOrDefault(o => !o.IsGood()) is { } bad) throw new FailedException($"a prompt was not completed: {bad.Problem()}");
+            if (outcomes.FirstOrDefault(o => !o.IsGood()) is { } bad)
+                throw new FailedException($"a prompt was not completed: {bad.Problem()}");
             return ExitCode.Done;
         }
 
@@ -91,12 +95,14 @@ internal static class DemoVerb
                 }
             }
             IReadOnlyList<RequestOutcome> outcomes = await WatchLiveAsync(cluster, prompts, requests, log, over, stop);
-            foreach ((RequestOutcome outcome, Prompt prompt) in outcomes.Zip(prompts)) shell.Out.WriteLine($"--- {outcome.Speed()}\n{prompt.Text}{outcome.Text}");
+            foreach ((RequestOutcome outcome, Prompt prompt) in outcomes.Zip(prompts))
+                shell.Out.WriteLine($"--- {outcome.Speed()}\n{prompt.Text}{outcome.Text}");
             return outcomes;
         }
 
         private async Task<IReadOnlyList<RequestOutcome>> WatchLiveAsync(
-            LocalCluster cluster, Prompt[] prompts, RequestSpec[] requests, StepLog log, CancellationTokenSource over, CancellationToken stop)
+            LocalCluster cluster, Prompt[] prompts, RequestSpec[] requests, StepLog log, CancellationTokenSource over,
+                CancellationToken stop)
         {
             var view = new DemoView(shell, [.. prompts.Select(p => p.Text)]);
             var live = new Spectre.Console.LiveDisplay(shell.Console(), view.Draw([])) { AutoClear = true };
@@ -128,15 +134,18 @@ internal static class DemoVerb
         private void Write(DemoResult result)
         {
             int shown = Math.Min(StepsShown, result.Steps.Count);
-            shell.Out.WriteLine($"\nSteps (the last {shown} of {(result.Steps is [.., var last] ? last.Step : 0)}; rows by replica, µs of all dispatch and combine of a stage):");
+            shell.Out.WriteLine($"\nSteps (the last {shown} of {(result.Steps is [.., var last] ? last.Step : 0)}; rows by replica, µs "
+                + "of all dispatch and combine of a stage):");
             StatusTables.Steps(result.Steps.TakeLast(StepsShown)).WriteTo(shell);
             shell.Out.WriteLine("\nMembers:");
             StatusTables.Members(result.Members).WriteTo(shell);
             shell.Out.WriteLine("\nWhy each strategy was picked:");
             foreach (WhyResult why in result.Why) shell.Out.WriteLine($"  {why.Strategy} in {why.Steps} {why.Kind} steps: {why.Reason}");
             int tokens = result.Outcomes.Sum(o => o.Ids.Count);
-            shell.Out.WriteLine($"\n{tokens} tokens; start to first token {result.FirstTokenSeconds:0.0} s, in total {result.TotalSeconds:0.0} s.");
-            shell.Out.WriteLine("Next: ./troupe up, and in another terminal ./troupe submit \"ROMEO.\" and ./troupe watch; or ./troupe generate \"ROMEO.\" --stages 3");
+            shell.Out.WriteLine($"\n{tokens} tokens; start to first token {result.FirstTokenSeconds:0.0} s, in total "
+                + $"{result.TotalSeconds:0.0} s.");
+            shell.Out.WriteLine("Next: ./troupe up, and in another terminal ./troupe submit \"ROMEO.\" and ./troupe watch; or ./troupe "
+                + "generate \"ROMEO.\" --stages 3");
         }
 
         private static double Round(double value) => Math.Round(value, 3);

@@ -27,8 +27,10 @@ internal static class DevicesVerb
             shell.Out.WriteLine(JsonSerializer.Serialize(found, CliJson.Default.DevicesResult));
             return ExitCode.Done;
         }
-        shell.Out.WriteLine($"{found.Cores} cores, {found.MemoryBytes / (1 << 20)} MiB memory, {found.Architecture}, {RuntimeInformation.FrameworkDescription}");
-        shell.Out.WriteLine($"kernels compute with {found.Simd.VectorBits}-bit vectors (this machine has {string.Join(", ", found.Simd.Features)})");
+        shell.Out.WriteLine($"{found.Cores} cores, {found.MemoryBytes / (1 << 20)} MiB memory, {found.Architecture}, "
+            + $"{RuntimeInformation.FrameworkDescription}");
+        shell.Out.WriteLine($"kernels compute with {found.Simd.VectorBits}-bit vectors (this machine has "
+            + $"{string.Join(", ", found.Simd.Features)})");
         shell.Out.WriteLine($"oneDNN: {found.Onednn.Detail}");
         shell.Out.WriteLine();
         Table("fabric", found.Fabrics).WriteTo(shell);

@@ -30,7 +30,8 @@ internal static class EvalVerb
         var verb = new Verb("perplexity", "Scores a text: exp of the mean negative log-probability of its tokens",
             "./troupe eval perplexity --model models/sample --windows 4")
         {
-            Details = "The text is cut into windows of tokens, one after the other. Each starts with an empty cache, and all its tokens but the first are scored.",
+            Details = "The text is cut into windows of tokens, one after the other. Each starts with an empty cache, and all its tokens "
+                + "but the first are scored.",
         };
         verb.Add(new OwnOptions(file, window, windows));
         verb.Add(model);
@@ -65,7 +66,8 @@ internal static class EvalVerb
         using var progress = new CountView(shell, "windows scored", chosen.Length);
         foreach (ArraySegment<int>[] group in chosen.Chunk(AtOnce * settings.Layout.Replicas))
         {
-            RequestSpec[] requests = [.. group.Select(w => new RequestSpec(Prompt.NewId(), null, w, 0, Greedy, [], true, SequenceMode.Score))];
+            RequestSpec[] requests =
+                [.. group.Select(w => new RequestSpec(Prompt.NewId(), null, w, 0, Greedy, [], true, SequenceMode.Score))];
             foreach (RequestOutcome outcome in await Batch.RunAsync(shell, cluster.Client, requests, progress.On, stop))
             {
                 if (outcome.FinishReason != "scored" || outcome.LogProbs.Count != outcome.Request.Ids.Count - 1)
@@ -77,8 +79,10 @@ internal static class EvalVerb
         StatusReport status = await cluster.Client.StatusAsync();
         IReadOnlyList<IReadOnlyList<double>> load = ExpertShares.Of(await cluster.Client.ExpertLoadAsync(), config.Layers);
         bool whole = heldOut is not null && chosen.Length == all.Length && window == heldOut.Window;
-        return new PerplexityResult(perplexity.Value, perplexity.Tokens, heldOut?.Perplexity, load, status.StrategiesUsed, chosen.Length, window,
-            Math.Round(shell.Clock.GetElapsedTime(started).TotalSeconds, 3), whole ? ExpertShares.MaxDifference(load, heldOut!.ExpertLoad) : null);
+        return new PerplexityResult(perplexity.Value, perplexity.Tokens, heldOut?.Perplexity, load, status.StrategiesUsed, chosen.Length,
+            window,
+            Math.Round(shell.Clock.GetElapsedTime(started).TotalSeconds, 3), whole ? ExpertShares.MaxDifference(load, heldOut!.ExpertLoad)
+                : null);
     }
 
     private static IReadOnlyList<int> Tokens(Text text, string folder, HeldOut? heldOut)
@@ -100,14 +104,17 @@ internal static class EvalVerb
     [SuppressMessage("Globalization", "MA0011", Justification = "The whole program is culture-invariant.")]
     private static void Write(Shell shell, PerplexityResult result)
     {
-        shell.Out.WriteLine($"perplexity {result.Perplexity:0.0000} over {result.ScoredTokens} tokens in {result.Windows} windows of {result.Window}, {result.Seconds:0.0} s");
+        shell.Out.WriteLine($"perplexity {result.Perplexity:0.0000} over {result.ScoredTokens} tokens in {result.Windows} windows of "
+            + $"{result.Window}, {result.Seconds:0.0} s");
         if (result.ReferencePerplexity is { } reference)
         {
             shell.Out.WriteLine($"reference {reference:0.0000} ({result.Perplexity / reference - 1:+0.000%;-0.000%})"
-                + (result.MaxExpertLoadDifference is { } difference ? $", expert load within {difference:0.000%} of the reference" : " (of all its windows)"));
+                + (result.MaxExpertLoadDifference is { } difference ? $", expert load within {difference:0.000%} of the reference"
+                    : " (of all its windows)"));
         }
         shell.Out.WriteLine($"strategies used: {string.Join(", ", result.StrategiesUsed.Select(s => $"{s.Key} in {s.Value} steps"))}");
         foreach ((int layer, IReadOnlyList<double> shares) in result.ExpertLoad.Index().Where(l => l.Item.Count > 0))
-            shell.Out.WriteLine($"layer {layer}: busiest expert {shares.Max():P1}, idlest {shares.Min():P1}, even would be {1.0 / shares.Count:P1}");
+            shell.Out.WriteLine($"layer {layer}: busiest expert {shares.Max():P1}, idlest {shares.Min():P1}, even would be "
+                + $"{1.0 / shares.Count:P1}");
     }
 }

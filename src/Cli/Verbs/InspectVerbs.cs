@@ -8,11 +8,14 @@ using Troupe.Cli.Output;
 
 namespace Troupe.Cli.Verbs;
 
-/// <summary>The cluster state tooling: status, members, explain, leave, down. Each asks any node and prints what the coordinator answers.</summary>
+/// <summary>
+/// The cluster state tooling: status, members, explain, leave, down. Each asks any node and prints what the coordinator answers.
+/// </summary>
 internal static class InspectVerbs
 {
     /// <summary>troupe status.</summary>
-    public static Verb Status(Shell shell) => Create(shell, "status", "Shows what a cluster does: ready or what it waits for, ranks, queues, last steps",
+    public static Verb Status(Shell shell) =>
+        Create(shell, "status", "Shows what a cluster does: ready or what it waits for, ranks, queues, last steps",
         "./troupe status --at 127.0.0.1:4100", Subject.Status, null, json =>
             StatusText.Write(shell.Out, JsonSerializer.Deserialize(json, ReportJson.Default.StatusReport)!));
 
@@ -30,21 +33,25 @@ internal static class InspectVerbs
     }
 
     /// <summary>troupe leave.</summary>
-    public static Verb Leave(Shell shell) => Remove(shell, "leave", "Asks a node to leave its cluster; the epoch of a rank that leaves ends", Subject.Leave);
+    public static Verb Leave(Shell shell) =>
+        Remove(shell, "leave", "Asks a node to leave its cluster; the epoch of a rank that leaves ends", Subject.Leave);
 
     /// <summary>troupe down.</summary>
-    public static Verb Down(Shell shell) => Remove(shell, "down", "Marks a node as down at once, for one that cannot be reached any more", Subject.Down);
+    public static Verb Down(Shell shell) =>
+        Remove(shell, "down", "Marks a node as down at once, for one that cannot be reached any more", Subject.Down);
 
     private static Verb Remove(Shell shell, string name, string summary, Subject subject)
     {
         var node = new Argument<string>("NODE") { Description = "The node's address as HOST:PORT, as members shows it" };
-        return Create(shell, name, summary, $"./troupe {name} 127.0.0.1:45123", subject, new Asked([], parsed => parsed.GetValue(node)!, node),
+        return Create(shell, name, summary, $"./troupe {name} 127.0.0.1:45123", subject,
+            new Asked([], parsed => parsed.GetValue(node)!, node),
             json => StatusText.Write(shell.Out, Members(json)));
     }
 
     private static List<MemberReport> Members(string json) => JsonSerializer.Deserialize(json, ReportJson.Default.ListMemberReport)!;
 
-    private static Verb Create(Shell shell, string name, string summary, string example, Subject subject, Asked? asked, Action<string> write)
+    private static Verb Create(Shell shell, string name, string summary, string example, Subject subject, Asked? asked,
+        Action<string> write)
     {
         Option<string> at = AddressOption.Create();
         var verb = new Verb(name, summary, example);

@@ -21,9 +21,11 @@ internal static class SubmitVerb
             "Prompts, one JSON string a line, or an object {\"prompt\": ..., \"max_tokens\": ...}; - is stdin");
         Option<string> at = AddressOption.Create();
         var sampling = new SamplingOptions();
-        var verb = new Verb("submit", "Submits prompts to a running cluster", "./troupe submit \"ROMEO.\" \"JULIET.\" --max-tokens 40 --at 127.0.0.1:4100")
+        var verb = new Verb("submit", "Submits prompts to a running cluster",
+            "./troupe submit \"ROMEO.\" \"JULIET.\" --max-tokens 40 --at 127.0.0.1:4100")
         {
-            Details = "One prompt's text is streamed as it comes; of several, each is written when it is complete. Ctrl+C cancels the requests.",
+            Details = "One prompt's text is streamed as it comes; of several, each is written when it is complete. Ctrl+C cancels the "
+                + "requests.",
         };
         verb.Arguments.Add(text);
         verb.Add(new OwnOptions(file, at));
@@ -33,7 +35,8 @@ internal static class SubmitVerb
             GenerationSettings generation = sampling.Read(parsed);
             List<Prompt> prompts = [.. PromptReader.FromArguments(parsed.GetValue(text) ?? [])];
             if (parsed.GetValue(file) is { } name) prompts.AddRange(PromptReader.FromFile(name, shell, generation));
-            if (prompts.Count == 0) throw new UsageException("no prompt: give one as an argument, or a file with --file; see ./troupe submit --help");
+            if (prompts.Count == 0)
+                throw new UsageException("no prompt: give one as an argument, or a file with --file; see ./troupe submit --help");
             await using RemoteClient remote = RemoteClient.Open(parsed.GetValue(at)!);
             await remote.Client.WaitForClusterAsync(shell, stop);
             return await RunAsync(shell, remote.Client, prompts, generation, verb.Output.Json(parsed), stop);

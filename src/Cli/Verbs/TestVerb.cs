@@ -10,7 +10,8 @@ internal static class TestVerb
     /// <summary>Makes the verb.</summary>
     public static Verb Create(Shell shell)
     {
-        var filter = new Argument<string[]>("FILTER") { Description = "Part of a test's full name; several mean any of them", Arity = ArgumentArity.ZeroOrMore };
+        var filter = new Argument<string[]>("FILTER") { Description = "Part of a test's full name; several mean any of them",
+            Arity = ArgumentArity.ZeroOrMore };
         var verb = new Verb("test", "Builds and runs all tests", "./troupe test Configuration")
         {
             Details = "The script ./troupe does this, from a checkout; its last line is `N passed, N failed, N skipped`.",

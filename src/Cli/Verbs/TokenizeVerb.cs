@@ -17,7 +17,8 @@ internal static class TokenizeVerb
         var verb = new Verb("tokenize", "Encodes lines with a model's tokenizer, and decodes them again",
             "./troupe tokenize --model models/sample --file lines.jsonl")
         {
-            Details = "Writes one JSON object for each line: {text, ids, ids_without_special, decoded, decoded_skip_special}. Blank lines are left out.",
+            Details = "Writes one JSON object for each line: {text, ids, ids_without_special, decoded, decoded_skip_special}. Blank "
+                + "lines are left out.",
         };
         verb.Add(new OwnOptions(file, model));
         return verb.Runs((parsed, _) => Task.FromResult(Run(shell, parsed.GetValue(model) ?? SampleModel.Find(), parsed.GetValue(file)!)));

@@ -18,7 +18,8 @@ internal static class VerifyVerb
     /// <summary>Makes the verb.</summary>
     public static Verb Create(Shell shell)
     {
-        Option<string?> golden = Opt.OptionalText("--golden", "FILE", "Golden to compare with (default: the model folder's golden.json, else heldout.json)");
+        Option<string?> golden =
+            Opt.OptionalText("--golden", "FILE", "Golden to compare with (default: the model folder's golden.json, else heldout.json)");
         Option<double> tolerance = Opt.Number("--tolerance", "Largest difference of a logit or log-probability that passes", 1e-3,
             "a number of at least 0", x => x >= 0 && double.IsFinite(x));
         var model = new ModelOptions(math: "exact");
@@ -54,16 +55,19 @@ internal static class VerifyVerb
         foreach ((GoldenCase golden, RequestOutcome outcome) in cases.Zip(outcomes))
         {
             if (!outcome.IsGood()) throw new FailedException($"a golden of {golden.Prompt.Count} tokens: {outcome.Problem()}");
-            comparison.Add(golden, new ProbeAnswer(outcome.Logits, outcome.Top.Ids, outcome.Top.LogProbs, outcome.Ids, outcome.PromptIds, outcome.Text));
+            comparison.Add(golden,
+                new ProbeAnswer(outcome.Logits, outcome.Top.Ids, outcome.Top.LogProbs, outcome.Ids, outcome.PromptIds, outcome.Text));
         }
         return comparison.Result;
     }
 
     private static void Write(Shell shell, RunSettings settings, VerifyResult result)
     {
-        shell.Out.WriteLine($"{settings.Options.Model}: {result.Cases} cases, {string.Join(", ", result.Compared)} compared, {settings.Layout}");
+        shell.Out.WriteLine($"{settings.Options.Model}: {result.Cases} cases, {string.Join(", ", result.Compared)} compared, "
+            + $"{settings.Layout}");
         if (result.Compared.Contains("logits", StringComparer.Ordinal))
-            shell.Out.WriteLine($"largest difference: logits {result.MaxAbsLogitDiff:G3}, log-probabilities {result.MaxAbsLogprobDiff:G3} (tolerance {result.Tolerance:G3})");
+            shell.Out.WriteLine($"largest difference: logits {result.MaxAbsLogitDiff:G3}, log-probabilities "
+                + $"{result.MaxAbsLogprobDiff:G3} (tolerance {result.Tolerance:G3})");
         shell.Out.WriteLine($"greedy tokens: {(result.GreedyMatch ? "all equal" : "not equal")}");
         if (result.FirstDifference is { } first) shell.Out.WriteLine($"first difference: {first}");
         shell.Out.WriteLine(result.Passed ? "passed" : "NOT passed");

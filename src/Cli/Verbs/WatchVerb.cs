@@ -17,7 +17,8 @@ internal static class WatchVerb
     public static Verb Create(Shell shell)
     {
         Option<string> at = AddressOption.Create();
-        Option<double> interval = Opt.Number("--interval", "Seconds between looks", 1, "a number in [0.1, 3600]", x => x is >= 0.1 and <= 3600);
+        Option<double> interval =
+            Opt.Number("--interval", "Seconds between looks", 1, "a number in [0.1, 3600]", x => x is >= 0.1 and <= 3600);
         Option<int> count = Opt.Int("--count", "Looks before it ends; 0 goes on until Ctrl+C", 0, int.MaxValue, 0);
         var verb = new Verb("watch", "Shows what a cluster does, once a second", "./troupe watch --at 127.0.0.1:4100")
         {
@@ -34,7 +35,8 @@ internal static class WatchVerb
             if (shell.OutIsTerminal && !json)
             {
                 Panel first = Show(await ask());
-                await shell.Console().Live(first).StartAsync(context => LookAsync(looks, timer, ask, text => context.UpdateTarget(Show(text)), stop));
+                await shell.Console().Live(first)
+                    .StartAsync(context => LookAsync(looks, timer, ask, text => context.UpdateTarget(Show(text)), stop));
             }
             else
             {

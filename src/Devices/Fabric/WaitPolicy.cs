@@ -18,7 +18,8 @@ internal sealed class WaitPolicy
 
     private const int SpinsPerTurn = 8, FewestSkips = 64, MostSkips = 1 << 14;
 
-    private static readonly long SlowYield = Stopwatch.Frequency / 20_000; // 50 µs: no rank that only looks and yields again takes that long
+    // 50 µs: no rank that only looks and yields again takes that long
+    private static readonly long SlowYield = Stopwatch.Frequency / 20_000;
 
     private readonly int _spins, _yields;
     private int _skips, _nextSkips = FewestSkips;

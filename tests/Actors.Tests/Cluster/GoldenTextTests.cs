@@ -13,9 +13,11 @@ public sealed class GoldenTextTests
     [MemberData(nameof(Layouts))]
     public async Task Every_layout_continues_the_golden_prompts_with_the_same_tokens(int stages, int replicas)
     {
-        using JsonDocument golden = JsonDocument.Parse(await File.ReadAllBytesAsync(Path.Combine(InProcessWorld.SampleModel, "heldout.json")));
+        using JsonDocument golden =
+            JsonDocument.Parse(await File.ReadAllBytesAsync(Path.Combine(InProcessWorld.SampleModel, "heldout.json")));
         var cases = golden.RootElement.GetProperty("golden").EnumerateArray()
-            .Select((g, i) => (Request: InProcessWorld.Greedy($"g{i}", Ints(g, "ids"), Ints(g, "greedy").Length), Want: Ints(g, "greedy"), Text: g.GetProperty("text").GetString()))
+            .Select((g, i) => (Request: InProcessWorld.Greedy($"g{i}", Ints(g, "ids"), Ints(g, "greedy").Length), Want: Ints(g, "greedy"),
+                Text: g.GetProperty("text").GetString()))
             .ToList();
         await using InProcessWorld world = await InProcessWorld.StartAsync(InProcessWorld.SampleModel, stages, replicas);
 
@@ -30,5 +32,6 @@ public sealed class GoldenTextTests
         }
     }
 
-    private static int[] Ints(JsonElement element, string name) => [.. element.GetProperty(name).EnumerateArray().Select(e => e.GetInt32())];
+    private static int[] Ints(JsonElement element, string name) =>
+        [.. element.GetProperty(name).EnumerateArray().Select(e => e.GetInt32())];
 }

@@ -23,7 +23,8 @@ internal sealed class InProcessWorld : IAsyncDisposable
 
     public static async Task<InProcessWorld> StartAsync(string model, int stages, int replicas, string hocon = "")
     {
-        TroupeOptions options = TroupeOptions.Read(new ConfigLayers(HoconText.Parse("test", hocon))) with { Layout = new Layout(stages, replicas, 1) };
+        TroupeOptions options =
+            TroupeOptions.Read(new ConfigLayers(HoconText.Parse("test", hocon))) with { Layout = new Layout(stages, replicas, 1) };
         var handle = ClusterHandle.Start(
             new LaunchSpec(options, ModelSource.FromFolder(model), LaunchMode.InProcess, "", Console.Error.WriteLine), new Quiet());
         ClusterClient client = handle.Client();

@@ -59,7 +59,8 @@ public sealed class NodeConfigTests
     }
 
     [Theory]
-    [InlineData("cluster.seed-nodes = [\"akka.tcp://other@127.0.0.1:4100\"]", "akka.cluster.seed-nodes", "addresses of actor systems called troupe")]
+    [InlineData("cluster.seed-nodes = [\"akka.tcp://other@127.0.0.1:4100\"]", "akka.cluster.seed-nodes",
+        "addresses of actor systems called troupe")]
     [InlineData("cluster.seed-nodes = [\"127.0.0.1:4100\"]", "akka.cluster.seed-nodes",
         "\"akka.tcp://troupe@HOST:PORT\", not 127.0.0.1:4100")]
     [InlineData("cluster.seed-nodes = [\"akka.tcp://troupe@h:0\"]", "akka.cluster.seed-nodes", "not akka.tcp://troupe@h:0")]

@@ -12,7 +12,8 @@ public sealed class CoordinatorStateTests : IDisposable
 
     public void Dispose() => _system.Dispose();
 
-    private static readonly Fingerprint Ours = new(Fingerprint.CurrentProtocol, "troupe", "2 stages x 1 replicas x 1 tensor ranks", "c", "t", "n");
+    private static readonly Fingerprint Ours =
+        new(Fingerprint.CurrentProtocol, "troupe", "2 stages x 1 replicas x 1 tensor ranks", "c", "t", "n");
 
     public static TheoryData<string, int, string, string, string, string, string> Differences => new()
     {
@@ -53,8 +54,10 @@ public sealed class CoordinatorStateTests : IDisposable
         CoordinatorState state = New();
         JoinRequest first = Join(Ours, "a:1") with { ConfiguredRank = 1 };
         state = state.On(first, Accept("t1")).Item1;
-        Assert.Contains("no other node has", ((JoinRefused)Answer(state.On(Join(Ours, "a:2") with { ConfiguredRank = 1 }, Accept("t2")).Item2)).Wanted);
-        Assert.Contains("[0, 2)", ((JoinRefused)Answer(state.On(Join(Ours, "a:2") with { ConfiguredRank = 2 }, Accept("t2")).Item2)).Wanted);
+        Assert.Contains("no other node has",
+            ((JoinRefused)Answer(state.On(Join(Ours, "a:2") with { ConfiguredRank = 1 }, Accept("t2")).Item2)).Wanted);
+        Assert.Contains("[0, 2)",
+            ((JoinRefused)Answer(state.On(Join(Ours, "a:2") with { ConfiguredRank = 2 }, Accept("t2")).Item2)).Wanted);
         state = state.On(Join(Ours, "a:3"), Accept("t3")).Item1;
         Assert.IsType<JoinRefused>(Answer(state.On(Join(Ours, "a:4"), Accept("t4")).Item2));
     }
@@ -88,12 +91,14 @@ public sealed class CoordinatorStateTests : IDisposable
     private static CoordinatorState New(Layout? layout = null)
     {
         layout ??= new Layout(2, 1, 1);
-        return CoordinatorState.Start(new ClusterTerms(Ours with { Layout = layout.ToString() }, layout, "auto", "auto", new EpochSizes(1, 8, 8, 8, 16, 64)));
+        return CoordinatorState.Start(new ClusterTerms(Ours with { Layout = layout.ToString() }, layout, "auto", "auto",
+            new EpochSizes(1, 8, 8, 8, 16, 64)));
     }
 
     private static JoinAccepted Accept(string token) => new("h", 1, token, "", "");
 
-    private JoinRequest Join(Fingerprint fingerprint, string address) => new(fingerprint, -1, 1, address, "", _system.ActorOf(Props.Create(() => new Silent())));
+    private JoinRequest Join(Fingerprint fingerprint, string address) =>
+        new(fingerprint, -1, 1, address, "", _system.ActorOf(Props.Create(() => new Silent())));
 
     private sealed class Silent : ReceiveActor;
 }

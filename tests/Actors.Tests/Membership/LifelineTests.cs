@@ -23,7 +23,8 @@ public sealed class LifelineTests
 
         var lostByClient = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         server.Expect(Token);
-        using Lifeline second = await Lifeline.ConnectAsync("127.0.0.1", server.Port, Token, () => lostByClient.TrySetResult(), CancellationToken.None);
+        using Lifeline second =
+            await Lifeline.ConnectAsync("127.0.0.1", server.Port, Token, () => lostByClient.TrySetResult(), CancellationToken.None);
         server.Dispose();
         await lostByClient.Task.WaitAsync(Deadline);
     }

@@ -15,15 +15,19 @@ public sealed class BadInputTests
     {
         using var folder = new TempFolder();
         string missing = Path.Combine(folder.Path, "nowhere");
-        Assert.Contains($"no model folder {missing}", (await CliRun.Of("generate", "x", "--model", missing)).OneLine(ExitCode.Failed), StringComparison.Ordinal);
-        Assert.Contains($"{folder.Path} has no config.json", (await CliRun.Of("generate", "x", "--model", folder.Path)).OneLine(ExitCode.Failed), StringComparison.Ordinal);
+        Assert.Contains($"no model folder {missing}", (await CliRun.Of("generate", "x", "--model", missing)).OneLine(ExitCode.Failed),
+            StringComparison.Ordinal);
+        Assert.Contains($"{folder.Path} has no config.json",
+            (await CliRun.Of("generate", "x", "--model", folder.Path)).OneLine(ExitCode.Failed), StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task An_architecture_that_nobody_knows_lists_the_known()
     {
         using var folder = new TempFolder();
-        folder.Write("config.json", File.ReadAllText(Path.Combine(s_sample, "config.json")).Replace("Qwen3MoeForCausalLM", "FooForCausalLM", StringComparison.Ordinal));
+        folder.Write("config.json",
+            File.ReadAllText(Path.Combine(s_sample, "config.json"))
+            .Replace("Qwen3MoeForCausalLM", "FooForCausalLM", StringComparison.Ordinal));
         string line = (await CliRun.Of("generate", "x", "--model", folder.Path)).OneLine(ExitCode.Failed);
         Assert.Contains("FooForCausalLM", line, StringComparison.Ordinal);
         Assert.Contains("Qwen3MoeForCausalLM", line, StringComparison.Ordinal);
@@ -35,22 +39,26 @@ public sealed class BadInputTests
         using var folder = new TempFolder();
         folder.Write("config.json", File.ReadAllBytes(Path.Combine(s_sample, "config.json")));
         string file = folder.Write("model.safetensors", File.ReadAllBytes(Path.Combine(s_sample, "model.safetensors"))[..100_000]);
-        Assert.Contains(file, (await CliRun.Of("generate", "x", "--model", folder.Path)).OneLine(ExitCode.Failed), StringComparison.Ordinal);
+        Assert.Contains(file, (await CliRun.Of("generate", "x", "--model", folder.Path)).OneLine(ExitCode.Failed),
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task A_tokenizer_that_is_missing_or_of_an_unknown_kind_is_named()
     {
         using var folder = new TempFolder();
-        Assert.Contains("tokenizer.json", (await CliRun.With("\"a\"", "tokenize", "--model", folder.Path)).OneLine(ExitCode.Failed), StringComparison.Ordinal);
+        Assert.Contains("tokenizer.json", (await CliRun.With("\"a\"", "tokenize", "--model", folder.Path)).OneLine(ExitCode.Failed),
+            StringComparison.Ordinal);
         folder.Write("tokenizer.json", """{"model": {"type": "Unigram", "vocab": []}}""");
-        Assert.Contains("Unigram", (await CliRun.With("\"a\"", "tokenize", "--model", folder.Path)).OneLine(ExitCode.Failed), StringComparison.Ordinal);
+        Assert.Contains("Unigram", (await CliRun.With("\"a\"", "tokenize", "--model", folder.Path)).OneLine(ExitCode.Failed),
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task A_prompt_longer_than_the_context_says_both_lengths()
     {
-        string line = (await CliRun.With(string.Concat(Enumerable.Repeat("to be ", 2000)), "generate", "--model", s_sample)).OneLine(ExitCode.Failed);
+        string line = (await CliRun.With(string.Concat(Enumerable.Repeat("to be ", 2000)), "generate", "--model", s_sample))
+            .OneLine(ExitCode.Failed);
         Assert.StartsWith("troupe: stdin: the prompt has ", line, StringComparison.Ordinal);
         Assert.Contains("the model's context holds 2048", line, StringComparison.Ordinal);
     }
@@ -66,7 +74,8 @@ public sealed class BadInputTests
     public async Task Stdin_that_is_not_utf8_is_refused_before_anything_starts()
     {
         var input = new MemoryStream([.. "text "u8, 0xFF]);
-        Assert.Equal("troupe: stdin line 1: not valid UTF-8", (await CliRun.With(input, ["generate", "--model", s_sample])).OneLine(ExitCode.Failed).TrimEnd());
+        Assert.Equal("troupe: stdin line 1: not valid UTF-8",
+            (await CliRun.With(input, ["generate", "--model", s_sample])).OneLine(ExitCode.Failed).TrimEnd());
     }
 
     [Fact]
@@ -74,7 +83,8 @@ public sealed class BadInputTests
     {
         int port = FreePort();
         foreach (string[] verb in (string[][])[["status"], ["submit", "x"], ["cancel", "r-1"], ["watch"]])
-            Assert.Contains("no cluster answered", (await CliRun.Of([.. verb, "--at", $"127.0.0.1:{port}"])).OneLine(ExitCode.Failed), StringComparison.Ordinal);
+            Assert.Contains("no cluster answered", (await CliRun.Of([.. verb, "--at", $"127.0.0.1:{port}"])).OneLine(ExitCode.Failed),
+                StringComparison.Ordinal);
     }
 
     [Fact]
@@ -108,8 +118,10 @@ public sealed class BadInputTests
     {
         using var folder = new TempFolder();
         string missing = Path.Combine(folder.Path, "g.json"), other = folder.Write("other.json", "{\"cases\": [{\"prompt\": [1]}]}");
-        Assert.Contains($"{missing}: no such file", (await CliRun.Of("verify", "--model", s_sample, "--golden", missing)).OneLine(ExitCode.Failed), StringComparison.Ordinal);
-        Assert.Contains($"{other}: not a golden file", (await CliRun.Of("verify", "--model", s_sample, "--golden", other)).OneLine(ExitCode.Failed), StringComparison.Ordinal);
+        Assert.Contains($"{missing}: no such file",
+            (await CliRun.Of("verify", "--model", s_sample, "--golden", missing)).OneLine(ExitCode.Failed), StringComparison.Ordinal);
+        Assert.Contains($"{other}: not a golden file",
+            (await CliRun.Of("verify", "--model", s_sample, "--golden", other)).OneLine(ExitCode.Failed), StringComparison.Ordinal);
     }
 
     [Fact]

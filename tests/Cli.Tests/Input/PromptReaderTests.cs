@@ -12,14 +12,18 @@ public sealed class PromptReaderTests
 {
     private static readonly GenerationSettings s_settings = new(64, new SamplingSpec(0, 0, 1, 0, 1, 5), ["\n"], false);
 
-    private static Shell ShellWith(byte[] input) => new() { Out = TextWriter.Null, Error = TextWriter.Null, OpenInput = () => new MemoryStream(input) };
+    private static Shell ShellWith(byte[] input) =>
+        new() { Out = TextWriter.Null, Error = TextWriter.Null, OpenInput = () => new MemoryStream(input) };
 
-    private static IReadOnlyList<Prompt> Read(string lines) => PromptReader.FromFile("-", ShellWith(Encoding.UTF8.GetBytes(lines)), s_settings);
+    private static IReadOnlyList<Prompt> Read(string lines) =>
+        PromptReader.FromFile("-", ShellWith(Encoding.UTF8.GetBytes(lines)), s_settings);
 
     [Fact]
     public void A_line_is_a_string_or_an_object_and_blank_lines_only_count()
     {
-        IReadOnlyList<Prompt> prompts = Read("\"a \\u00e9 b\"\n\n  \r\n{\"prompt\": \"x\", \"max_tokens\": 3, \"temperature\": 0.5, \"seed\": 9, \"stop\": [\"A\", \"B\"]}\n\"last, without a line end\"");
+        IReadOnlyList<Prompt> prompts =
+            Read("\"a \\u00e9 b\"\n\n  \r\n{\"prompt\": \"x\", \"max_tokens\": 3, \"temperature\": 0.5, \"seed\": 9, \"stop\": [\"A\", "
+            + "\"B\"]}\n\"last, without a line end\"");
         Assert.Equal(["a é b", "x", "last, without a line end"], prompts.Select(p => p.Text));
         Assert.Equal(["stdin line 1", "stdin line 4", "stdin line 5"], prompts.Select(p => p.Where));
         RequestSpec plain = prompts[0].ToRequest(s_settings), own = prompts[1].ToRequest(s_settings);
@@ -78,7 +82,8 @@ public sealed class PromptReaderTests
         Assert.Equal($"{empty}: no prompts: write one JSON string a line", Message(empty));
         Assert.Equal($"{folder.Path}: is a folder, a file is wanted", Message(folder.Path));
 
-        static string Message(string file) => Assert.Throws<FailedException>(() => PromptReader.FromFile(file, ShellWith([]), s_settings)).Message;
+        static string Message(string file) =>
+            Assert.Throws<FailedException>(() => PromptReader.FromFile(file, ShellWith([]), s_settings)).Message;
     }
 
     [Theory]
@@ -92,10 +97,14 @@ public sealed class PromptReaderTests
     [Fact]
     public void An_empty_or_endless_stdin_is_refused()
     {
-        Assert.Contains("the prompt is empty", Assert.Throws<FailedException>(() => PromptReader.FromInput(ShellWith([]))).Message, StringComparison.Ordinal);
+        Assert.Contains("the prompt is empty", Assert.Throws<FailedException>(() => PromptReader.FromInput(ShellWith([]))).Message,
+            StringComparison.Ordinal);
         byte[] endless = new byte[PromptReader.MaxBytes + 1];
         Array.Fill(endless, (byte)'a');
-        Assert.Contains("more than", Assert.Throws<FailedException>(() => PromptReader.FromInput(ShellWith(endless))).Message, StringComparison.Ordinal);
-        Assert.Contains("line 1: more than", Assert.Throws<FailedException>(() => PromptReader.FromFile("-", ShellWith(endless), s_settings)).Message, StringComparison.Ordinal);
+        Assert.Contains("more than", Assert.Throws<FailedException>(() => PromptReader.FromInput(ShellWith(endless))).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("line 1: more than",
+            Assert.Throws<FailedException>(() => PromptReader.FromFile("-", ShellWith(endless), s_settings)).Message,
+            StringComparison.Ordinal);
     }
 }

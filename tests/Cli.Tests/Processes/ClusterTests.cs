@@ -25,7 +25,8 @@ public sealed class ClusterTests
     [Fact]
     public async Task Twelve_requests_at_once_give_token_for_token_what_each_gives_alone_and_the_bulk_stays_on_the_fabric()
     {
-        Random random = Seed.For(nameof(Twelve_requests_at_once_give_token_for_token_what_each_gives_alone_and_the_bulk_stays_on_the_fabric));
+        Random random = Seed.For(
+            nameof(Twelve_requests_at_once_give_token_for_token_what_each_gives_alone_and_the_bulk_stays_on_the_fabric));
         RequestSpec[] requests = [.. Enumerable.Range(0, 12).Select(i => ProcessWorld.Greedy($"r{i}",
             [.. Enumerable.Range(0, random.Next(1, 400)).Select(_ => random.Next(1, 4096))], random.Next(5, 60)))];
         await using ProcessWorld world = await ProcessWorld.StartAsync(2, 2);

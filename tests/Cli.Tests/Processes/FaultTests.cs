@@ -26,7 +26,8 @@ public sealed class FaultTests
                 Assert.Matches("died|connection", outcome.Error);
             }
             // The scheduler's own rank says where it was when the wait ended; the other replica's may have died with its rank.
-            Assert.Contains(outcomes, o => System.Text.RegularExpressions.Regex.IsMatch(o.Error, "rank [0-9] at epoch 1, step [0-9]+, layer [0-9], [a-z ]+: rank"));
+            Assert.Contains(outcomes, o =>
+                System.Text.RegularExpressions.Regex.IsMatch(o.Error, "rank [0-9] at epoch 1, step [0-9]+, layer [0-9], [a-z ]+: rank"));
             Assert.NotNull(await world.Handle.Ended.WaitAsync(ProcessWorld.Deadline));
         }
         Assert.All(pids, pid => Assert.False(ProcessWorld.Lives(pid)));

@@ -22,13 +22,16 @@ public sealed class NumbersTests
     [InlineData("fast", "--stages 2 --replicas 2 --fabric tcp")]
     public async Task Perplexity_and_expert_load_equal_the_references(string math, string layout)
     {
-        JsonElement got = await Json(["eval", "perplexity", "--model", ProcessWorld.SampleModel, "--math", math, "--json", .. layout.Split(' ')]);
-        using JsonDocument heldout = JsonDocument.Parse(await File.ReadAllBytesAsync(Path.Combine(ProcessWorld.SampleModel, "heldout.json")));
+        JsonElement got = await Json(["eval", "perplexity", "--model", ProcessWorld.SampleModel, "--math", math, "--json",
+            .. layout.Split(' ')]);
+        using JsonDocument heldout =
+            JsonDocument.Parse(await File.ReadAllBytesAsync(Path.Combine(ProcessWorld.SampleModel, "heldout.json")));
         JsonElement want = heldout.RootElement;
 
         Assert.Equal(want.GetProperty("scored_tokens").GetInt32(), got.GetProperty("scored_tokens").GetInt32());
         double reference = want.GetProperty("perplexity").GetDouble();
-        Assert.InRange(got.GetProperty("perplexity").GetDouble(), reference * (1 - PerplexityTolerance), reference * (1 + PerplexityTolerance));
+        Assert.InRange(got.GetProperty("perplexity").GetDouble(), reference * (1 - PerplexityTolerance), reference
+            * (1 + PerplexityTolerance));
         double[] load = Flat(got.GetProperty("expert_load")), expected = Flat(want.GetProperty("expert_load"));
         Assert.Equal(expected.Length, load.Length);
         Assert.All(expected.Zip(load), pair => Assert.InRange(pair.Second, pair.First - LoadTolerance, pair.First + LoadTolerance));
@@ -43,7 +46,8 @@ public sealed class NumbersTests
     [InlineData("qwen3", "--stages 1")]
     public async Task Goldens_agree_in_logits_and_greedy_tokens(string model, string layout)
     {
-        JsonElement got = await Json(["verify", "--model", Repository.At("tests", "goldens", "models", model), "--json", .. layout.Split(' ')]);
+        JsonElement got = await Json(["verify", "--model", Repository.At("tests", "goldens", "models", model), "--json",
+            .. layout.Split(' ')]);
         Assert.True(got.GetProperty("greedy_match").GetBoolean());
         Assert.InRange(got.GetProperty("max_abs_logit_diff").GetDouble(), 0, 1e-3);
         Assert.InRange(got.GetProperty("max_abs_logprob_diff").GetDouble(), 0, 1e-3);
@@ -60,5 +64,6 @@ public sealed class NumbersTests
         return JsonDocument.Parse(output.ToString()).RootElement;
     }
 
-    private static double[] Flat(JsonElement rows) => [.. rows.EnumerateArray().SelectMany(r => r.EnumerateArray()).Select(v => v.GetDouble())];
+    private static double[] Flat(JsonElement rows) =>
+        [.. rows.EnumerateArray().SelectMany(r => r.EnumerateArray()).Select(v => v.GetDouble())];
 }

@@ -28,19 +28,23 @@ internal sealed class ProcessWorld : IAsyncDisposable
 
     public static async Task<ProcessWorld> StartAsync(int stages, int replicas, string hocon = "", string? model = null)
     {
-        TroupeOptions options = TroupeOptions.Read(new ConfigLayers(HoconText.Parse("test", hocon))) with { Layout = new Layout(stages, replicas, 1) };
+        TroupeOptions options =
+            TroupeOptions.Read(new ConfigLayers(HoconText.Parse("test", hocon))) with { Layout = new Layout(stages, replicas, 1) };
         var log = new List<string>();
-        ClusterHandle handle = ClusterHandle.Start(new LaunchSpec(options, ModelSource.FromFolder(model ?? SampleModel), LaunchMode.Processes,
+        ClusterHandle handle =
+            ClusterHandle.Start(new LaunchSpec(options, ModelSource.FromFolder(model ?? SampleModel), LaunchMode.Processes,
             typeof(CommandLine).Assembly.Location, line => { lock (log) log.Add(line); }), new Quiet());
         ClusterClient client = handle.Client();
         using var deadline = new CancellationTokenSource(Deadline);
         Task ready = client.ReadyAsync(null, deadline.Token);
-        if (await Task.WhenAny(ready, handle.Ended) != ready) throw new InvalidOperationException($"{await handle.Ended}\n{string.Join('\n', log)}");
+        if (await Task.WhenAny(ready, handle.Ended) != ready)
+            throw new InvalidOperationException($"{await handle.Ended}\n{string.Join('\n', log)}");
         await ready;
         return new ProcessWorld(handle, client, log);
     }
 
-    public async Task<IReadOnlyList<RequestOutcome>> RunAsync(IReadOnlyList<RequestSpec> requests, Action<RequestOutcome, string>? on = null)
+    public async Task<IReadOnlyList<RequestOutcome>> RunAsync(IReadOnlyList<RequestSpec> requests, Action<RequestOutcome,
+        string>? on = null)
     {
         var tokens = new System.Collections.Concurrent.ConcurrentDictionary<string, int>();
         try
@@ -54,7 +58,8 @@ internal sealed class ProcessWorld : IAsyncDisposable
         catch (TimeoutException late)
         {
             string status = await Client.InspectAsync(Subject.Status, "");
-            throw new TimeoutException($"no end within {Deadline}; tokens {string.Join(", ", tokens)}\n{status}\n{string.Join('\n', _log)}", late);
+            throw new TimeoutException(
+                $"no end within {Deadline}; tokens {string.Join(", ", tokens)}\n{status}\n{string.Join('\n', _log)}", late);
         }
     }
 
@@ -91,7 +96,8 @@ internal sealed class ProcessWorld : IAsyncDisposable
     /// <summary>Our files in shared memory that somebody of this test left behind.</summary>
     public static IReadOnlyList<string> SharedMemory() => Directory.Exists("/dev/shm") ? Directory.GetFiles("/dev/shm", "troupe-*") : [];
 
-    private static int[] Ints(JsonElement element, string name) => [.. element.GetProperty(name).EnumerateArray().Select(e => e.GetInt32())];
+    private static int[] Ints(JsonElement element, string name) =>
+        [.. element.GetProperty(name).EnumerateArray().Select(e => e.GetInt32())];
 
     private sealed class Quiet : IClusterObserver
     {

@@ -11,7 +11,8 @@ public sealed class GoldenComparisonTests
 
     private static GoldenCase Golden => new([1, 2], [0.25, -1.5, 3], [s_ids, s_ids], [s_logProbs, s_logProbs], [7, 8, 9], null, null);
 
-    private static ProbeAnswer Answer => new([0.25f, -1.5f, 3f], [.. s_ids, .. s_ids], [.. Floats(s_logProbs), .. Floats(s_logProbs)], [7, 8, 9], [1, 2], "");
+    private static ProbeAnswer Answer =>
+        new([0.25f, -1.5f, 3f], [.. s_ids, .. s_ids], [.. Floats(s_logProbs), .. Floats(s_logProbs)], [7, 8, 9], [1, 2], "");
 
     private static IEnumerable<float> Floats(IEnumerable<double> values) => values.Select(v => (float)v);
 
@@ -27,7 +28,8 @@ public sealed class GoldenComparisonTests
     {
         VerifyResult result = Compare(Golden, Answer);
         Assert.True(result.Passed);
-        Assert.Equal((1, 0.0, 0.0, true, null), (result.Cases, result.MaxAbsLogitDiff, result.MaxAbsLogprobDiff, result.GreedyMatch, result.FirstDifference));
+        Assert.Equal((1, 0.0, 0.0, true, null),
+            (result.Cases, result.MaxAbsLogitDiff, result.MaxAbsLogprobDiff, result.GreedyMatch, result.FirstDifference));
         Assert.Equal(["greedy", "logits", "logprobs"], result.Compared);
     }
 
@@ -60,8 +62,10 @@ public sealed class GoldenComparisonTests
     [Fact]
     public void A_greedy_token_too_few_or_too_many_fails()
     {
-        Assert.Contains("greedy token 2 is missing, wanted 9", Compare(Golden, Answer with { Greedy = [7, 8] }).FirstDifference, StringComparison.Ordinal);
-        Assert.Contains("greedy token 3 is 1, wanted none after 3", Compare(Golden, Answer with { Greedy = [7, 8, 9, 1] }).FirstDifference, StringComparison.Ordinal);
+        Assert.Contains("greedy token 2 is missing, wanted 9", Compare(Golden, Answer with { Greedy = [7, 8] }).FirstDifference,
+            StringComparison.Ordinal);
+        Assert.Contains("greedy token 3 is 1, wanted none after 3", Compare(Golden, Answer with { Greedy = [7, 8, 9, 1] }).FirstDifference,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -69,7 +73,8 @@ public sealed class GoldenComparisonTests
     {
         int[] swapped = [11, 10, .. s_ids[2..]];
         float[] logProbs = [-1, -0.5f, .. Floats(s_logProbs[2..])];
-        Assert.True(Compare(Golden, Answer with { TopIds = [.. swapped, .. s_ids], TopLogProbs = [.. logProbs, .. Floats(s_logProbs)] }).Passed);
+        Assert.True(Compare(Golden,
+            Answer with { TopIds = [.. swapped, .. s_ids], TopLogProbs = [.. logProbs, .. Floats(s_logProbs)] }).Passed);
     }
 
     [Fact]
@@ -86,7 +91,8 @@ public sealed class GoldenComparisonTests
         // 99 is at -3 here, but the golden's list ends at -4 without it: it must be at -4 or below there.
         int[] ids = [10, 11, 12, 13, 14, 99, 15, 16];
         float[] logProbs = [-0.5f, -1, -1.5f, -2, -2.5f, -3, -3, -3.5f];
-        VerifyResult result = Compare(Golden, Answer with { TopIds = [.. ids, .. s_ids], TopLogProbs = [.. logProbs, .. Floats(s_logProbs)] });
+        VerifyResult result =
+            Compare(Golden, Answer with { TopIds = [.. ids, .. s_ids], TopLogProbs = [.. logProbs, .. Floats(s_logProbs)] });
         Assert.Equal(1, result.MaxAbsLogprobDiff, 1e-6);
         Assert.False(result.Passed);
     }
@@ -94,9 +100,11 @@ public sealed class GoldenComparisonTests
     [Fact]
     public void Missing_logits_or_log_probabilities_fail()
     {
-        Assert.Contains("2 logits, wanted 3", Compare(Golden, Answer with { Logits = [0.25f, -1.5f] }).FirstDifference, StringComparison.Ordinal);
+        Assert.Contains("2 logits, wanted 3", Compare(Golden, Answer with { Logits = [0.25f, -1.5f] }).FirstDifference,
+            StringComparison.Ordinal);
         Assert.Contains("8 top log-probabilities, wanted 16",
-            Compare(Golden, Answer with { TopIds = s_ids, TopLogProbs = [.. Floats(s_logProbs)] }).FirstDifference, StringComparison.Ordinal);
+            Compare(Golden, Answer with { TopIds = s_ids, TopLogProbs = [.. Floats(s_logProbs)] }).FirstDifference,
+                StringComparison.Ordinal);
     }
 
     [Fact]
@@ -113,6 +121,7 @@ public sealed class GoldenComparisonTests
         ProbeAnswer answer = new([], [], [], [7, 8, 9], [1, 2], "text");
         Assert.True(Compare(golden, answer).Passed);
         Assert.Contains("their text is not", Compare(golden, answer with { Text = "other" }).FirstDifference, StringComparison.Ordinal);
-        Assert.Contains("prompt token 1 is 3, wanted 2", Compare(golden, answer with { PromptIds = [1, 3] }).FirstDifference, StringComparison.Ordinal);
+        Assert.Contains("prompt token 1 is 3, wanted 2", Compare(golden, answer with { PromptIds = [1, 3] }).FirstDifference,
+            StringComparison.Ordinal);
     }
 }

@@ -11,7 +11,8 @@ public sealed class JsonContractTests
     private static readonly string s_sample = Repository.At("models", "sample");
     private static readonly string s_golden = Repository.At("tests", "goldens", "models", "qwen3-moe");
 
-    private static void Has(JsonElement value, params string[] fields) => Assert.Empty(fields.Except(value.EnumerateObject().Select(p => p.Name)));
+    private static void Has(JsonElement value, params string[] fields) =>
+        Assert.Empty(fields.Except(value.EnumerateObject().Select(p => p.Name)));
 
     [Fact]
     public async Task Generate_prints_one_object_and_the_text_of_the_golden()
@@ -19,7 +20,9 @@ public sealed class JsonContractTests
         using var heldOut = JsonDocument.Parse(File.ReadAllText(Path.Combine(s_sample, "heldout.json")));
         JsonElement golden = heldOut.RootElement.GetProperty("golden")[0];
         int[] greedy = [.. golden.GetProperty("greedy").EnumerateArray().Select(i => i.GetInt32())];
-        JsonElement result = (await CliRun.With(golden.GetProperty("prompt").GetString()!, "generate", "--model", s_sample, "--json", "--max-tokens", $"{greedy.Length}")).Json();
+        JsonElement result =
+            (await CliRun.With(golden.GetProperty("prompt").GetString()!, "generate", "--model", s_sample, "--json", "--max-tokens",
+            $"{greedy.Length}")).Json();
         Has(result, "id", "prompt", "ids", "text", "finish_reason", "queue_ms", "prefill_ms", "decode_ms", "tokens_per_second", "resumed");
         Assert.Equal(golden.GetProperty("prompt").GetString(), result.GetProperty("prompt").GetString());
         Assert.Equal(greedy, result.GetProperty("ids").EnumerateArray().Select(i => i.GetInt32()));
@@ -53,7 +56,8 @@ public sealed class JsonContractTests
     [InlineData("2", "2")]
     public async Task Verify_passes_on_the_golden(string stages, string replicas)
     {
-        JsonElement result = (await CliRun.Of("verify", "--model", s_golden, "--json", "--in-process", "--stages", stages, "--replicas", replicas)).Json();
+        JsonElement result =
+            (await CliRun.Of("verify", "--model", s_golden, "--json", "--in-process", "--stages", stages, "--replicas", replicas)).Json();
         Has(result, "cases", "max_abs_logit_diff", "max_abs_logprob_diff", "greedy_match", "first_difference");
         Assert.Equal(5, result.GetProperty("cases").GetInt32());
         Assert.True(result.GetProperty("greedy_match").GetBoolean());
@@ -74,7 +78,9 @@ public sealed class JsonContractTests
     [Fact]
     public async Task Eval_perplexity_scores_windows_and_counts_experts()
     {
-        JsonElement result = (await CliRun.Of("eval", "perplexity", "--model", s_sample, "--windows", "2", "--json", "--in-process", "--replicas", "2")).Json();
+        JsonElement result =
+            (await CliRun.Of("eval", "perplexity", "--model", s_sample, "--windows", "2", "--json", "--in-process", "--replicas", "2"))
+            .Json();
         Has(result, "perplexity", "scored_tokens", "reference_perplexity", "expert_load", "strategies_used");
         Assert.Equal(2 * 511, result.GetProperty("scored_tokens").GetInt64());
         Assert.InRange(result.GetProperty("perplexity").GetDouble(), 1, 4096);
@@ -90,8 +96,11 @@ public sealed class JsonContractTests
     [Fact]
     public async Task Bench_generate_prints_one_object()
     {
-        JsonElement result = (await CliRun.Of("bench", "generate", "--model", s_sample, "--json", "--prompt-tokens", "8", "--max-tokens", "6", "--sequences", "2")).Json();
-        Has(result, "prefill_tokens_per_second", "decode_tokens_per_second", "sequences", "ranks", "threads", "weights", "peak_rss_bytes", "load_seconds",
+        JsonElement result =
+            (await CliRun.Of("bench", "generate", "--model", s_sample, "--json", "--prompt-tokens", "8", "--max-tokens", "6",
+            "--sequences", "2")).Json();
+        Has(result, "prefill_tokens_per_second", "decode_tokens_per_second", "sequences", "ranks", "threads", "weights", "peak_rss_bytes",
+            "load_seconds",
             "read_bandwidth_bytes_per_second", "weight_bytes_per_token", "step_breakdown_us");
         Assert.Equal((2, 1), (result.GetProperty("sequences").GetInt32(), result.GetProperty("ranks").GetInt32()));
         Assert.True(result.GetProperty("decode_tokens_per_second").GetDouble() > 0);
@@ -119,8 +128,10 @@ public sealed class JsonContractTests
     {
         JsonElement result = (await CliRun.Of("devices", "--json")).Json();
         Has(result, "cores", "simd", "onednn", "fabrics", "strategies");
-        Assert.Equal(["inprocess", "shm", "tcp"], result.GetProperty("fabrics").EnumerateArray().Select(f => f.GetProperty("name").GetString()));
-        Assert.All(result.GetProperty("fabrics").EnumerateArray(), f => Assert.True(f.GetProperty("available").GetBoolean(), f.GetProperty("detail").GetString()));
+        Assert.Equal(["inprocess", "shm", "tcp"],
+            result.GetProperty("fabrics").EnumerateArray().Select(f => f.GetProperty("name").GetString()));
+        Assert.All(result.GetProperty("fabrics").EnumerateArray(), f =>
+            Assert.True(f.GetProperty("available").GetBoolean(), f.GetProperty("detail").GetString()));
         Assert.Contains(result.GetProperty("strategies").EnumerateArray(), s => s.GetProperty("available").GetBoolean());
     }
 

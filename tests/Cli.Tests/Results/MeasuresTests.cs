@@ -7,10 +7,14 @@ namespace Troupe.Cli.Tests.Results;
 
 public sealed class MeasuresTests
 {
-    /// <summary>The shape of the benchmark's synthetic model, of which is known: 177.5 million parameters active per token, routers left out.</summary>
+    /// <summary>
+    /// The shape of the benchmark's synthetic model, of which is known: 177.5 million parameters active per token, routers left out.
+    /// </summary>
     private const string SyntheticConfig = """
-        {"architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "torch_dtype": "bfloat16", "hidden_size": 1024, "num_hidden_layers": 12,
-        "num_attention_heads": 16, "num_key_value_heads": 4, "head_dim": 64, "num_experts": 64, "num_experts_per_tok": 8, "moe_intermediate_size": 384,
+        {"architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "torch_dtype": "bfloat16",
+        "hidden_size": 1024, "num_hidden_layers": 12,
+        "num_attention_heads": 16, "num_key_value_heads": 4, "head_dim": 64,
+        "num_experts": 64, "num_experts_per_tok": 8, "moe_intermediate_size": 384,
         "intermediate_size": 3072, "norm_topk_prob": true, "decoder_sparse_step": 1, "mlp_only_layers": [], "vocab_size": 32000,
         "max_position_embeddings": 2048, "rope_theta": 1000000.0, "rope_scaling": null, "rms_norm_eps": 1e-06, "hidden_act": "silu",
         "attention_bias": false, "tie_word_embeddings": false, "bos_token_id": 1, "eos_token_id": 2}
@@ -52,7 +56,8 @@ public sealed class MeasuresTests
         Assert.Equal(["name        count", "a               1", "longer [x]     22", ""], pipe.ToString().Split(Environment.NewLine));
 
         var terminal = new StringWriter();
-        grid.WriteTo(new Shell { Out = terminal, Error = TextWriter.Null, OpenInput = () => Stream.Null, OutIsTerminal = true, Color = false });
+        grid.WriteTo(new Shell { Out = terminal, Error = TextWriter.Null, OpenInput = () => Stream.Null, OutIsTerminal = true,
+            Color = false });
         Assert.Contains("╭", terminal.ToString(), StringComparison.Ordinal);
         Assert.Contains("longer [x]", terminal.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain("\u001b[38", terminal.ToString(), StringComparison.Ordinal);

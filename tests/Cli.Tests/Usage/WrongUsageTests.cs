@@ -60,9 +60,11 @@ public sealed class WrongUsageTests
 
     [Theory]
     [InlineData("--stages 7: the model has 6 layers and each stage needs at least one; use --stages 1 to 6", "--stages", "7")]
-    [InlineData("--tensor 3: heads must divide evenly, the model has 8 query heads (8 mod 3 = 2) and 2 key-value heads (2 mod 3 = 2)", "--tensor", "3")]
+    [InlineData("--tensor 3: heads must divide evenly, the model has 8 query heads (8 mod 3 = 2) and 2 key-value heads (2 mod 3 = 2)",
+        "--tensor", "3")]
     [InlineData("--tensor 2: splitting layers over tensor ranks is not built yet; use --tensor 1", "--tensor", "2")]
-    [InlineData("40 stages x 40 replicas x 1 tensor ranks = 1600 ranks, more than the 1024 a world may have", "--stages", "40", "--replicas", "40")]
+    [InlineData("40 stages x 40 replicas x 1 tensor ranks = 1600 ranks, more than the 1024 a world may have", "--stages", "40",
+        "--replicas", "40")]
     public async Task A_layout_that_cannot_work_is_refused_with_the_arithmetic(string says, params string[] layout)
     {
         string line = (await CliRun.Of(["generate", "x", "--model", s_sample, .. layout])).OneLine(ExitCode.WrongUsage);
@@ -72,8 +74,10 @@ public sealed class WrongUsageTests
     [Fact]
     public async Task Prompts_that_do_not_fit_the_context_are_counted_before_a_benchmark_starts()
     {
-        string line = (await CliRun.Of("bench", "generate", "--model", s_sample, "--prompt-tokens", "2000", "--max-tokens", "100")).OneLine(ExitCode.WrongUsage);
-        Assert.Contains("--prompt-tokens 2000 + --max-tokens 100 = 2100, but the model's context holds 2048", line, StringComparison.Ordinal);
+        string line = (await CliRun.Of("bench", "generate", "--model", s_sample, "--prompt-tokens", "2000", "--max-tokens", "100"))
+            .OneLine(ExitCode.WrongUsage);
+        Assert.Contains("--prompt-tokens 2000 + --max-tokens 100 = 2100, but the model's context holds 2048", line,
+            StringComparison.Ordinal);
     }
 
     [Fact]

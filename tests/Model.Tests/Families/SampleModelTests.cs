@@ -12,7 +12,8 @@ namespace Troupe.Model.Tests.Families;
 /// <summary>The trained model that ships with the project, against what the reference class said in fp32.</summary>
 public sealed class SampleModelTests : IDisposable
 {
-    private readonly HeldOut _heldOut = JsonSerializer.Deserialize<HeldOut>(File.ReadAllBytes(Repository.At("models", "sample", "heldout.json")))!;
+    private readonly HeldOut _heldOut =
+        JsonSerializer.Deserialize<HeldOut>(File.ReadAllBytes(Repository.At("models", "sample", "heldout.json")))!;
     private readonly Checkpoint _checkpoint = Checkpoint.Open(Repository.At("models", "sample"));
 
     public void Dispose() => _checkpoint.Dispose();
