@@ -10,6 +10,7 @@ public sealed partial class TidyTests
     private const int MaxActorLines = 200;
     private const int MaxMethodLines = 60;
     private const int MaxEmbeddedLines = 4300;
+    private const int MaxColumns = 140;
     private const string Embedded = "src/Akka.Embedded/";
 
     private static readonly string[] s_product = ["src/"];
@@ -44,6 +45,13 @@ public sealed partial class TidyTests
         where lines > most
         select $"{file}:{lines} {(most == MaxActorLines ? "an actor's file" : "a file")} has at most {most} lines: "
             + (most == MaxActorLines ? "move decisions into its pure state" : "split it by meaning"));
+
+    [Fact]
+    public void Lines_are_short() => Report(
+        from file in SourceTree.CSharp(s_all)
+        from line in SourceTree.Lines(file).Index()
+        where line.Item.Length > MaxColumns
+        select $"{file}:{line.Index + 1} has {line.Item.Length} columns: break the line before column {MaxColumns}");
 
     [Fact]
     public void Methods_are_short() => Report(
