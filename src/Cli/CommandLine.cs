@@ -95,10 +95,16 @@ internal static class CommandLine
             IOException when error.HResult == NoSpace =>
                 (ExitCode.Failed, $"the disk is full: {error.Message}; free some space where the output goes"),
             SocketException or IOException or UnauthorizedAccessException => (ExitCode.Failed, error.Message),
-            _ when CausedByNetwork(error) => (ExitCode.Failed, error.Message),
+            _ when CausedByNetwork(error) => (ExitCode.Failed, $"{WithoutReference(error.Message)} ({Innermost(error).Message})"),
             _ => (ExitCode.Failed, $"a defect in Troupe: {error.GetType().Name}: {error.Message}; run with -v for where it happened"),
         };
     }
+
+    /// <summary>Akka.NET's message names the address, and refers to what it wraps for the reason.</summary>
+    private static string WithoutReference(string message) =>
+        message.Replace("See InnerException for details.", "", StringComparison.Ordinal).Trim();
+
+    private static Exception Innermost(Exception error) => error.InnerException is { } inner ? Innermost(inner) : error;
 
     private static bool CausedByNetwork(Exception error)
     {
