@@ -193,6 +193,7 @@ public sealed class RemoteMessagingTests : IDisposable
         int port = _a.Address.Port.Value;
         // Akka.NET's own default lets two listen on one port on Unix.
         var error = Assert.ThrowsAny<Exception>(() => new RemoteNode("akka.remote.dot-netty.tcp.tcp-reuse-addr = off", port: port));
-        Assert.IsAssignableFrom<System.Net.Sockets.SocketException>(error.GetBaseException());
+        while (error.InnerException is not null) error = error.InnerException;
+        Assert.IsAssignableFrom<System.Net.Sockets.SocketException>(error);
     }
 }
