@@ -25,8 +25,8 @@ public sealed class ProgramTests
     [Fact]
     public async Task SIGTERM_cancels_the_request_and_leaves_no_rank_behind()
     {
-        using Process process = Start("dotnet", Program, "generate", "ROMEO.", "--model", s_sample, "--replicas", "2", "--max-tokens", "2000",
-            "--ignore-eos");
+        using Process process = Start("dotnet", Program, "generate", "ROMEO.", "--model", s_sample, "--replicas", "2",
+            "--max-tokens", "2000", "--ignore-eos");
         // The first character says that the request runs.
         Assert.Equal(1, await process.StandardOutput.ReadAsync(new char[1], 0, 1).WaitAsync(Limit));
         int[] ranks = [.. ChildrenOf(process.Id)];
