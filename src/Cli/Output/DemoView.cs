@@ -38,7 +38,7 @@ internal sealed class DemoView(Shell shell, IReadOnlyList<string> prompts)
             IRenderable[] panels = [.. prompts.Select((_, i) => Panel(i, width))];
             foreach (IRenderable[] row in panels.Chunk(Columns)) texts.AddRow(row);
         }
-        return new Rows(texts, StatusTables.Steps(steps.TakeLast(Steps)).Drawn());
+        return new Rows(texts, StatusTables.Steps(steps.TakeLast(Steps)).Drawn(shell.Width));
     }
 
     private Panel Panel(int index, int width)

@@ -28,6 +28,7 @@ internal static class StatusTables
         var grid = new Grid("step", "kind", "rows", "strategy", "predicted µs", "measured µs", "why")
         {
             Numbers = ["step", "predicted µs", "measured µs"],
+            Clipped = "why",
         };
         foreach (ExplainReport s in steps)
             grid.Row($"{s.Step}", s.Kind, string.Join('+', s.Rows), s.Strategy, s.PredictedUs.TryGetValue(s.Strategy, out double us)

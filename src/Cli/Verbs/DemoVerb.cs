@@ -14,6 +14,7 @@ internal static class DemoVerb
 {
     private const int MaxTokens = 40, StepsShown = 12;
     private const double Temperature = 0.7;
+    private static readonly TimeSpan Redraw = TimeSpan.FromMilliseconds(60);
 
     private static readonly string[] Prompts =
     [
@@ -108,6 +109,7 @@ internal static class DemoVerb
             var live = new Spectre.Console.LiveDisplay(shell.Console(), view.Draw([])) { AutoClear = true };
             return await live.StartAsync(async context =>
             {
+                long drawn = 0;
                 Task following = log.FollowAsync(() => context.UpdateTarget(view.Draw(log.Steps)), over.Token);
                 try
                 {
@@ -115,6 +117,9 @@ internal static class DemoVerb
                     {
                         Note(happened);
                         view.On(happened);
+                        // A picture for each token would cost more than the token.
+                        if (drawn != 0 && shell.Clock.GetElapsedTime(drawn) < Redraw) return;
+                        drawn = shell.Clock.GetTimestamp();
                         context.UpdateTarget(view.Draw(log.Steps));
                     }, stop);
                 }

@@ -17,11 +17,11 @@ internal static class InspectVerbs
     public static Verb Status(Shell shell) =>
         Create(shell, "status", "Shows what a cluster does: ready or what it waits for, ranks, queues, last steps",
         "./troupe status --at 127.0.0.1:4100", Subject.Status, null, json =>
-            StatusText.Write(shell.Out, JsonSerializer.Deserialize(json, ReportJson.Default.StatusReport)!));
+            StatusText.Write(shell, JsonSerializer.Deserialize(json, ReportJson.Default.StatusReport)!));
 
     /// <summary>troupe members.</summary>
     public static Verb Members(Shell shell) => Create(shell, "members", "Lists the members of a cluster as its gossip sees them",
-        "./troupe members --at 127.0.0.1:4100", Subject.Members, null, json => StatusText.Write(shell.Out, Members(json)));
+        "./troupe members --at 127.0.0.1:4100", Subject.Members, null, json => StatusText.Write(shell, Members(json)));
 
     /// <summary>troupe explain.</summary>
     public static Verb Explain(Shell shell)
@@ -29,7 +29,7 @@ internal static class InspectVerbs
         Option<int> step = Opt.Int("--step", "The step to explain; 0 is the last one", 0, int.MaxValue, 0);
         return Create(shell, "explain", "Says why a step used its strategy", "./troupe explain --step 812", Subject.Explain,
             new Asked([step], parsed => parsed.GetValue(step) is > 0 and int n ? $"{n}" : ""), json =>
-                StatusText.Write(shell.Out, JsonSerializer.Deserialize(json, ReportJson.Default.ExplainReport)!));
+                StatusText.Write(shell, JsonSerializer.Deserialize(json, ReportJson.Default.ExplainReport)!));
     }
 
     /// <summary>troupe leave.</summary>
@@ -45,7 +45,7 @@ internal static class InspectVerbs
         var node = new Argument<string>("NODE") { Description = "The node's address as HOST:PORT, as members shows it" };
         return Create(shell, name, summary, $"./troupe {name} 127.0.0.1:45123", subject,
             new Asked([], parsed => parsed.GetValue(node)!, node),
-            json => StatusText.Write(shell.Out, Members(json)));
+            json => StatusText.Write(shell, Members(json)));
     }
 
     private static List<MemberReport> Members(string json) => JsonSerializer.Deserialize(json, ReportJson.Default.ListMemberReport)!;

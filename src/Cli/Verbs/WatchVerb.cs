@@ -13,6 +13,8 @@ namespace Troupe.Cli.Verbs;
 /// <summary>troupe watch: a cluster's status, again and again.</summary>
 internal static class WatchVerb
 {
+    private const int PanelFrame = 4;
+
     /// <summary>Makes the verb.</summary>
     public static Verb Create(Shell shell)
     {
@@ -34,9 +36,9 @@ internal static class WatchVerb
             Func<Task<string>> ask = () => remote.Client.InspectAsync(Subject.Status, "").WaitAsync(stop);
             if (shell.OutIsTerminal && !json)
             {
-                Panel first = Show(await ask());
+                Panel first = Show(await ask(), shell.Width);
                 await shell.Console().Live(first)
-                    .StartAsync(context => LookAsync(looks, timer, ask, text => context.UpdateTarget(Show(text)), stop));
+                    .StartAsync(context => LookAsync(looks, timer, ask, text => context.UpdateTarget(Show(text, shell.Width)), stop));
             }
             else
             {
@@ -67,17 +69,17 @@ internal static class WatchVerb
     private static void Write(Shell shell, string text, bool json)
     {
         if (json) shell.Out.WriteLine(text);
-        else StatusText.Write(shell.Out, Read(text));
+        else StatusText.Write(shell, Read(text));
     }
 
-    private static Panel Show(string text)
+    private static Panel Show(string text, int width)
     {
         StatusReport status = Read(text);
         string head = status.Ready ? $"ready, step {status.Step}" : $"waits for {status.WaitingFor} since {status.WaitingSeconds:0} s";
         IRenderable[] parts =
         [
             new Text($"{head}; {status.Queue} queued, {status.Running} running, {status.Model}, {status.Layout} over {status.Fabric}"),
-            StatusTables.Ranks(status).Drawn(), StatusTables.Steps(status.Recent).Drawn(),
+            StatusTables.Ranks(status).Drawn(width - PanelFrame), StatusTables.Steps(status.Recent).Drawn(width - PanelFrame),
         ];
         return new Panel(new Rows(parts)) { Header = new PanelHeader(" troupe "), Border = BoxBorder.Rounded };
     }

@@ -63,6 +63,23 @@ public sealed class MeasuresTests
         Assert.DoesNotContain("\u001b[38", terminal.ToString(), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_narrow_terminal_cuts_the_column_that_may_be_cut()
+    {
+        Grid grid = new Grid("step", "strategy", "why") { Numbers = ["step"], Clipped = "why" }
+            .Row("812", "allgather_reducescatter", "the only strategy that is legal here");
+        var terminal = new StringWriter();
+        var shell = new Shell { Out = terminal, Error = TextWriter.Null, OpenInput = () => Stream.Null, OutIsTerminal = true, Width = 60 };
+        grid.WriteTo(shell);
+        string[] lines = terminal.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(5, lines.Length);
+        Assert.Contains("allgather_reducescatter", lines[3], StringComparison.Ordinal);
+        Assert.Contains("the only", lines[3], StringComparison.Ordinal);
+        Assert.Contains("\u2026", lines[3], StringComparison.Ordinal);
+        var styles = new System.Text.RegularExpressions.Regex("\u001b\\[[0-9;]*m");
+        Assert.All(lines, line => Assert.True(styles.Replace(line, "").TrimEnd().Length <= 60, line));
+    }
+
     private sealed class ManualClock : TimeProvider
     {
         private long _now;
