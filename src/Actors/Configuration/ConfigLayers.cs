@@ -25,6 +25,9 @@ public sealed class ConfigLayers
     /// <summary>The same with one more text over it.</summary>
     public ConfigLayers With(HoconText stronger) => new([stronger, .. _texts[..^1]]);
 
+    /// <summary>Makes Akka.NET say what it does, as -v asks.</summary>
+    public static HoconText Verbose => HoconText.Of("-v", [new("akka.loglevel", "INFO")]);
+
     /// <summary>Which text, and which line, a key's value comes from; for messages.</summary>
     public string Where(string key)
     {

@@ -28,7 +28,11 @@ public enum LaunchMode
 /// <param name="Port">Its port, 0 for a free one.</param>
 public sealed record LaunchSpec(
     TroupeOptions Options, ModelSource Model, LaunchMode Mode, string NodeProgram, Action<string> Log, string Host = "127.0.0.1",
-        int Port = 0);
+        int Port = 0)
+{
+    /// <summary>Settings for Akka.NET of every node, strongest first: what a file of the user's or -v asks for.</summary>
+    public IReadOnlyList<HoconText> Settings { get; init; } = [];
+}
 
 /// <summary>A cluster that this process started: its control node is here. Disposing ends every rank.</summary>
 public sealed class ClusterHandle : IAsyncDisposable
@@ -47,7 +51,7 @@ public sealed class ClusterHandle : IAsyncDisposable
         HoconText akka = HoconText.Parse("the command line", inProcess
             ? NodeConfig.LocalHocon
             : NodeConfig.ToHocon(spec.Host, spec.Port, [ClusterWatchActor.ControlRole], []));
-        Config config = new ConfigLayers(akka).Config;
+        Config config = new ConfigLayers([akka, .. spec.Settings]).Config;
         _system = ActorSystem.Create(Nodes.SystemName, config);
         if (!inProcess)
         {
@@ -120,7 +124,8 @@ public sealed class ClusterHandle : IAsyncDisposable
         string seed = Cluster.Get(_system).SelfAddress.ToString();
         for (int rank = 0; rank < spec.Options.Layout.Ranks; rank++)
         {
-            string hocon = (spec.Options with { Rank = rank, Model = spec.Model.Name }).ToHocon()
+            string hocon = string.Concat(spec.Settings.Reverse().Select(text => text.Text + "\n"))
+                + (spec.Options with { Rank = rank, Model = spec.Model.Name }).ToHocon()
                 + NodeConfig.ToHocon(spec.Host, 0, [ClusterWatchActor.RankRole], [seed]);
             _ranks.Add(new RankProcess(spec.NodeProgram, hocon, $"rank {rank}", spec.Log, OnExit));
         }

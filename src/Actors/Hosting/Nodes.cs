@@ -56,7 +56,8 @@ public static class Nodes
         var setup = new CoordinatorSetup(
             plan.Terms(strategy, inProcess, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes), plan.Shape, lifeline,
                 options.Control.LifelinePort,
-            options.Control.JoinDeadline, options.Control.DrainDeadline, options.Control.AbortReport, port, observer, inspector);
+            options.Control.JoinDeadline, options.Control.DrainDeadline, options.Control.AbortReport,
+                options.Fabric.WaitDeadline, port, observer, inspector);
         IActorRef coordinator = system.ActorOf(Props.Create(() => new CoordinatorActor(setup)), "coordinator");
         int history = options.Routing.History;
         Props router = Props.Create(() => new RouterActor(coordinator, history));

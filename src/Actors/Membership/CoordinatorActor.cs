@@ -4,11 +4,12 @@ using Akka.Actor;
 using Akka.Event;
 using Troupe.Actors.Protocols;
 using Troupe.Actors.Routing;
+using Troupe.Devices.Fabric;
 
 namespace Troupe.Actors.Membership;
 
-/// <summary>A lifeline ended; said by the lifeline server.</summary>
-public sealed record LifelineLost(string Token);
+/// <summary>A lifeline ended, or was silent for too long; said by the lifeline server.</summary>
+public sealed record LifelineLost(string Token, bool Silent);
 
 /// <summary>
 /// A local child process has ended; said by whoever started it. <paramref name="How"/> ends a sentence: <c>was killed by signal 9</c>.
@@ -36,7 +37,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly CoordinatorSetup _setup;
     private readonly LifelineServer? _lifeline;
-    private readonly ProbeFile _probe = ProbeFile.Create();
+    private readonly HostProbe? _probe = HostProbe.TryCreate();
     private readonly ClientRegistry _clients = new();
     private CoordinatorState _state;
     private IActorRef? _router;
@@ -51,7 +52,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         if (setup.LifelineHost.Length > 0)
         {
             _lifeline = new LifelineServer(setup.LifelineHost, setup.LifelinePort,
-                token => self.Tell(new LifelineLost(token), ActorRefs.NoSender));
+                (token, silent) => self.Tell(new LifelineLost(token, silent), ActorRefs.NoSender));
         }
         ReceiveMembership();
         ReceiveEnds();
@@ -68,7 +69,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
     protected override void PostStop()
     {
         _lifeline?.Dispose();
-        _probe.Dispose();
+        _probe?.Dispose();
     }
 
     private void ReceiveMembership()
@@ -76,8 +77,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         Receive<JoinRequest>(join =>
         {
             string token = NewToken();
-            _lifeline?.Expect(token);
-            Apply(_state.On(join, new JoinAccepted(_setup.LifelineHost, _lifeline?.Port ?? 0, token, _probe.Path, _probe.Text)));
+            Apply(_state.On(join, new JoinAccepted(_setup.LifelineHost, _lifeline?.Port ?? 0, token, _probe?.Name ?? "")));
         });
         Receive<NodeAttached>(attached => Apply(_state.On(attached)));
         Receive<LoadProgress>(progress => Apply(_state.On(progress)));
@@ -100,7 +100,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
             }
             else
             {
-                Apply(_state.OnLost(lost.Token));
+                Apply(_state.OnLost(lost.Token, lost.Silent ? _setup.Silence : null));
             }
         });
         Receive<RankFailed>(failed => Apply(_state.On(failed)));
@@ -144,7 +144,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         bool changed = !ReferenceEquals(_state, outcome.State);
         _state = outcome.State;
         foreach (Effect effect in outcome.Effects) Do(effect);
-        if (_state.Phase != ClusterPhase.Gathering) _probe.Dispose();
+        if (_state.Phase != ClusterPhase.Gathering) _probe?.Dispose();
         if (changed) _setup.Observer.Changed(_state);
     }
 
@@ -154,6 +154,10 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         {
             case Effect.Tell tell:
                 tell.To.Tell(tell.Message);
+                break;
+            case Effect.Expect expect:
+                // What a node says on the fabric has the same deadline; there the error knows step and layer: let it come first.
+                _lifeline?.Expect(expect.Token, _setup.Silence + (2 * Lifeline.Beat));
                 break;
             case Effect.Down down:
                 _setup.Port.Down(down.Address);

@@ -7,13 +7,15 @@ namespace Troupe.Actors.Membership;
 /// <summary>How an epoch ends: a rank is lost or fails, or the cluster drains.</summary>
 public sealed partial record CoordinatorState
 {
-    /// <summary>The lifeline of a node ended.</summary>
-    public (CoordinatorState, ImmutableList<Effect>) OnLost(string token) =>
-        Nodes.TryGetValue(token, out NodeEntry? node) ? Lose(node, "ended its control connection") : (this, []);
+    /// <summary>The lifeline of a node ended, or nothing was heard on it for <paramref name="silence"/>.</summary>
+    public (CoordinatorState, ImmutableList<Effect>) OnLost(string token, TimeSpan? silence = null) =>
+        !Nodes.TryGetValue(token, out NodeEntry? node) ? (this, [])
+        : silence is { } longest ? Lose(node, $"did not answer within {longest.TotalSeconds:0.###} s: {Process(node)} is stopped or hangs")
+        : Lose(node, $"died: {Process(node)} ended its control connection");
 
     /// <summary>A local rank process ended: one that has joined is lost, one that has not will never come.</summary>
     public (CoordinatorState, ImmutableList<Effect>) OnChildEnded(ChildEnded ended) =>
-        Nodes.Values.FirstOrDefault(n => n.Join.Pid == ended.Pid) is { } node ? Lose(node, ended.How)
+        Nodes.Values.FirstOrDefault(n => n.Join.Pid == ended.Pid) is { } node ? Lose(node, $"died: {Process(node)} {ended.How}")
         : Phase == ClusterPhase.Gathering ? OnGiveUp($"a rank process (pid {ended.Pid}) {ended.How}") : (this, []);
 
     private (CoordinatorState, ImmutableList<Effect>) Lose(NodeEntry node, string how)
@@ -24,9 +26,11 @@ public sealed partial record CoordinatorState
         if (Phase == ClusterPhase.Gathering) return (this with { Nodes = Nodes.Remove(token) }, [down]);
         CoordinatorState state = With(node with { Phase = NodePhase.Lost });
         if (Phase == ClusterPhase.Ended) return (state, [down]);
-        var (aborted, effects) = state.Abort(node.Rank, $"died: process {node.Join.Pid} at {node.Join.Address} {how}");
+        var (aborted, effects) = state.Abort(node.Rank, how);
         return (aborted, effects.Insert(0, down));
     }
+
+    private static string Process(NodeEntry node) => $"process {node.Join.Pid} at {node.Join.Address}";
 
     /// <summary>A rank's executor failed. The first failure ends the epoch; later ones say where the others were.</summary>
     public (CoordinatorState, ImmutableList<Effect>) On(RankFailed failed)

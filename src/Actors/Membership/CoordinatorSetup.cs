@@ -14,12 +14,13 @@ namespace Troupe.Actors.Membership;
 /// <param name="JoinDeadline">The longest to wait for all ranks.</param>
 /// <param name="DrainDeadline">The longest a drain may take.</param>
 /// <param name="AbortReport">The longest that survivors of an abort are waited for.</param>
+/// <param name="Silence">The longest that a node may say nothing before it is taken for hung.</param>
 /// <param name="Port">Akka's cluster, or none.</param>
 /// <param name="Observer">Whoever hosts the control node.</param>
 /// <param name="Inspector">Answers the state tooling.</param>
 public sealed record CoordinatorSetup(
     ClusterTerms Terms, StepShape Shape, string LifelineHost, int LifelinePort, TimeSpan JoinDeadline, TimeSpan DrainDeadline,
-        TimeSpan AbortReport,
+        TimeSpan AbortReport, TimeSpan Silence,
     IClusterPort Port, IClusterObserver Observer, Inspector Inspector);
 
 /// <summary>What the state tooling looks at: the coordinator's state and where to ask for the rest.</summary>

@@ -31,8 +31,11 @@ public enum ClusterPhase
 }
 
 /// <summary>A rank node as the coordinator knows it. Rank is -1 until assigned.</summary>
-public sealed record NodeEntry(string Token, JoinRequest Join, int Rank, NodePhase Phase)
+public sealed record NodeEntry(JoinRequest Join, JoinAccepted Accepted, int Rank, NodePhase Phase)
 {
+    /// <summary>Names the node on its lifeline, and here.</summary>
+    public string Token => Accepted.Token;
+
     /// <summary>Whether the node opened the probe file: it shares memory with the control node.</summary>
     public bool SharesMemory { get; init; }
 
@@ -48,6 +51,9 @@ public abstract record Effect
 {
     /// <summary>Send a message.</summary>
     public sealed record Tell(IActorRef To, object Message) : Effect;
+
+    /// <summary>Let the lifeline with this token in.</summary>
+    public sealed record Expect(string Token) : Effect;
 
     /// <summary>Tell Akka's cluster that a node is gone, without waiting for its failure detector.</summary>
     public sealed record Down(string Address) : Effect;
@@ -101,12 +107,12 @@ public sealed partial record CoordinatorState(
     /// </summary>
     public (CoordinatorState, ImmutableList<Effect>) On(JoinRequest join, JoinAccepted accept)
     {
-        // A node that heard no answer asks again; its first token is then worth nothing.
-        NodeEntry? again = Nodes.Values.FirstOrDefault(n => n.Phase == NodePhase.Joining && n.Join.Node.Equals(join.Node));
-        CoordinatorState state = again is null ? this : this with { Nodes = Nodes.Remove(again.Token) };
-        if (state.Refusal(join) is { } refusal) return (state, [new Effect.Tell(join.Node, refusal)]);
-        var entry = new NodeEntry(accept.Token, join, -1, NodePhase.Joining);
-        return (state with { Nodes = state.Nodes.Add(accept.Token, entry) }, [new Effect.Tell(join.Node, accept)]);
+        // A node that has heard no answer yet asks again. The first answer may be on its way: the second must say the same.
+        if (Nodes.Values.FirstOrDefault(n => n.Join.Node.Equals(join.Node)) is { } known)
+            return (this, [new Effect.Tell(join.Node, known.Accepted)]);
+        if (Refusal(join) is { } refusal) return (this, [new Effect.Tell(join.Node, refusal)]);
+        return (this with { Nodes = Nodes.Add(accept.Token, new NodeEntry(join, accept, -1, NodePhase.Joining)) },
+            [new Effect.Expect(accept.Token), new Effect.Tell(join.Node, accept)]);
     }
 
     /// <summary>A node holds its lifeline. Once all do, ranks are assigned.</summary>

@@ -6,8 +6,9 @@ using System.Text;
 namespace Troupe.Actors.Membership;
 
 /// <summary>
-/// The control node's end of every lifeline: one idle TCP connection per node and per client. The kernel closes it when a process dies,
-/// however it dies, so both sides learn of the other's death within milliseconds, long before a failure detector would.
+/// The control node's end of every lifeline: one TCP connection per node and per client. The kernel closes it when a process dies, however
+/// it dies, so both sides learn of the other's death within milliseconds, long before a failure detector would. A process that is stopped
+/// keeps its connection but says nothing on it: nodes say a byte a second, and one that is silent for too long is lost as well.
 /// </summary>
 public sealed class LifelineServer : IDisposable
 {
@@ -16,14 +17,16 @@ public sealed class LifelineServer : IDisposable
 
     private static readonly TimeSpan HandshakeDeadline = TimeSpan.FromSeconds(5);
     private readonly TcpListener _listener;
-    private readonly ConcurrentDictionary<string, TcpClient?> _tokens = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Expected> _tokens = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stop = new();
-    private readonly Action<string> _lost;
+    private readonly Action<string, bool> _lost;
     private int _open;
 
-    /// <summary>Listens; <paramref name="lost"/> is called with the token of each connection that ends.</summary>
+    /// <summary>
+    /// Listens; <paramref name="lost"/> is called with the token of each connection that ends, and whether it only fell silent.
+    /// </summary>
     /// <exception cref="SocketException">The port is taken or the host is not ours.</exception>
-    public LifelineServer(string host, int port, Action<string> lost)
+    public LifelineServer(string host, int port, Action<string, bool> lost)
     {
         _lost = lost;
         _listener = new TcpListener(IPAddress.TryParse(host, out IPAddress? address) ? address : Dns.GetHostAddresses(host)[0], port);
@@ -36,17 +39,17 @@ public sealed class LifelineServer : IDisposable
 
     /// <summary>
     /// Lets one connection in: the one that will say this token. Saying it twice changes nothing. At most <see cref="MaxConnections"/> are
-    /// expected.
+    /// expected. With a <paramref name="silence"/> the connection is lost when nothing was heard on it for that long.
     /// </summary>
-    public void Expect(string token)
+    public void Expect(string token, TimeSpan? silence = null)
     {
-        if (_tokens.Count < MaxConnections) _tokens.TryAdd(token, null);
+        if (_tokens.Count < MaxConnections) _tokens.TryAdd(token, new Expected(silence ?? Timeout.InfiniteTimeSpan, null));
     }
 
     /// <summary>Ends a connection, without reporting it.</summary>
     public void Forget(string token)
     {
-        if (_tokens.TryRemove(token, out TcpClient? connection)) connection?.Dispose();
+        if (_tokens.TryRemove(token, out Expected? expected)) expected.Connection?.Dispose();
     }
 
     /// <inheritdoc/>
@@ -83,13 +86,12 @@ public sealed class LifelineServer : IDisposable
     private async Task HoldAsync(TcpClient connection)
     {
         string? token = null;
+        bool silent = false;
         try
         {
             Lifeline.KeepAlive(connection.Client);
-            token = await ReadTokenAsync(connection);
-            if (token is null) return;
-            byte[] rest = new byte[1];
-            _ = await connection.GetStream().ReadAsync(rest, _stop.Token);
+            (token, TimeSpan silence) = await ReadTokenAsync(connection);
+            if (token is not null) silent = await ListenAsync(connection, silence);
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or SocketException or ObjectDisposedException)
         {
@@ -99,19 +101,44 @@ public sealed class LifelineServer : IDisposable
         {
             Interlocked.Decrement(ref _open);
             connection.Dispose();
-            if (token is not null && _tokens.TryRemove(token, out _) && !_stop.IsCancellationRequested) _lost(token);
+            if (token is not null && _tokens.TryRemove(token, out _) && !_stop.IsCancellationRequested) _lost(token, silent);
         }
     }
 
-    private async Task<string?> ReadTokenAsync(TcpClient connection)
+    /// <summary>Listens until the connection ends.</summary>
+    /// <returns>True if it did not end but was silent for too long.</returns>
+    private async Task<bool> ListenAsync(TcpClient connection, TimeSpan silence)
+    {
+        byte[] beats = new byte[64];
+        while (true)
+        {
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+            patience.CancelAfter(silence);
+            try
+            {
+                if (await connection.GetStream().ReadAsync(beats, patience.Token) == 0) return false;
+            }
+            catch (OperationCanceledException) when (!_stop.IsCancellationRequested)
+            {
+                // Where this process itself was held up, what came in the meantime lies in the socket.
+                if (connection.Client.Available == 0) return true;
+            }
+        }
+    }
+
+    private async Task<(string? Token, TimeSpan Silence)> ReadTokenAsync(TcpClient connection)
     {
         byte[] said = new byte[Lifeline.TokenLength];
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
         deadline.CancelAfter(HandshakeDeadline);
         await connection.GetStream().ReadExactlyAsync(said, deadline.Token);
         string token = Encoding.ASCII.GetString(said);
-        return _tokens.TryUpdate(token, connection, null) ? token : null;
+        bool taken = _tokens.TryGetValue(token, out Expected? expected) && expected.Connection is null
+            && _tokens.TryUpdate(token, expected with { Connection = connection }, expected);
+        return taken ? (token, expected!.Silence) : (null, default);
     }
+
+    private sealed record Expected(TimeSpan Silence, TcpClient? Connection);
 }
 
 /// <summary>A node's or client's end of its lifeline.</summary>
@@ -120,10 +147,18 @@ public sealed class Lifeline : IDisposable
     /// <summary>Characters of a token: 128 bits in hex.</summary>
     public const int TokenLength = 32;
 
+    /// <summary>How often it says that its process is alive.</summary>
+    public static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
+
     private readonly TcpClient _connection;
+    private readonly Timer _beats;
     private volatile bool _disposed;
 
-    private Lifeline(TcpClient connection) => _connection = connection;
+    private Lifeline(TcpClient connection)
+    {
+        _connection = connection;
+        _beats = new Timer(_ => Say(), null, Beat, Beat);
+    }
 
     /// <summary>Connects and says the token; <paramref name="lost"/> is called once when the control node is gone.</summary>
     public static async Task<Lifeline> ConnectAsync(string host, int port, string token, Action lost, CancellationToken cancel)
@@ -149,6 +184,7 @@ public sealed class Lifeline : IDisposable
     public void Dispose()
     {
         _disposed = true;
+        _beats.Dispose();
         _connection.Dispose();
     }
 
@@ -162,6 +198,19 @@ public sealed class Lifeline : IDisposable
         socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
     }
 
+    private void Say()
+    {
+        try
+        {
+            // A byte a second fills no socket's buffer before the other end is given up.
+            _connection.Client.Send([0]);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // The reading side notices.
+        }
+    }
+
     private async Task WatchAsync(Action lost)
     {
         try
@@ -172,6 +221,7 @@ public sealed class Lifeline : IDisposable
         {
             // Ended with an error instead of an end of stream: the same to us.
         }
+        _beats.Dispose();
         if (!_disposed) lost();
     }
 }

@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.Event;
 using Troupe.Actors.Protocols;
 using Troupe.Actors.Ranks;
+using Troupe.Devices.Fabric;
 
 namespace Troupe.Actors.Membership;
 
@@ -53,7 +54,7 @@ public sealed class NodeActor : ReceiveActor, IWithTimers
         Receive<LifelineHeld>(held =>
         {
             _lifeline = held.Lifeline;
-            _coordinator.Tell(new NodeAttached(_accepted!.Token, ProbeFile.Opens(_accepted.ProbeFile, _accepted.ProbeText)));
+            _coordinator.Tell(new NodeAttached(_accepted!.Token, HostProbe.Sees(_accepted.Probe)));
         });
         Receive<Assign>(assign =>
         {

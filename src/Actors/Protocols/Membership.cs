@@ -33,9 +33,9 @@ public sealed record JoinRefused(string What, string Wanted, string Got) : Proto
 
 /// <summary>
 /// The coordinator's yes: hold a connection to the lifeline (its end is how each side learns of the other's death), and say
-/// whether the probe file opens here, which tells who shares memory.
+/// whether the host probe is seen here, which tells who shares memory.
 /// </summary>
-public sealed record JoinAccepted(string LifelineHost, int LifelinePort, string Token, string ProbeFile, string ProbeText)
+public sealed record JoinAccepted(string LifelineHost, int LifelinePort, string Token, string Probe)
     : ProtocolMessage(default, default);
 
 /// <summary>The node holds its lifeline.</summary>

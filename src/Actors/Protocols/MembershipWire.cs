@@ -54,11 +54,11 @@ internal static class MembershipWire
     private static Wire.JoinAccepted Write(JoinAccepted m) => new()
     {
         Epoch = m.Epoch.Value, Step = m.Step.Value, LifelineHost = m.LifelineHost, LifelinePort = m.LifelinePort, Token = m.Token,
-        ProbeFile = m.ProbeFile, ProbeText = m.ProbeText,
+        Probe = m.Probe,
     };
 
     private static JoinAccepted Read(Wire.JoinAccepted p) => new(
-        Text(p.LifelineHost), Port(p.LifelinePort), Text(p.Token), Text(p.ProbeFile), Text(p.ProbeText));
+        Text(p.LifelineHost), Port(p.LifelinePort), Text(p.Token), Text(p.Probe));
 
     private static Wire.NodeAttached Write(NodeAttached m) =>
         new() { Epoch = m.Epoch.Value, Step = m.Step.Value, Token = m.Token, SharesMemory = m.SharesMemory };

@@ -8,6 +8,8 @@ namespace Troupe.Actors.Scheduling;
 /// <summary>Starts the scheduler of a replica beside its stage-0 rank.</summary>
 internal static class SchedulerFactory
 {
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
+
     /// <summary>A scheduler as a child of the rank.</summary>
     public static IActorRef Start(IActorRefFactory context, RankSetup setup, Assign assign, int replica, IActorRef coordinator)
     {
@@ -15,8 +17,8 @@ internal static class SchedulerFactory
         var intake = new RequestIntake(setup.Config, tokenizer, assign.Sizes.Context, setup.Limits);
         var scheduler = new SchedulerSetup(
             assign.Epoch, assign.Rank, replica, assign.Sizes, intake, setup.Config.EosTokenIds, setup.MaxQueue, setup.RequestTimeout,
-            // A wait may take its whole deadline and still be reported by the rank itself; past twice that, nobody will.
-            2 * setup.FabricOptions.WaitDeadline, setup.Clock, coordinator);
+            // A wait may take its whole deadline and still be reported by the rank itself, or by the control node, which knows more.
+            (2 * setup.FabricOptions.WaitDeadline) + Grace, setup.Clock, coordinator);
         return context.ActorOf(Props.Create(() => new SchedulerActor(scheduler)), "scheduler");
     }
 }

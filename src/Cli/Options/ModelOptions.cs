@@ -13,6 +13,9 @@ namespace Troupe.Cli.Options;
 /// <param name="InProcess">Whether the ranks are threads of this process: asked for, or there is but one.</param>
 internal sealed record RunSettings(TroupeOptions Options, bool InProcess)
 {
+    /// <summary>The file that was given, whose settings for Akka.NET hold for every node.</summary>
+    public HoconText? File { get; init; }
+
     /// <summary>Stages, replicas, tensor ranks.</summary>
     public Layout Layout => Options.Layout;
 }
@@ -73,7 +76,7 @@ internal sealed class ModelOptions : IOptions
             Threads = shared ? Math.Max(1, Environment.ProcessorCount / options.Layout.Ranks) : options.Threads,
             Routing = options.Routing with { Strategy = Strategy(options.Routing.Strategy, warn) },
         };
-        return new RunSettings(options, inProcess || options.Layout.Ranks == 1);
+        return new RunSettings(options, inProcess || options.Layout.Ranks == 1) { File = file };
     }
 
     private IEnumerable<KeyValuePair<string, string>> Settings(ParseResult parsed, bool all)

@@ -1,4 +1,5 @@
 using Troupe.Actors.Client;
+using Troupe.Actors.Configuration;
 using Troupe.Actors.Hosting;
 using Troupe.Cli.Options;
 using Troupe.Cli.Output;
@@ -39,9 +40,11 @@ internal sealed class LocalCluster : IAsyncDisposable
         var view = new LoadingView(shell);
         LaunchMode mode = settings.InProcess ? LaunchMode.InProcess : LaunchMode.Processes;
         Action<string> log = verbose ? shell.Error.WriteLine : _ => { };
-        ClusterHandle handle =
-            ClusterHandle.Start(new LaunchSpec(settings.Options, model, mode, typeof(LocalCluster).Assembly.Location, log, Port: port),
-            view);
+        var spec = new LaunchSpec(settings.Options, model, mode, typeof(LocalCluster).Assembly.Location, log, Port: port)
+        {
+            Settings = [.. verbose ? [ConfigLayers.Verbose] : Array.Empty<HoconText>(), .. settings.File is { } file ? [file] : Array.Empty<HoconText>()],
+        };
+        ClusterHandle handle = ClusterHandle.Start(spec, view);
         try
         {
             ClusterClient client = handle.Client();

@@ -21,13 +21,13 @@ internal static class NodeVerb
                 + "A rank obeys its control node: it ignores Ctrl+C, and ends when its connection to the control node ends.",
         };
         verb.Add(new OwnOptions(file));
-        return verb.Runs((parsed, stop) => RunAsync(shell, parsed.GetValue(file)!, stop));
+        return verb.Runs((parsed, stop) => RunAsync(shell, parsed.GetValue(file)!, verb.Output.Verbose(parsed), stop));
     }
 
-    private static async Task<int> RunAsync(Shell shell, string file, CancellationToken stop)
+    private static async Task<int> RunAsync(Shell shell, string file, bool verbose, CancellationToken stop)
     {
         HoconText text = file == "-" ? Read(shell) : HoconText.Load(file);
-        var layers = new ConfigLayers(text);
+        ConfigLayers layers = verbose ? new ConfigLayers(ConfigLayers.Verbose, text) : new ConfigLayers(text);
         if (!NodeConfig.Read(layers).Roles.Contains(NodeConfig.RankRole))
             return await NodeProgram.RunAsync(layers, FindModel, shell.Error.WriteLine, stop);
         // Ctrl+C at a terminal reaches the whole process group; the control node decides when its ranks end.

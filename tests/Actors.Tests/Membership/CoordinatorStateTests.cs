@@ -75,6 +75,29 @@ public sealed class CoordinatorStateTests : IDisposable
     }
 
     [Fact]
+    public void A_node_that_asks_again_hears_the_same_answer_however_far_it_has_come()
+    {
+        JoinRequest first = Join(Ours, "a:1");
+        CoordinatorState state = New().On(first, Accept("t1")).Item1;
+        (state, var effects) = state.On(first, Accept("t2"));
+        Assert.Equal("t1", ((JoinAccepted)Answer(effects)).Token);
+        Assert.Equal("t1", Assert.Single(state.Nodes).Key);
+        state = Attach(state.On(new NodeAttached("t1", true)).Item1, Join(Ours, "a:2"), "t3");
+        Assert.Equal(ClusterPhase.Loading, state.Phase);
+        (state, effects) = state.On(first, Accept("t4"));
+        Assert.Equal("t1", ((JoinAccepted)Answer(effects)).Token);
+        Assert.Equal(2, state.Nodes.Count);
+    }
+
+    [Fact]
+    public void A_node_that_falls_silent_ends_the_epoch_with_its_rank_and_the_deadline()
+    {
+        CoordinatorState state = Attach(Attach(New(), Join(Ours, "a:1"), "t1"), Join(Ours, "a:2"), "t2");
+        (state, _) = state.OnLost("t2", TimeSpan.FromSeconds(6));
+        Assert.StartsWith("rank 1 did not answer within 6 s: process 1 at a:2", state.Failure);
+    }
+
+    [Fact]
     public void What_the_cluster_waits_for_is_said_at_every_stage()
     {
         CoordinatorState state = New();
@@ -86,7 +109,7 @@ public sealed class CoordinatorStateTests : IDisposable
     private static CoordinatorState Attach(CoordinatorState state, JoinRequest join, string token) =>
         state.On(join, Accept(token)).Item1.On(new NodeAttached(token, true)).Item1;
 
-    private static object Answer(IEnumerable<Effect> effects) => ((Effect.Tell)effects.Single()).Message;
+    private static object Answer(IEnumerable<Effect> effects) => effects.OfType<Effect.Tell>().Single().Message;
 
     private static CoordinatorState New(Layout? layout = null)
     {
@@ -95,7 +118,7 @@ public sealed class CoordinatorStateTests : IDisposable
             new EpochSizes(1, 8, 8, 8, 16, 64)));
     }
 
-    private static JoinAccepted Accept(string token) => new("h", 1, token, "", "");
+    private static JoinAccepted Accept(string token) => new("h", 1, token, "");
 
     private JoinRequest Join(Fingerprint fingerprint, string address) =>
         new(fingerprint, -1, 1, address, "", _system.ActorOf(Props.Create(() => new Silent())));

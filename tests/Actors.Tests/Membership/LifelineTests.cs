@@ -15,7 +15,7 @@ public sealed class LifelineTests
     public async Task Each_side_learns_of_the_others_end()
     {
         var lostByServer = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
-        using var server = new LifelineServer("127.0.0.1", 0, token => lostByServer.TrySetResult(token));
+        using var server = new LifelineServer("127.0.0.1", 0, (token, silent) => lostByServer.TrySetResult(silent ? "silent" : token));
         server.Expect(Token);
         Lifeline client = await Lifeline.ConnectAsync("127.0.0.1", server.Port, Token, () => { }, CancellationToken.None);
         client.Dispose();
@@ -35,7 +35,7 @@ public sealed class LifelineTests
     public async Task A_stranger_is_closed_and_disturbs_nobody(string said)
     {
         int lost = 0;
-        using var server = new LifelineServer("127.0.0.1", 0, _ => Interlocked.Increment(ref lost));
+        using var server = new LifelineServer("127.0.0.1", 0, (_, _) => Interlocked.Increment(ref lost));
         server.Expect(Token);
         using var stranger = new TcpClient();
         await stranger.ConnectAsync(IPAddress.Loopback, server.Port);
@@ -54,13 +54,19 @@ public sealed class LifelineTests
     }
 
     [Fact]
-    public void A_probe_opens_only_under_its_own_name_and_text()
+    public async Task A_connection_that_stays_but_says_nothing_is_lost_after_its_silence_and_one_that_beats_is_not()
     {
-        using ProbeFile probe = ProbeFile.Create();
-        if (probe.Path.Length == 0) return; // no shared memory here: then nobody shares any
-        Assert.True(ProbeFile.Opens(probe.Path, probe.Text));
-        Assert.False(ProbeFile.Opens(probe.Path, new string('0', 32)));
-        Assert.False(ProbeFile.Opens("/dev/shm/../../etc/hostname", "x"));
-        Assert.False(ProbeFile.Opens("/etc/hostname", "x"));
+        const string beating = "ffffffffffffffffffffffffffffffff";
+        var lost = new TaskCompletionSource<(string, bool)>(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var server = new LifelineServer("127.0.0.1", 0, (token, silent) => lost.TrySetResult((token, silent)));
+        // The beating one connects first and would be the first to be lost; the margin is wide for a machine that is busy.
+        TimeSpan silence = Lifeline.Beat * 6;
+        server.Expect(beating, silence);
+        server.Expect(Token, silence);
+        using Lifeline beats = await Lifeline.ConnectAsync("127.0.0.1", server.Port, beating, () => { }, CancellationToken.None);
+        using var mute = new TcpClient();
+        await mute.ConnectAsync(IPAddress.Loopback, server.Port);
+        await mute.GetStream().WriteAsync(Encoding.ASCII.GetBytes(Token));
+        Assert.Equal((Token, true), await lost.Task.WaitAsync(Deadline));
     }
 }

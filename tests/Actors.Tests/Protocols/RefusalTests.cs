@@ -92,8 +92,8 @@ public sealed class RefusalTests(WireSystem wire)
     {
         Accepts(new RankFailed(new(1), new(1), 0, -1, ""));
         Refuses(new RankFailed(new(1), new(1), 0, -2, ""), "Culprit");
-        Accepts(new JoinAccepted("h", 65_535, "", "", ""));
-        Refuses(new JoinAccepted("h", 65_536, "", "", ""), "LifelinePort");
+        Accepts(new JoinAccepted("h", 65_535, "", ""));
+        Refuses(new JoinAccepted("h", 65_536, "", ""), "LifelinePort");
         Accepts(new LoadProgress(new(1), 0, "", 1));
         Refuses(new LoadProgress(new(1), 0, "", 1.01), "Fraction");
         Accepts(new RankReady(new(1), 0, double.MaxValue));

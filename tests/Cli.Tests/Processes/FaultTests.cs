@@ -43,6 +43,16 @@ public sealed class FaultTests
         Assert.Contains(outcomes, o => o.Error.Contains("rank 1 did not answer within 6 s", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task A_rank_that_is_stopped_while_nobody_waits_for_it_is_named_too()
+    {
+        // Rank 0 hosts the only scheduler: without requests no rank waits, and nobody but the control node can notice.
+        await using ProcessWorld world = await ProcessWorld.StartAsync(2, 1, "troupe.fabric { kind = shm, wait-deadline = 3s }");
+        ProcessWorld.Signal(world.Pids[0], "STOP");
+        string? error = await world.Handle.Ended.WaitAsync(ProcessWorld.Deadline);
+        Assert.Contains($"rank 0 did not answer within 3 s: process {world.Pids[0]} at ", error);
+    }
+
     private static Task<IReadOnlyList<RequestOutcome>> Run(ProcessWorld world, Action onceAllRun)
     {
         var running = new HashSet<string>();
