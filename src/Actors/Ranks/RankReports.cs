@@ -34,6 +34,8 @@ internal static class RankReports
         FabricException fabric => new RankFailed(assign.Epoch, fabric.At.Step, assign.Rank, fabric.Culprit?.Value ?? -1, fabric.Message),
         NonFiniteException or NonFiniteLogitsException => new RankFailed(assign.Epoch, Where(runtime).Step, assign.Rank, assign.Rank,
             $"rank {assign.Rank} at {Where(runtime)}: {error.Message}"),
+        // It names the rank itself.
+        FabricSetupException => new RankFailed(assign.Epoch, Where(runtime).Step, assign.Rank, -1, error.Message),
         _ => new RankFailed(assign.Epoch, Where(runtime).Step, assign.Rank, assign.Rank, $"rank {assign.Rank}: {error.Message}"),
     };
 

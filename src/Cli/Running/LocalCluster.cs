@@ -42,7 +42,7 @@ internal sealed class LocalCluster : IAsyncDisposable
         Action<string> log = verbose ? shell.Error.WriteLine : _ => { };
         var spec = new LaunchSpec(settings.Options, model, mode, typeof(LocalCluster).Assembly.Location, log, Port: port)
         {
-            Settings = [.. verbose ? [ConfigLayers.Verbose] : Array.Empty<HoconText>(), .. settings.File is { } file ? [file] : Array.Empty<HoconText>()],
+            Settings = [.. new[] { verbose ? ConfigLayers.Verbose : null, settings.File }.OfType<HoconText>()],
         };
         ClusterHandle handle = ClusterHandle.Start(spec, view);
         try

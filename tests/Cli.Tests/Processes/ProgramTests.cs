@@ -6,6 +6,7 @@ using Xunit;
 namespace Troupe.Cli.Tests.Processes;
 
 /// <summary>What only the program as a process of its own shows: its streams, its signals.</summary>
+[Collection("processes")]
 public sealed class ProgramTests
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
