@@ -6,8 +6,8 @@ using Xunit;
 namespace Troupe.AkkaContract.Tests.Embedded;
 
 /// <summary>
-/// Actors that live, fail, restart and end at random, under many senders. Akka.NET promises a message at most once, and under load loses one
-/// in some hundred thousand where an actor stops in the middle of an await; here none is lost.
+/// Actors that live, fail, restart and end at random, under many senders. Akka.NET promises a message at most once, and on a loaded machine
+/// was seen to lose one of 20,000 here; the embedded provider loses none.
 /// </summary>
 public class SoakTests
 {
