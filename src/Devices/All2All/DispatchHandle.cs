@@ -36,11 +36,8 @@ public sealed unsafe class DispatchHandle
     /// <summary>Whether a dispatch is waiting for its combine.</summary>
     public bool Pending { get; private set; }
 
-    /// <summary>Whether some rank of the group asked to leave the lease with this dispatch; all ranks see the same.</summary>
-    public bool LeaveAsked { get; private set; }
-
-    /// <summary>Whether no rank of the group brought a row; all ranks see the same.</summary>
-    public bool AllIdle { get; private set; }
+    /// <summary>What the headers of all ranks came to.</summary>
+    public StepVerdict Verdict { get; private set; }
 
     /// <summary>Waits until row <paramref name="row"/> is readable.</summary>
     /// <returns>How many rows are readable now, more than <paramref name="row"/>.</returns>
@@ -112,7 +109,7 @@ public sealed unsafe class DispatchHandle
     }
 
     /// <summary>All rows are added; so many of them are readable.</summary>
-    internal void Settle(int ready, bool leave, bool allIdle) => (_ready, LeaveAsked, AllIdle) = (ready, leave, allIdle);
+    internal void Settle(int ready, StepVerdict verdict) => (_ready, Verdict) = (ready, verdict);
 
     internal void Consume()
     {

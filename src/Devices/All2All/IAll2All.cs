@@ -92,6 +92,11 @@ public interface IAll2All : IDisposable
     void WaitCombine(Span<ushort> output);
 }
 
+/// <summary>What the headers of a dispatch came to; the same on all ranks of the group.</summary>
+/// <param name="Leave">Some rank asked to leave the lease.</param>
+/// <param name="AllIdle">No rank brought a row.</param>
+public readonly record struct StepVerdict(bool Leave, bool AllIdle);
+
 /// <summary>Dispatch and combine in one call each, for callers that have nothing to do in between.</summary>
 public static class All2AllCalls
 {

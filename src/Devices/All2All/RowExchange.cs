@@ -76,7 +76,7 @@ internal sealed unsafe class RowExchange : IAll2All, ITiles
             (_start[member], _arrived[member], _told[member]) = (_handle.Rows, Tiled && member != Self ? 0 : rows, 0);
             AddRows(member, rows);
         }
-        _handle.Settle(Tiled ? _routing.Count(Self) : _handle.Rows, _link.Leave, _link.AllIdle);
+        _handle.Settle(Tiled ? _routing.Count(Self) : _handle.Rows, new StepVerdict(_link.Leave, _link.AllIdle));
         return _handle;
     }
 
