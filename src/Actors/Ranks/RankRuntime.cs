@@ -99,7 +99,8 @@ public sealed class RankRuntime : IDisposable
         get
         {
             long bytes = Fabric?.BytesSent ?? 0;
-            if (_mapped) foreach (IAll2All strategy in _strategies) bytes += strategy.BytesToOthers; // else they Put, which the fabric counts
+            if (!_mapped) return bytes; // strategies Put, which the fabric counts
+            foreach (IAll2All strategy in _strategies) bytes += strategy.BytesToOthers;
             return bytes;
         }
     }

@@ -5,10 +5,11 @@ namespace Troupe.Devices.All2All;
 /// <summary>
 /// The window space of one group and shape, shared by all strategies, since a dispatch and its combine are done before the next begins. At
 /// each member, per source: an inbox of row slots, and room for the partial sums that come back. One buffer each suffices: every dispatch
-/// and every combine waits for a header of every member, so a member that writes an inbox again has heard that its reader has combined, and
-/// one that writes partial sums again has heard that their reader has begun the next dispatch.
+/// and every combine waits for a header of every member, so a member that writes an inbox again has heard that its reader has combined,
+/// and one that writes partial sums again has heard that their reader has begun the next dispatch.
 /// </summary>
-/// <remarks>A row slot: the row in its wire type; then at a multiple of 4 the count of slots, K expert ids, K weights, and the token.</remarks>
+/// <remarks>A row slot: the row in its wire type; then at a multiple of 4 the count of slots, K expert ids, K weights, and the
+/// token.</remarks>
 public sealed class All2AllWindow
 {
     private const int Line = 64;

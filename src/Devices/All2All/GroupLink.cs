@@ -120,7 +120,8 @@ internal sealed unsafe class GroupLink
         {
             Greeting theirs = *(Greeting*)said;
             if (!theirs.Equals(_greeting))
-                throw Refuse(Group[member], $"sent [{theirs}] where {_fabric.Self} sent [{_greeting}]: all of it must be equal in the group");
+                throw Refuse(Group[member],
+                    $"sent [{theirs}] where {_fabric.Self} sent [{_greeting}]: all of it must be equal in the group");
         }
         _greeted[member] = true;
     }
@@ -139,7 +140,8 @@ internal sealed unsafe class GroupLink
 /// <summary>What a rank says once about the windows of a group.</summary>
 internal readonly record struct Greeting(long Epoch, int Capacity, int Hidden, int TopK, int RowType)
 {
-    public static Greeting Of(Epoch epoch, All2AllShape shape) => new(epoch.Value, shape.MaxTokens, shape.Hidden, shape.TopK, (int)shape.Rows);
+    public static Greeting Of(Epoch epoch, All2AllShape shape) => new(epoch.Value, shape.MaxTokens, shape.Hidden, shape.TopK,
+        (int)shape.Rows);
 
     /// <inheritdoc/>
     public override string ToString() =>

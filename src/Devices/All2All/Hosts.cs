@@ -16,7 +16,8 @@ public sealed class Hosts
         {
             if (!seen.Add(labels[first]))
                 throw new ArgumentException(
-                    $"the ranks of host '{labels[first]}' must be numbered one after the other, got [{string.Join(", ", labels)}]", nameof(labels));
+                    $"the ranks of host '{labels[first]}' must be numbered one after the other, got [{string.Join(", ", labels)}]",
+                        nameof(labels));
             int end = first + 1;
             while (end < labels.Count && labels[end] == labels[first]) end++;
             for (; first < end; first++) _endOf[first] = end;

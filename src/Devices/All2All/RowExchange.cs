@@ -7,8 +7,8 @@ namespace Troupe.Devices.All2All;
 
 /// <summary>
 /// Dispatch and combine in which each rank deals with every other rank directly, in the way that its <see cref="Traits"/> say. Dispatch:
-/// decide which rank gets which row (<see cref="RowRouting"/>), encode, copy or publish, announce; combine: announce, and add what came back in
-/// the one order (<see cref="PartialSums"/>).
+/// decide which rank gets which row (<see cref="RowRouting"/>), encode, copy or publish, announce; combine: announce, and add what came
+/// back in the one order (<see cref="PartialSums"/>).
 /// </summary>
 internal sealed unsafe class RowExchange : IAll2All, ITiles
 {
@@ -54,7 +54,8 @@ internal sealed unsafe class RowExchange : IAll2All, ITiles
     private bool Tiled => _traits.Tiles > 0;
 
     /// <inheritdoc/>
-    public void PostDispatch(StepPoint at, HiddenRows hidden, ReadOnlySpan<int> experts, ReadOnlySpan<float> weights, int tokens, bool leave)
+    public void PostDispatch(StepPoint at, HiddenRows hidden, ReadOnlySpan<int> experts, ReadOnlySpan<float> weights, int tokens,
+        bool leave = false)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         All2AllCheck.Dispatch(_window.Shape, _traits.Strategy, _handle, hidden, experts, weights, tokens);

@@ -51,7 +51,8 @@ internal sealed unsafe class RowRouting(ExpertPlacement placement, int self, All
             for (int member = 0; member < members; member++) Group(member, experts);
     }
 
-    /// <summary>Writes the experts and weights of a member's rows behind them; trailers are <paramref name="stride"/> bytes apart.</summary>
+    /// <summary>Writes the experts and weights of a member's rows behind them; trailers are <paramref name="stride"/> bytes
+    /// apart.</summary>
     public void WriteTrailers(int member, ReadOnlySpan<int> experts, ReadOnlySpan<float> weights, byte* to, int stride)
     {
         foreach (int token in TokensOf(member))

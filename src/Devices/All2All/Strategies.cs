@@ -3,7 +3,8 @@ using Troupe.Devices.Topology;
 
 namespace Troupe.Devices.All2All;
 
-/// <summary>What a strategy's name was resolved to. <see cref="Warning"/> is null where the user gets exactly what was asked for.</summary>
+/// <summary>What a strategy's name was resolved to. <see cref="Warning"/> is null where the user gets exactly what was asked
+/// for.</summary>
 public sealed record Resolution(Strategy Use, string? Warning);
 
 /// <summary>What a group is like, for the question which strategies are legal in it.</summary>
@@ -46,7 +47,8 @@ public static class Strategies
     public static int Capacity(Strategy strategy, All2AllShape shape) =>
         strategy is Strategy.LowLatency or Strategy.Fused ? Math.Min(FixedCapacity, shape.MaxTokens) : shape.MaxTokens;
 
-    /// <summary>Why a strategy cannot be used in a group, or null. One that can be made once may be used for every step within capacity.</summary>
+    /// <summary>Why a strategy cannot be used in a group, or null. One that can be made once may be used for every step within
+    /// capacity.</summary>
     public static string? Problem(Strategy strategy, GroupTraits group) => Table[(int)strategy - 1].Traits switch
     {
         null => "it is not available in this build",
@@ -65,20 +67,20 @@ public static class Strategies
             Entry entry = Table[(int)strategy - 1];
             bool deprecated = entry.Deprecated.Contains(name, StringComparer.Ordinal);
             if (entry.Name != name && !deprecated && !entry.Also.Contains(name, StringComparer.Ordinal)) continue;
-            if (entry.Traits is null) return FallBack(name, $"{entry.Name} is not available in this build");
+            if (entry.Traits is null) return Instead(name, $"{entry.Name} is not available in this build");
             if (!deprecated) return new Resolution(strategy, null);
             return new Resolution(strategy, $"strategy '{name}' is an old name, {entry.Name} is used: write {entry.Name}");
         }
-        return FallBack(name, $"no strategy has this name; known are {string.Join(", ", Names)}");
+        return Instead(name, $"no strategy has this name; known are {string.Join(", ", Names)}");
     }
 
     /// <summary>A warning that a strategy was asked for and the default is used.</summary>
-    public static Resolution FallBack(string asked, string why) =>
+    public static Resolution Instead(string asked, string why) =>
         new(Fallback, $"strategy '{asked}' was asked for, {NameOf(Fallback)} is used: {why}");
 
     /// <summary>
-    /// Makes a strategy for this rank's group over a window; every member does, in the same order. A group of one needs no window, and gets
-    /// the same whatever is asked for.
+    /// Makes a strategy for this rank's group over a window; every member does, in the same order. A group of one needs no window, and
+    /// gets the same whatever is asked for.
     /// </summary>
     /// <exception cref="InvalidOperationException">It is not legal in this group.</exception>
     public static IAll2All Make(Strategy strategy, IFabric fabric, RankGroup group, All2AllWindow? window, All2AllShape shape, Epoch epoch,

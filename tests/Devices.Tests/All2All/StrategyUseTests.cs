@@ -50,7 +50,8 @@ public sealed class StrategyUseTests
             bool differs = fabric.Self.Value == 1;
             All2AllWindow mine = differs ? other : window;
             Strategy used = differs && what == "strategy" ? Strategies.Fallback : strategy;
-            using var all2all = Strategies.Make(used, fabric, fabric.World.All, mine, mine.Shape, new Epoch(differs && what == "epoch" ? 2 : 1),
+            using var all2all = Strategies.Make(used, fabric, fabric.World.All, mine, mine.Shape, new Epoch(differs && what == "epoch"
+                ? 2 : 1),
                 ExpertPlacement.Blocks(6, 3), Hosts.One(3));
             int step = !differs ? 9 : what == "a step behind" ? 8 : what == "a step ahead" ? 10 : 9;
             var at = new StepPoint(new Epoch(differs && what == "epoch" ? 2 : 1), new StepId(step),
