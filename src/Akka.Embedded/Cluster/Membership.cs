@@ -182,7 +182,8 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
         if (Gossip.Members.IsEmpty) return targets;
         bool changed = Gossip.Digest != before.Gossip.Digest;
         var received = input as MembershipInput.Received;
-        if (received is not null && before.Knows(received))
+        // Whoever was put out answers nothing: the others would tell it again, and so on without a pause.
+        if (received is not null && before.Knows(received) && SelfMember is not null)
         {
             // They do not know yet what we know, or that we have seen it.
             if (Gossip.Digest != received.Gossip.Digest || MyVersion(received.Gossip) < MyVersion(Gossip)) targets.Add(received.From);
