@@ -5,12 +5,6 @@ using Akka.Remote;
 
 namespace Akka.Cluster;
 
-/// <summary>What ProviderHooks calls for `akka.actor.provider = cluster`.</summary>
-internal static class ClusterProvider
-{
-    public static void Start(ActorSystemImpl system) => Cluster.Get(system);
-}
-
 /// <summary>Joining was given up: cancelled, or this node's cluster has ended.</summary>
 public class ClusterJoinFailedException(string message) : AkkaException(message);
 
@@ -25,7 +19,8 @@ public class Cluster : IExtension
 
     private Cluster(ActorSystemImpl system)
     {
-        if (system.Transport is not RemoteTransport transport || system.Settings.Config.GetString("akka.actor.provider") != "cluster")
+        var transport = system.Transport;
+        if (transport is null || system.Settings.Config.GetString("akka.actor.provider") != "cluster")
             throw new Configuration.ConfigurationException($"{system.Name} is in no cluster: akka.actor.provider must be cluster");
         _system = system;
         Settings = new ClusterSettings(system.Settings.Config);

@@ -7,22 +7,11 @@ using Akka.Event;
 
 namespace Akka.Remote;
 
-/// <summary>What ProviderHooks calls for `akka.actor.provider` remote and cluster.</summary>
-internal static class RemoteProvider
-{
-    public static IRemoteTransport Create(ActorSystemImpl system)
-    {
-        if (system.Settings.Config.GetString("akka.actor.provider") == "cluster")
-            system.Settings.InjectTopLevelFallback(Cluster.ClusterSettings.Reference);
-        return new RemoteTransport(system);
-    }
-}
-
 /// <summary>
 /// Listens, connects, and keeps one <see cref="Peer"/> per address. Every limit here is a constant of this class, of Frames and
 /// Peer, or a key of RemoteSettings; a peer that passes one loses its connection, nobody else's.
 /// </summary>
-internal sealed class RemoteTransport : IRemoteTransport
+internal sealed class RemoteTransport
 {
     private const int MaxPeers = 4096, MaxInboundConnections = 1024;
 

@@ -223,7 +223,7 @@ internal sealed partial class ActorCell
     {
         string source = child.Path.ToString();
         string text = cause is ActorInitializationException { InnerException: { } inner } ? inner.Message : cause.Message;
-        if (directive == Directive.Resume) _system.EventStream.Publish(new Warning(source, Props.Type, text));
+        if (directive == Directive.Resume) _system.EventStream.Publish(new Warning(null, source, Props.Type, text));
         else if (directive != Directive.Escalate) _system.EventStream.Publish(new Error(cause, source, Props.Type, text));
     }
 }
