@@ -14,7 +14,7 @@ public class Cluster : IExtension
     private readonly TaskCompletionSource<Done> _exiting = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ActorSystemImpl _system;
     private readonly IActorRef _daemon;
-    private volatile ClusterEvent.CurrentClusterState _view = new();
+    private volatile ClusterEvent.CurrentClusterState _view = new([], [], null);
     private volatile bool _terminated;
 
     private Cluster(ActorSystemImpl system)
@@ -41,10 +41,9 @@ public class Cluster : IExtension
 
     /// <summary>This node; with status Removed before it joined and after it left.</summary>
     public Member SelfMember => _view.Members.FirstOrDefault(member => member.UniqueAddress == SelfUniqueAddress)
-        ?? new Member(SelfUniqueAddress, MemberStatus.Removed, Member.NotUpYet, SelfRoles, Settings.AppVersion);
+        ?? new Member(SelfUniqueAddress, MemberStatus.Removed, Member.NotUpYet, SelfRoles);
 
-    /// <summary>Up or WeaklyUp.</summary>
-    public bool IsUp => SelfMember.Status is MemberStatus.Up or MemberStatus.WeaklyUp;
+    public bool IsUp => SelfMember.Status == MemberStatus.Up;
 
     /// <summary>The cluster has ended for this node; a new actor system has to be started to join again.</summary>
     public bool IsTerminated => _terminated;

@@ -48,8 +48,6 @@ public class ClusterEvent
 
     public sealed class MemberJoined(Member member) : MemberStatusChange(member);
 
-    public sealed class MemberWeaklyUp(Member member) : MemberStatusChange(member);
-
     public sealed class MemberUp(Member member) : MemberStatusChange(member);
 
     public sealed class MemberLeft(Member member) : MemberStatusChange(member);
@@ -85,13 +83,6 @@ public class ClusterEvent
         public override string ToString() => $"LeaderChanged({Leader})";
     }
 
-    public sealed class RoleLeaderChanged(string role, Address leader) : IClusterDomainEvent
-    {
-        public string Role { get; } = role;
-        public Address Leader { get; } = leader;
-        public override string ToString() => $"RoleLeaderChanged({Role}, {Leader})";
-    }
-
     public sealed class ClusterShuttingDown : IClusterDomainEvent
     {
         public static readonly IClusterDomainEvent Instance = new ClusterShuttingDown();
@@ -104,26 +95,12 @@ public class ClusterEvent
     /// <summary>The cluster as one node sees it.</summary>
     public sealed class CurrentClusterState
     {
-        private readonly ImmutableDictionary<string, Address> _roleLeaders;
-
-        public CurrentClusterState() : this([], [], [], null, ImmutableDictionary<string, Address>.Empty)
-        {
-        }
-
-        internal CurrentClusterState(ImmutableSortedSet<Member> members, ImmutableHashSet<Member> unreachable,
-            ImmutableHashSet<Address> seenBy, Address leader, ImmutableDictionary<string, Address> roleLeaders)
-        {
-            (Members, Unreachable, SeenBy, Leader) = (members, unreachable, seenBy, leader);
-            _roleLeaders = roleLeaders;
-        }
+        internal CurrentClusterState(ImmutableSortedSet<Member> members, ImmutableHashSet<Member> unreachable, Address leader) =>
+            (Members, Unreachable, Leader) = (members, unreachable, leader);
 
         /// <summary>By address.</summary>
         public ImmutableSortedSet<Member> Members { get; }
         public ImmutableHashSet<Member> Unreachable { get; }
-        public ImmutableHashSet<Address> SeenBy { get; }
         public Address Leader { get; }
-        public ImmutableHashSet<string> AllRoles => [.. Members.SelectMany(member => member.Roles)];
-
-        public Address RoleLeader(string role) => _roleLeaders.GetValueOrDefault(role);
     }
 }

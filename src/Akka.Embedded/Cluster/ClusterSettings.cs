@@ -17,10 +17,8 @@ public sealed class ClusterSettings
             retry-unsuccessful-join-after = 10s
             shutdown-after-unsuccessful-join-seed-nodes = off
             roles = []
-            app-version = "0.0.0"
             min-nr-of-members = 1
             role { }
-            allow-weakly-up-members = 7s
             gossip-interval = 1s
             leader-actions-interval = 1s
             unreachable-nodes-reaper-interval = 1s
@@ -48,11 +46,9 @@ public sealed class ClusterSettings
         var cluster = config.GetConfig("akka.cluster");
         SeedNodes = [.. cluster.GetStringList("seed-nodes").Select(Address.Parse)];
         Roles = [.. cluster.GetStringList("roles")];
-        AppVersion = Util.AppVersion.Create(cluster.GetString("app-version"));
         SeedNodeTimeout = cluster.GetTimeSpan("seed-node-timeout");
         RetryUnsuccessfulJoinAfter = OffOr(cluster, "retry-unsuccessful-join-after");
         ShutdownAfterUnsuccessfulJoinSeedNodes = OffOr(cluster, "shutdown-after-unsuccessful-join-seed-nodes");
-        AllowWeaklyUpMembers = OffOr(cluster, "allow-weakly-up-members");
         DownRemovalMargin = OffOr(cluster, "down-removal-margin");
         GossipInterval = cluster.GetTimeSpan("gossip-interval");
         LeaderActionsInterval = cluster.GetTimeSpan("leader-actions-interval");
@@ -75,11 +71,9 @@ public sealed class ClusterSettings
 
     public ImmutableList<Address> SeedNodes { get; }
     public ImmutableHashSet<string> Roles { get; }
-    public Util.AppVersion AppVersion { get; }
     public TimeSpan SeedNodeTimeout { get; }
     public TimeSpan? RetryUnsuccessfulJoinAfter { get; }
     public TimeSpan? ShutdownAfterUnsuccessfulJoinSeedNodes { get; }
-    public TimeSpan? AllowWeaklyUpMembers { get; }
     public TimeSpan? DownRemovalMargin { get; }
     public TimeSpan GossipInterval { get; }
     public TimeSpan LeaderActionsInterval { get; }
