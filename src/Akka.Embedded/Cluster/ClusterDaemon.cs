@@ -25,7 +25,7 @@ internal sealed class ClusterDaemon : ReceiveActor, IWithTimers
     public ClusterDaemon(Cluster cluster, RemoteTransport transport)
     {
         (_cluster, _transport) = (cluster, transport);
-        _state = new Membership(cluster.SelfUniqueAddress, cluster.Settings.Rules, Gossip.Empty);
+        _state = new Membership(cluster.SelfUniqueAddress, cluster.Settings.MinNrOfMembers, Gossip.Empty);
         _monitor = new HeartbeatMonitor(transport, cluster.Settings.Detector,
             Math.Min(cluster.Settings.Detector.AcceptablePauseMs, 3 * cluster.Settings.Detector.IntervalMs));
         _publisher = new ClusterPublisher(cluster, Context);

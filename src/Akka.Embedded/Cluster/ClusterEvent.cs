@@ -36,13 +36,10 @@ public class ClusterEvent
         Member Member { get; }
     }
 
-    /// <summary>The base of the events about one member; equal if the members and their statuses are.</summary>
+    /// <summary>The base of the events about one member.</summary>
     public abstract class MemberStatusChange(Member member) : IMemberEvent
     {
         public Member Member { get; } = member;
-        public override bool Equals(object obj) => obj is MemberStatusChange other && other.GetType() == GetType()
-            && Member.Equals(other.Member) && Member.Status == other.Member.Status;
-        public override int GetHashCode() => Member.GetHashCode();
         public override string ToString() => $"{GetType().Name}({Member})";
     }
 
@@ -66,9 +63,6 @@ public class ClusterEvent
     public abstract class ReachabilityEvent(Member member) : IReachabilityEvent
     {
         public Member Member { get; } = member;
-        public override bool Equals(object obj) => obj is ReachabilityEvent other
-            && other.GetType() == GetType() && Member.Equals(other.Member);
-        public override int GetHashCode() => Member.GetHashCode();
         public override string ToString() => $"{GetType().Name}({Member})";
     }
 
@@ -81,15 +75,6 @@ public class ClusterEvent
     {
         public Address Leader { get; } = leader;
         public override string ToString() => $"LeaderChanged({Leader})";
-    }
-
-    public sealed class ClusterShuttingDown : IClusterDomainEvent
-    {
-        public static readonly IClusterDomainEvent Instance = new ClusterShuttingDown();
-
-        private ClusterShuttingDown()
-        {
-        }
     }
 
     /// <summary>The cluster as one node sees it.</summary>

@@ -18,7 +18,6 @@ public sealed class ClusterSettings
             shutdown-after-unsuccessful-join-seed-nodes = off
             roles = []
             min-nr-of-members = 1
-            role { }
             gossip-interval = 1s
             leader-actions-interval = 1s
             unreachable-nodes-reaper-interval = 1s
@@ -55,8 +54,7 @@ public sealed class ClusterSettings
         UnreachableNodesReaperInterval = cluster.GetTimeSpan("unreachable-nodes-reaper-interval");
         RunCoordinatedShutdownWhenDown = cluster.GetBoolean("run-coordinated-shutdown-when-down");
         MonitoredByNrOfMembers = cluster.GetInt("failure-detector.monitored-by-nr-of-members");
-        Rules = new MembershipRules(cluster.GetInt("min-nr-of-members"), cluster.GetConfig("role").AsEnumerable()
-            .ToImmutableDictionary(role => role.Key, role => cluster.GetInt($"role.{role.Key}.min-nr-of-members", 1)));
+        MinNrOfMembers = cluster.GetInt("min-nr-of-members");
         Detector = new FailureDetectorSettings(
             cluster.GetTimeSpan("failure-detector.heartbeat-interval").TotalMilliseconds,
             cluster.GetTimeSpan("failure-detector.acceptable-heartbeat-pause").TotalMilliseconds,
@@ -80,7 +78,7 @@ public sealed class ClusterSettings
     public TimeSpan UnreachableNodesReaperInterval { get; }
     public bool RunCoordinatedShutdownWhenDown { get; }
     public int MonitoredByNrOfMembers { get; }
-    internal MembershipRules Rules { get; }
+    public int MinNrOfMembers { get; }
     internal FailureDetectorSettings Detector { get; }
 
     private static TimeSpan? OffOr(Config config, string key) => config.GetString(key) == "off" ? null : config.GetTimeSpan(key);

@@ -15,7 +15,7 @@ public enum MemberStatus
 }
 
 /// <summary>One incarnation of a node: a restarted actor system has the address of the old one and another uid.</summary>
-public class UniqueAddress(Address address, int uid) : IComparable<UniqueAddress>, IEquatable<UniqueAddress>, IComparable
+public class UniqueAddress(Address address, int uid) : IComparable<UniqueAddress>, IEquatable<UniqueAddress>
 {
     public Address Address { get; } = address;
     public int Uid { get; } = uid;
@@ -27,7 +27,6 @@ public class UniqueAddress(Address address, int uid) : IComparable<UniqueAddress
         return byAddress != 0 ? byAddress : Uid.CompareTo(other.Uid);
     }
 
-    int IComparable.CompareTo(object obj) => CompareTo((UniqueAddress)obj);
     public bool Equals(UniqueAddress other) => other is not null && Uid == other.Uid && Address == other.Address;
     public override bool Equals(object obj) => Equals(obj as UniqueAddress);
     public override int GetHashCode() => Uid;
@@ -37,7 +36,7 @@ public class UniqueAddress(Address address, int uid) : IComparable<UniqueAddress
 }
 
 /// <summary>A node as the cluster knows it. Immutable; equal by unique address alone, ordered by address.</summary>
-public class Member : IComparable<Member>, IComparable, IEquatable<Member>
+public class Member : IComparable<Member>, IEquatable<Member>
 {
     /// <summary>By host, then port: decides the leader.</summary>
     public static readonly IComparer<Address> AddressOrdering = Comparer<Address>.Create((a, b) =>
@@ -73,19 +72,10 @@ public class Member : IComparable<Member>, IComparable, IEquatable<Member>
 
     internal Member Up(int upNumber) => new(UniqueAddress, MemberStatus.Up, upNumber, Roles);
 
-    /// <summary>How far on its way: a status only ever moves to a later one.</summary>
-    internal int Stage => Status switch
-    {
-        MemberStatus.Joining => 0,
-        MemberStatus.Up => 1,
-        MemberStatus.Leaving => 2,
-        MemberStatus.Exiting => 3,
-        MemberStatus.Down => 4,
-        _ => 5,
-    };
+    /// <summary>How far on its way, 0 to 5: a status only ever moves to a later one.</summary>
+    internal int Stage => (int)Status;
 
     public int CompareTo(Member other) => UniqueAddress.CompareTo(other?.UniqueAddress);
-    int IComparable.CompareTo(object obj) => CompareTo((Member)obj);
     public bool Equals(Member other) => other is not null && UniqueAddress.Equals(other.UniqueAddress);
     public override bool Equals(object obj) => Equals(obj as Member);
     public override int GetHashCode() => UniqueAddress.GetHashCode();

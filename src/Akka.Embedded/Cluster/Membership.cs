@@ -35,23 +35,11 @@ internal abstract record MembershipInput
 /// <summary>A message that the state machine wants sent; Welcome answers a join, otherwise it is gossip.</summary>
 internal sealed record MembershipOutput(UniqueAddress To, bool Welcome);
 
-/// <summary>How many members it takes before the leader moves any to Up.</summary>
-internal sealed record MembershipRules(int MinMembers, ImmutableDictionary<string, int> MinMembersOfRole)
-{
-    public static readonly MembershipRules Default = new(1, ImmutableDictionary<string, int>.Empty);
-
-    public bool Allow(Gossip gossip)
-    {
-        var counted = gossip.Members.Values.Where(m => m.Stage <= 1).ToList();
-        return counted.Count >= MinMembers && MinMembersOfRole.All(rule => counted.Count(m => m.HasRole(rule.Key)) >= rule.Value);
-    }
-}
-
 /// <summary>
 /// The membership protocol of one node as a value: (state, input) -> (state, messages to send). The leader of the moment moves
-/// members on; what it decides spreads as gossip, at once to those who have not seen it and by intervals to catch what was lost.
+/// members on, to Up once there are enough; what it decides spreads as gossip, at once to those who have not seen it and by intervals to catch what was lost.
 /// </summary>
-internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gossip Gossip)
+internal sealed record Membership(UniqueAddress Self, int MinMembers, Gossip Gossip)
 {
     /// <summary>How many get a change at once: from the node that made it, and from one that passes it on.</summary>
     private const int OriginFanout = 9, RelayFanout = 2;
@@ -153,7 +141,7 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
     {
         var gossip = Gossip;
         int upNumber = Gossip.Members.Values.Where(m => m.UpNumber != Member.NotUpYet).Select(m => m.UpNumber).DefaultIfEmpty(0).Max();
-        bool enough = Rules.Allow(Gossip);
+        bool enough = Gossip.Members.Values.Count(m => m.Stage <= 1) >= MinMembers;
         foreach (var member in Gossip.Members.Values)
         {
             bool gone = Gossip.Unreachable.Contains(member.UniqueAddress) || Ready.Contains(member.UniqueAddress);

@@ -133,7 +133,7 @@ internal sealed partial class ActorCell
         DropActor();
         _restartCause = cause;
         _state = CellState.Restarting;
-        if (!HasDyingChildren) FinishRestart();
+        if (!HasDyingChildren()) FinishRestart();
     }
 
     private void FinishRestart()
@@ -162,7 +162,7 @@ internal sealed partial class ActorCell
     {
         StopChildren();
         _state = CellState.Recreating;
-        if (!HasDyingChildren) FinishCreateAgain();
+        if (!HasDyingChildren()) FinishCreateAgain();
     }
 
     private void FinishCreateAgain()
@@ -181,7 +181,7 @@ internal sealed partial class ActorCell
         UnwatchAll();
         _suspended++;
         StopChildren();
-        if (!HasChildren) FinishTerminate();
+        if (!HasChildren()) FinishTerminate();
     }
 
     private void FinishTerminate()

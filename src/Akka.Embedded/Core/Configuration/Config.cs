@@ -29,7 +29,7 @@ public class Config
     public HoconValue GetValue(string path)
     {
         var at = Root;
-        foreach (string key in HoconPath.Split(path))
+        foreach (string key in HoconParser.SplitPath(path))
         {
             if (at.GetObject() is not { } parent || !parent.Items.TryGetValue(key, out at)) return null;
         }

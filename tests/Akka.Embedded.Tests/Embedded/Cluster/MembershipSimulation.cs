@@ -24,7 +24,7 @@ internal sealed class MembershipSimulation(Random random, int minMembers = 1)
     public UniqueAddress Start(int node)
     {
         var self = new UniqueAddress(AddressOf(node), ++_uids);
-        Nodes[self] = new Membership(self, new MembershipRules(minMembers, ImmutableDictionary<string, int>.Empty), Gossip.Empty);
+        Nodes[self] = new Membership(self, minMembers, Gossip.Empty);
         return self;
     }
 
