@@ -37,7 +37,8 @@ internal sealed record MembershipOutput(UniqueAddress To, bool Welcome);
 
 /// <summary>
 /// The membership protocol of one node as a value: (state, input) -> (state, messages to send). The leader of the moment moves
-/// members on, to Up once there are enough; what it decides spreads as gossip, at once to those who have not seen it and by intervals to catch what was lost.
+/// members on, to Up once there are enough; what it decides spreads as gossip, at once to those who have not seen it and by
+/// intervals to catch what was lost.
 /// </summary>
 internal sealed record Membership(UniqueAddress Self, int MinMembers, Gossip Gossip)
 {

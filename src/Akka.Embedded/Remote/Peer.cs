@@ -146,10 +146,11 @@ internal sealed class Peer(RemoteTransport transport, Address address)
         Outgoing[] waiting = [];
         lock (_gate)
         {
-            bool used = _connections.Remove(connection);
+            bool written = _connections.Count > 0 && _connections[0] == connection, used = _connections.Remove(connection);
             if (_connections.Count > 0)
             {
-                StartPump(default, 0);
+                // A watch may have been lost with it; the peer that came back so soon does not know.
+                if (written) SendWatchesFirst();
                 return false;
             }
             if (used) waiting = Gate();

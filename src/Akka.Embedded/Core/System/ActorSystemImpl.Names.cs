@@ -96,7 +96,8 @@ internal sealed partial class ActorSystemImpl : IActorRefProvider
     private void LogDeadLetter(object message, IActorRef sender, IActorRef recipient)
     {
         if (_deadLettersToLog == 0 || (IsTerminating && !_logDuringShutdown)) return;
-        if (_logAgainAt is { } again && _suspendLog > TimeSpan.Zero && Scheduler.MonotonicClock >= again) (_logAgainAt, _deadLetters) = (null, 0);
+        if (_logAgainAt is { } again && _suspendLog > TimeSpan.Zero && Scheduler.MonotonicClock >= again)
+            (_logAgainAt, _deadLetters) = (null, 0);
         int count = Interlocked.Increment(ref _deadLetters);
         if (count > _deadLettersToLog) return;
         string last = count == _deadLettersToLog ? ", no more dead letters will be logged for now" : "";

@@ -111,6 +111,19 @@ public sealed class RemotePeerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_watch_is_sent_again_when_the_peer_is_back_before_its_old_connection_ends()
+    {
+        var probe = Probe.In(_node.System, new Inbox());
+        var remote = ((ExtendedActorSystem)_node.System).Provider.ResolveActorRef($"{Stranger.Address}/user/x#7");
+        var stranger = await Stranger.ShakeHands(_node);
+        probe.Tell((Action<IActorContext>)(context => context.Watch(remote)));
+        Assert.Equal(FrameKind.Watch, (await stranger.NextFrame()).Kind);
+        using var again = await Stranger.ShakeHands(_node);
+        stranger.Dispose();
+        Assert.Equal(FrameKind.Watch, (await again.NextFrame()).Kind);
+    }
+
+    [Fact]
     public async Task A_quarantined_incarnation_is_told_so_and_the_next_one_is_welcome()
     {
         var quarantined = new Inbox();
