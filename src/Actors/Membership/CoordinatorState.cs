@@ -168,6 +168,11 @@ public sealed partial record CoordinatorState(
     /// <summary>The fabric in use: as configured, else shared memory where all nodes share it, else tcp.</summary>
     public string Fabric => Terms.Fabric != "auto" ? Terms.Fabric : Nodes.Values.All(n => n.SharesMemory) ? "shm" : "tcp";
 
+    /// <summary>The host of every rank, in rank order: as configured, else the control node's memory, else the address.</summary>
+    private string[] HostsByRank => [.. ByRank.Select(n => n.Join.Host.Split(',') is var names
+        && names[n.Rank % names.Length] is { Length: > 0 } name
+        ? name : n.SharesMemory ? "" : n.Join.Address.Split(':')[0])];
+
     private NodeEntry? Find(int rank) => Nodes.Values.FirstOrDefault(n => n.Rank == rank);
 
     private CoordinatorState With(NodeEntry node) => this with { Nodes = Nodes.SetItem(node.Token, node) };
@@ -198,7 +203,8 @@ public sealed partial record CoordinatorState(
         string session = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
         byte[] secret = RandomNumberGenerator.GetBytes(16);
         return (state, [.. state.ByRank.Select(n =>
-            new Effect.Tell(n.Join.Node, new Assign(Epoch, n.Rank, session, secret, Fabric, Terms.Strategy, Terms.Sizes)))]);
+            new Effect.Tell(n.Join.Node, new Assign(Epoch, n.Rank, session, secret, Fabric, Terms.Strategy,
+                Terms.Sizes, state.HostsByRank)))]);
     }
 }
 

@@ -7,16 +7,16 @@ namespace Troupe.Devices.All2All;
 
 /// <summary>
 /// One copy of a row per host that holds one of its experts, forwarded inside the host; partial sums are reduced inside the host first.
-/// <para>What moves when. Dispatch: rows for experts on this rank's own host go to their ranks directly; for every other host, each row goes
-/// once to this rank's relay there (<see cref="HostGrid"/>), with all its experts on that host. Every rank says a header to every other. The
-/// relay sends each row on to the ranks of its host that hold one of its experts. Combine: ranks send the partial sums of a remote row to
-/// its relay, which adds them in ascending rank order, rounds once, and sends one sum back; the source adds the hosts in ascending
-/// order.</para>
+/// <para>What moves when. Dispatch: rows for experts on this rank's own host go to their ranks directly; for every other host, each row
+/// goes once to this rank's relay there (<see cref="HostGrid"/>), with all its experts on that host. Every rank says a header to every
+/// other. The relay sends each row on to the ranks of its host that hold one of its experts. Combine: ranks send the partial sums of a
+/// remote row to its relay, which adds them in ascending rank order, rounds once, and sends one sum back; the source adds the hosts in
+/// ascending order.</para>
 /// <para>Bytes from each rank to other hosts, with N hosts and G = N (1 - C(E - E/N, K) / C(E, K)) hosts hit per row:
 /// G (N-1)/N T (Hb + 8K + 8) out and G (N-1)/N T Hc back, instead of D (R-1)/R T of each; inside a host the rest of the D copies. Messages:
 /// R/N - 1 + N - 1 each way of one's own, and as many forwarded; headers: R-1 each way.</para>
-/// <para>When it wins: where the link between hosts is much slower than the one inside, and a row hits several ranks of a host. It pays with
-/// one more hop. Legal with several hosts; labels in the configuration can make several of one machine.</para>
+/// <para>When it wins: where the link between hosts is much slower than the one inside, and a row hits several ranks of a host. It pays
+/// with one more hop. Legal with several hosts; labels in the configuration can make several of one machine.</para>
 /// <para>After: the internode kernels of DeepEP (one copy per node over the network, NVLink inside).</para>
 /// </summary>
 internal sealed unsafe class Hierarchical : IAll2All
@@ -41,7 +41,8 @@ internal sealed unsafe class Hierarchical : IAll2All
         _link = new GroupLink(fabric, group, window, epoch);
         _grid = new HostGrid(hosts, group.Size);
         int self = _link.Position;
-        int[] towards = [.. placement.Owners(self).ToArray().Select(owner => _grid.SameHost(owner, self) ? owner : _grid.Relay(self, owner))];
+        int[] towards = [.. placement.Owners(self).ToArray().Select(owner => _grid.SameHost(owner, self) ? owner : _grid.Relay(self,
+            owner))];
         _routing = new RowRouting(towards, group.Size, window.Shape, Traits);
         _handle = new DispatchHandle(null, group.Size * window.Shape.MaxTokens, window.Shape);
         _own = new OwnRows(Own(window.Inbox(self, 0, window.Shape.MaxTokens)), window);

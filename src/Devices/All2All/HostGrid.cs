@@ -1,8 +1,8 @@
 namespace Troupe.Devices.All2All;
 
 /// <summary>
-/// Who forwards for whom between hosts. On each host, the relay of a source of another host is the member with the source's place within its
-/// own host (modulo the host's size), so that the work spreads.
+/// Who forwards for whom between hosts. On each host, the relay of a source of another host is the member with the source's place within
+/// its own host (modulo the host's size), so that the work spreads.
 /// </summary>
 internal sealed class HostGrid
 {

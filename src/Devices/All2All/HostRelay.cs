@@ -43,7 +43,8 @@ internal sealed unsafe class HostRelay : IDisposable
     /// <summary>The index of a source among those that a relay serves.</summary>
     public int ServedIndex(int source, int relay) => Array.IndexOf(_served[relay], source);
 
-    /// <summary>Sends the rows of all served sources on. counts: rows by source; those of served sources become the rows for this rank.</summary>
+    /// <summary>Sends the rows of all served sources on. counts: rows by source; those of served sources become the rows for this
+    /// rank.</summary>
     /// <returns>Bytes to other ranks.</returns>
     public long Forward(int[] counts)
     {
@@ -124,7 +125,8 @@ internal sealed unsafe class HostRelay : IDisposable
         if (member == Self) return 0;
         long bytes = (long)rows * _window.SlotBytes;
         if (rows > 0)
-            _fabric.Put(_group[member], _window.Inbox(source, 0, rows), new ReadOnlySpan<byte>(Outgoing(served, source, place), (int)bytes));
+            _fabric.Put(_group[member], _window.Inbox(source, 0, rows), new ReadOnlySpan<byte>(Outgoing(served, source, place),
+                (int)bytes));
         _link.NotifyForwarded(member, StepPhase.Dispatch, source, rows);
         return bytes;
     }
