@@ -85,7 +85,7 @@ internal static class MembershipWire
         Count(p.Secret.Length, MaxSecret);
         return new(
             ToEpoch(p.Epoch), NotNegative(p.Rank), Text(p.Session), p.Secret.Memory, Text(p.Fabric), Text(p.Strategy),
-            Read(Present(p.Sizes)), Each(p.Hosts, Troupe.Devices.Topology.Layout.MaxRanks, host => Text(host)));
+            Read(Present(p.Sizes)), Each(p.Hosts, Troupe.Devices.Topology.Layout.MaxRanks, hosts => Text(hosts)));
     }
 
     private static Wire.LoadProgress Write(LoadProgress m) => new()
