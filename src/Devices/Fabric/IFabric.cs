@@ -91,4 +91,7 @@ public sealed record FabricOptions(TimeSpan WaitDeadline, TimeSpan SetupDeadline
 
     /// <summary>What deadlines are measured with.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    /// <summary>The longest sleep in one piece; tests make it long, to show that nothing depends on it.</summary>
+    internal TimeSpan LongestNap { get; init; } = WaitPolicy.LongestNap;
 }

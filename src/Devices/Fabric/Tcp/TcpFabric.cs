@@ -142,7 +142,16 @@ internal sealed unsafe class TcpFabric : IFabric
         return Volatile.Read(ref _disposed) ? default : _control.StatusOf(peer.Value);
     }
 
-    public void Abort(RankId? culprit, string reason) => Spread(new Failure(culprit, reason));
+    public void Abort(RankId? culprit, string reason)
+    {
+        lock (_gate)
+        {
+            if (_disposed) return;
+            // The others first: this rank's own executor, once woken, may take this thread's core for a while.
+            if (_abort is null) _control.Abort(_abort = new Failure(culprit, reason));
+            End();
+        }
+    }
 
     public void Dispose()
     {
@@ -162,18 +171,26 @@ internal sealed unsafe class TcpFabric : IFabric
     private ulong* Flag(RankId source, int flag) => _flags + (long)source.Value * _flagCount + flag;
 
     /// <summary>
-    /// Aborts, because this rank says so or another one told. Told to all before this rank's own calls end: a peer that then sees this
-    /// rank go has heard why.
+    /// Aborts because another rank told. This rank's calls end first; then it tells all others, for the first to know may have died while
+    /// it told them. Nobody sees this rank go without having heard why: Dispose waits for the gate.
     /// </summary>
     private void Spread(Failure failure)
     {
         lock (_gate)
         {
             if (_disposed) return;
-            if (_abort is null) _control.Abort(_abort = failure);
-            Interlocked.CompareExchange(ref _failure, _abort, null);
-            _wakeUp.Set();
+            bool first = _abort is null;
+            _abort ??= failure;
+            End();
+            if (first) _control.Abort(_abort);
         }
+    }
+
+    private void End()
+    {
+        Interlocked.CompareExchange(ref _failure, _abort, null);
+        _wakeUp.Set();
+        _control.Stir();
     }
 
     /// <summary>Writes what is ready for a peer, and reads from everybody meanwhile.</summary>
@@ -211,8 +228,8 @@ internal sealed unsafe class TcpFabric : IFabric
             _entries[rank].Descriptor = link is null or { Closed: true } ? -1 : link.Descriptor;
             _entries[rank].Events = link is not null && link == writing ? (short)(Sockets.Readable | Sockets.Writable) : Sockets.Readable;
         }
-        var left = deadline.Left;
-        Sockets.Poll(_entries, _links.Length + 1, left < WaitPolicy.LongestNap ? left : WaitPolicy.LongestNap);
+        TimeSpan left = deadline.Left, nap = _setup.Options.LongestNap;
+        Sockets.Poll(_entries, _links.Length + 1, left < nap ? left : nap);
         for (int rank = 0; rank < _links.Length; rank++)
             if (_entries[rank].Found != 0) Read(World.Rank(rank));
         ThrowIfDead();
