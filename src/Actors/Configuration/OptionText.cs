@@ -22,7 +22,8 @@ internal static class OptionText
     private static readonly (string Word, NumberType Value)[] s_numbers = [("fp32", NumberType.Fp32), ("bf16", NumberType.Bf16)];
 
     private static readonly (string Word, FabricKind? Value)[] s_fabrics =
-        [("auto", null), ("inprocess", FabricKind.InProcess), ("shm", FabricKind.SharedMemory), ("tcp", FabricKind.Tcp)];
+        [("auto", null), ("inprocess", FabricKind.InProcess), ("shm", FabricKind.SharedMemory), ("tcp", FabricKind.Tcp),
+            ("mixed", FabricKind.Mixed)];
 
     public static TroupeOptions Read(ConfigLayers layers)
     {
@@ -47,7 +48,8 @@ internal static class OptionText
                 read.Choice("troupe.fabric.kind", s_fabrics),
                 read.Text("troupe.fabric.listen-host"),
                 read.Duration("troupe.fabric.wait-deadline", Tick, Hour),
-                read.Duration("troupe.fabric.setup-deadline", Tick, Hour)),
+                read.Duration("troupe.fabric.setup-deadline", Tick, Hour),
+                read.Int("troupe.fabric.ranks-per-host", 0, Layout.MaxRanks)),
             new RoutingOptions(
                 read.Text("troupe.routing.strategy"),
                 read.Int("troupe.routing.history", 1, 1 << 20)),
@@ -99,6 +101,7 @@ internal static class OptionText
         ("limits.stop-strings", $"{o.Limits.StopStrings}"),
         ("limits.stop-bytes", $"{o.Limits.StopBytes}"),
         ("control.lifeline-host", o.Control.LifelineHost),
+        ("fabric.ranks-per-host", $"{o.Fabric.RanksPerHost}"),
         ("control.lifeline-port", $"{o.Control.LifelinePort}"),
         ("control.join-deadline", Time(o.Control.JoinDeadline)),
         ("control.drain-deadline", Time(o.Control.DrainDeadline)),

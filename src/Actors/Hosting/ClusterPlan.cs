@@ -120,7 +120,10 @@ public sealed class ClusterPlan
     public RankSetup Rank(InProcessHub? hub, TimeProvider clock) => new(
         _options.Layout, Model.Config, Model.TokenizerFolder, Model.Open, _options.Threads,
         _options.Numbers.Kv == NumberType.Bf16 ? ElementType.BF16 : ElementType.F32, _options.Numbers.Rows == NumberType.Bf16,
-        new FabricOptions(_options.Fabric.WaitDeadline, _options.Fabric.SetupDeadline, [], _options.Fabric.ListenHost) { Clock = clock },
+        new FabricOptions(_options.Fabric.WaitDeadline, _options.Fabric.SetupDeadline, [], _options.Fabric.ListenHost)
+        {
+            Clock = clock, RanksPerHost = _options.Fabric.RanksPerHost,
+        },
         hub, new RequestLimits(_options.Limits.PromptBytes, _options.Limits.MaxTokens), _options.Scheduler.MaxQueue,
             _options.Scheduler.RequestTimeout, clock);
 }

@@ -23,6 +23,7 @@ public sealed record FabricSetup(World World, RankId Self, Epoch Epoch, WindowPl
         if (Options.Secret.Length != FabricOptions.SecretBytes)
             throw new ArgumentException($"the fabric's secret must be {FabricOptions.SecretBytes} bytes, got {Options.Secret.Length}",
                 nameof(Options));
+        ArgumentOutOfRangeException.ThrowIfNegative(Options.RanksPerHost);
     }
 }
 

@@ -11,7 +11,7 @@ namespace Troupe.Devices.Fabric;
 /// </summary>
 public interface IFabric : IDisposable
 {
-    /// <summary>What users call it: <c>inprocess</c>, <c>shm</c> or <c>tcp</c>.</summary>
+    /// <summary>What users call it: <c>inprocess</c>, <c>shm</c>, <c>tcp</c> or <c>mixed</c>.</summary>
     string Name { get; }
 
     /// <summary>The world whose ranks are reached.</summary>
@@ -88,6 +88,12 @@ public sealed record FabricOptions(TimeSpan WaitDeadline, TimeSpan SetupDeadline
 
     /// <summary>What other ranks call this host, where that is not <see cref="ListenHost"/> (as with 0.0.0.0).</summary>
     public string? AdvertisedHost { get; init; }
+
+    /// <summary>
+    /// So many consecutive ranks count as one host on a mixed fabric, so that one machine can play several hosts; 0: ranks that see each
+    /// other's memory do. The same on all ranks.
+    /// </summary>
+    public int RanksPerHost { get; init; }
 
     /// <summary>What deadlines are measured with.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;

@@ -98,6 +98,13 @@ internal sealed unsafe class TcpLink : IDisposable
         Flush();
     }
 
+    /// <summary>Takes a bell; nothing else goes to a peer whose window is mapped.</summary>
+    public void Bell()
+    {
+        Append(TcpFrame.Bell);
+        Flush();
+    }
+
     /// <summary>Whether a Put of this size needs a <see cref="Flush"/> first.</summary>
     public bool IsFullFor(long length) => _outgoingLength + 2 * TcpFrame.Size + Math.Min(length, CopyLimit) > BufferBytes;
 
@@ -182,9 +189,10 @@ internal sealed unsafe class TcpLink : IDisposable
             Violation = $"sent {frame}, outside a window of {_planBytes} bytes and {_flagCount} flags";
             return;
         }
+        if (frame.IsBell) return;
         if (frame.IsNotify)
         {
-            _flags[frame.Target] = frame.Amount;
+            Volatile.Write(ref _flags[frame.Target], frame.Amount);
             return;
         }
         _target = _window + frame.Target;
