@@ -165,8 +165,9 @@ public sealed partial record CoordinatorState(
     public ImmutableArray<IActorRef> Schedulers =>
         [.. ByRank.Where(n => n.Prepared?.Scheduler is not null).Select(n => n.Prepared!.Scheduler!)];
 
-    /// <summary>The fabric in use: as configured, else shared memory where all nodes share it, else tcp.</summary>
-    public string Fabric => Terms.Fabric != "auto" ? Terms.Fabric : Nodes.Values.All(n => n.SharesMemory) ? "shm" : "tcp";
+    /// <summary>The fabric in use: as configured, else shared memory where all nodes share it, else both where some do, else tcp.</summary>
+    public string Fabric => Terms.Fabric != "auto" ? Terms.Fabric : Nodes.Values.All(n => n.SharesMemory) ? "shm"
+        : HostsByRank.Distinct(StringComparer.Ordinal).Count() < HostsByRank.Length ? "mixed" : "tcp";
 
     /// <summary>The host of every rank, in rank order: as configured, else the control node's memory, else the address.</summary>
     private string[] HostsByRank => [.. ByRank.Select(n => n.Join.Host.Split(',') is var names

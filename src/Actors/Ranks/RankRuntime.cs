@@ -55,7 +55,7 @@ public sealed class RankRuntime : IDisposable
                 ? new Hosts([.. group.Members.Select(r => assign.Hosts[r.Value])]) : Hosts.One(group.Size);
             _window = All2AllWindow.Reserve(plan, group.Size, _shape, _hosts);
         }
-        FabricOptions options = setup.FabricOptions with { Secret = assign.Secret.ToArray() };
+        FabricOptions options = setup.FabricOptions with { Secret = assign.Secret.ToArray(), Hosts = assign.Hosts };
         FabricKind kind = Fabrics.Parse(assign.Fabric, FabricKind.SharedMemory);
         _endpoint = Fabrics.Open(kind, new FabricSetup(World, Self, assign.Epoch, plan, options, assign.Session), setup.Hub);
     }

@@ -16,11 +16,18 @@ public sealed class StrategyContractTests
     {
         var data = new TheoryData<FabricKind, int, int, RowType, string>();
         foreach (var kind in Worlds.Fabrics)
-            foreach ((int ranks, int hosts) in ((int, int)[])[(1, 1), (2, 1), (3, 1), (4, 1), (8, 1), (4, 2), (3, 2), (8, 2), (8, 3)])
+            foreach ((int ranks, int hosts) in Sizes(kind))
                 foreach (var rows in Enum.GetValues<RowType>())
                     foreach (var shape in Case.All) data.Add(kind, ranks, hosts, rows, shape.Name);
         return data;
     }
+
+    private static (int Ranks, int Hosts)[] Sizes(FabricKind kind) => kind switch
+    {
+        FabricKind.InProcess => [(1, 1), (2, 1), (3, 1), (4, 1), (8, 1), (2, 2), (3, 2), (4, 2), (8, 2), (8, 3)],
+        FabricKind.Mixed => [(3, 2), (8, 4)],
+        _ => [(1, 1), (2, 1), (3, 1), (4, 1), (8, 1), (4, 2)],
+    };
 
     [Theory]
     [MemberData(nameof(Cases))]
