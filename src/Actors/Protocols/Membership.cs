@@ -55,8 +55,8 @@ public sealed record NodeAttached(string Token, bool SharesMemory) : ProtocolMes
 public sealed record EpochSizes(int Lanes, int MaxRows, int MaxRunning, int Blocks, int BlockSize, int Context);
 
 /// <summary>
-/// A node's rank in the coming epoch, and what it needs to build its half of the fabric. <paramref name="Hosts"/>: the host of every rank, in
-/// rank order; empty where all share one.
+/// A node's rank in the coming epoch, and what it needs to build its half of the fabric. <paramref name="Hosts"/>: the host of every
+/// rank, in rank order; empty where all share one.
 /// </summary>
 public sealed record Assign(
     Epoch Epoch, int Rank, string Session, ReadOnlyMemory<byte> Secret, string Fabric, string Strategy, EpochSizes Sizes,

@@ -50,7 +50,8 @@ public sealed class MixedTests
         var plan = new WindowPlan();
         var flags = plan.ReserveFlags(1);
         // No nap ends by itself, and three ranks on few cores sleep often: a bell that is lost would be the end.
-        var options = Ranks.Options with { Hosts = Ranks.PerHost(3), LongestNap = TimeSpan.FromHours(1), WaitDeadline = TimeSpan.FromHours(1) };
+        var options = Ranks.Options with { Hosts = Ranks.PerHost(3), LongestNap = TimeSpan.FromHours(1),
+            WaitDeadline = TimeSpan.FromHours(1) };
         Ranks.Run(FabricKind.Mixed, world, plan, fabric =>
         {
             var next = world.Rank((fabric.Self.Value + 1) % world.Size);
