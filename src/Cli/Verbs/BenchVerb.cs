@@ -46,7 +46,7 @@ internal static class BenchVerb
             else Write(shell, result);
             return ExitCode.Done;
         });
-        return new Command("bench", "Measures: generate") { verb };
+        return new Command("bench", "Measures: generate, all2all") { verb, BenchAll2AllVerb.Create(shell) };
     }
 
     private sealed record Load(int PromptTokens, int MaxTokens, int Sequences);

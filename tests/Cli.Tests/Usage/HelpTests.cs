@@ -23,7 +23,7 @@ public sealed class HelpTests
         string[] wanted =
         [
             "demo", "test", "up", "node", "submit", "cancel", "status", "members", "watch", "explain", "leave", "down", "generate",
-            "eval perplexity", "verify", "tokenize", "devices", "bench generate",
+            "eval perplexity", "verify", "tokenize", "devices", "bench generate", "bench all2all",
         ];
         Assert.Equal(wanted.Order(StringComparer.Ordinal), Names().Order(StringComparer.Ordinal));
     }
