@@ -125,5 +125,8 @@ public sealed class ClusterPlan
             Clock = clock, RanksPerHost = _options.Fabric.RanksPerHost,
         },
         hub, new RequestLimits(_options.Limits.PromptBytes, _options.Limits.MaxTokens), _options.Scheduler.MaxQueue,
-            _options.Scheduler.RequestTimeout, clock);
+            _options.Scheduler.RequestTimeout, clock)
+    {
+        Drill = _options.Drill,
+    };
 }
