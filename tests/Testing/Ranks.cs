@@ -48,7 +48,10 @@ public static class Ranks
     /// reach some peers each way.
     /// </summary>
     private static FabricOptions OptionsFor(FabricKind kind, World world, FabricOptions options) =>
-        kind == FabricKind.Mixed && options.RanksPerHost == 0 ? options with { RanksPerHost = world.Size == 2 ? 1 : 2 } : options;
+        kind == FabricKind.Mixed && options.Hosts.Count == 0 ? options with { Hosts = PerHost(world.Size == 2 ? 1 : 2) } : options;
+
+    /// <summary>Host names that put so many consecutive ranks on each host.</summary>
+    public static IReadOnlyList<string> PerHost(int ranks) => [.. Enumerable.Range(0, 64).Select(rank => $"host{rank / ranks}")];
 
     private static (Exception?[] Outcomes, Exception? First) RunAll(
         FabricKind kind, World world, WindowPlan plan, Action<IFabric> body, FabricOptions? options)

@@ -55,7 +55,7 @@ internal static class OptionText
                 read.Text("troupe.fabric.listen-host"),
                 read.Duration("troupe.fabric.wait-deadline", Tick, Hour),
                 read.Duration("troupe.fabric.setup-deadline", Tick, Hour),
-                read.Int("troupe.fabric.ranks-per-host", 0, Layout.MaxRanks)),
+                read.Text("troupe.fabric.host", mayBeEmpty: true)),
             new RoutingOptions(
                 read.Text("troupe.routing.strategy"),
                 read.Int("troupe.routing.history", 1, 1 << 20)),
@@ -100,7 +100,7 @@ internal static class OptionText
         ("fabric.listen-host", o.Fabric.ListenHost),
         ("fabric.wait-deadline", Time(o.Fabric.WaitDeadline)),
         ("fabric.setup-deadline", Time(o.Fabric.SetupDeadline)),
-        ("fabric.ranks-per-host", $"{o.Fabric.RanksPerHost}"),
+        ("fabric.host", o.Fabric.Host),
         ("routing.strategy", o.Routing.Strategy),
         ("routing.history", $"{o.Routing.History}"),
         ("scheduler.max-queue", $"{o.Scheduler.MaxQueue}"),

@@ -90,10 +90,10 @@ public sealed record FabricOptions(TimeSpan WaitDeadline, TimeSpan SetupDeadline
     public string? AdvertisedHost { get; init; }
 
     /// <summary>
-    /// So many consecutive ranks count as one host on a mixed fabric, so that one machine can play several hosts; 0: ranks that see each
-    /// other's memory do. The same on all ranks.
+    /// What the host of each rank is called, in rank order: on a mixed fabric only ranks of one name look for each other's memory, so that
+    /// one machine can play several hosts. Empty: all look. The same on all ranks.
     /// </summary>
-    public int RanksPerHost { get; init; }
+    public IReadOnlyList<string> Hosts { get; init; } = [];
 
     /// <summary>What deadlines are measured with.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;

@@ -73,7 +73,7 @@ public sealed class TroupeOptionsTests
                 {
                     Kind = random.Next(5) is var k && k < 4 ? (FabricKind)k : null,
                     WaitDeadline = TimeSpan.FromMilliseconds(random.Next(1, 100_000)),
-                    RanksPerHost = random.Next(10),
+                    Host = random.Next(2) == 0 ? "" : "a,b",
                 },
                 Scheduler = plain.Scheduler with { KvTokens = random.Next(2) == 0 ? null : random.Next(1, int.MaxValue) },
                 Drill = new((DrillFault)random.Next(5), random.Next(stages * replicas), random.Next(1, int.MaxValue),

@@ -18,7 +18,7 @@ public sealed class ClusterTests
     {
         var goldens = ProcessWorld.Goldens();
         await using ProcessWorld world = await ProcessWorld.StartAsync(stages, replicas,
-            $"troupe.fabric {{ kind = {fabric}, ranks-per-host = 2 }}"); // on mixed each stage is a host
+            $"troupe.fabric {{ kind = {fabric}, host = \"a,a,b,b\" }}"); // on mixed each stage is a host
         IReadOnlyList<RequestOutcome> outcomes =
             await world.RunAsync([.. goldens.Select((g, i) => ProcessWorld.Greedy($"g{i}", g.Ids, g.Greedy.Length))]);
         foreach ((var golden, RequestOutcome outcome) in goldens.Zip(outcomes)) Assert.Equal(golden.Greedy, outcome.Ids);

@@ -63,7 +63,7 @@ public sealed class FaultTests
         IReadOnlyList<int> pids;
         await using (ProcessWorld world = await ProcessWorld.StartAsync(2, 2, $$"""
             troupe.layout { stages = 2, replicas = 2 }
-            troupe.fabric { kind = {{fabric}}, ranks-per-host = 2 }
+            troupe.fabric { kind = {{fabric}}, host = "a,a,b,b" }
             troupe.drill { fault = die, rank = {{victim}}, step = {{step}}, layer = {{victim / 2 * 3 + 1}} }
             """))
         {

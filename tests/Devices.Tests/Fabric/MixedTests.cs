@@ -9,7 +9,7 @@ namespace Troupe.Devices.Tests.Fabric;
 public sealed class MixedTests
 {
     private const int RanksPerHost = 3, Size = 7; // hosts of 3, 3 and 1
-    private static readonly FabricOptions Options = Ranks.Options with { RanksPerHost = RanksPerHost };
+    private static readonly FabricOptions Options = Ranks.Options with { Hosts = Ranks.PerHost(RanksPerHost) };
 
     [Fact]
     public void Windows_are_mapped_within_a_host_and_nowhere_else()
@@ -50,7 +50,8 @@ public sealed class MixedTests
         var plan = new WindowPlan();
         var flags = plan.ReserveFlags(1);
         // No nap ends by itself, and three ranks on few cores sleep often: a bell that is lost would be the end.
-        var options = Ranks.Options with { RanksPerHost = 3, LongestNap = TimeSpan.FromHours(1), WaitDeadline = TimeSpan.FromHours(1) };
+        var options = Ranks.Options with { Hosts = Ranks.PerHost(3), LongestNap = TimeSpan.FromHours(1),
+            WaitDeadline = TimeSpan.FromHours(1) };
         Ranks.Run(FabricKind.Mixed, world, plan, fabric =>
         {
             var next = world.Rank((fabric.Self.Value + 1) % world.Size);
@@ -95,7 +96,7 @@ public sealed class MixedTests
                     fabric.Wait(world.Rank(0), flags[1], 1);
                     break;
             }
-        }, Ranks.Options with { RanksPerHost = 2 });
+        }, Ranks.Options with { Hosts = Ranks.PerHost(2) });
     }
 
     [Fact]
@@ -116,7 +117,7 @@ public sealed class MixedTests
             fabric.Wait(world.Rank(0), flags[0], 1);
             Assert.Equal(812L, BitConverter.ToInt64(fabric.Local(box)));
             fabric.Wait(world.Rank(0), flags[1], 1);
-        }, Ranks.Options with { RanksPerHost = 2 });
+        }, Ranks.Options with { Hosts = Ranks.PerHost(2) });
         Assert.Null(outcomes[0]);
         var ended = Assert.IsType<FabricException>(outcomes[1]);
         Assert.Equal(world.Rank(0), ended.Culprit);

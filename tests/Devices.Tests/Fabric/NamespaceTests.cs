@@ -29,7 +29,7 @@ public sealed class NamespaceTests
             {
                 int host = rank.Value / 2;
                 hosts.Enter(host); // this thread's sockets belong there from here on
-                var options = Ranks.Options with { ListenHost = TwoHosts.AddressOf(host), RanksPerHost = 2 };
+                var options = Ranks.Options with { ListenHost = TwoHosts.AddressOf(host), Hosts = Ranks.PerHost(2) };
                 using var end = Fabrics.Open(FabricKind.Mixed, new(world, rank, new(1), plan, options, session));
                 descriptors[rank.Value] = end.Descriptor;
                 Assert.True(opened.SignalAndWait(Ranks.Limit));

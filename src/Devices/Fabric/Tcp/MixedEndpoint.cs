@@ -86,7 +86,7 @@ internal sealed class MixedEndpoint : IFabricEndpoint
     /// <summary>The host that a rank plays, where one machine plays several; ranks that play different ones never look for each
     /// other's windows.</summary>
     private static string HostOf(FabricSetup setup) =>
-        setup.Options.RanksPerHost == 0 ? "" : $"{setup.Self.Value / setup.Options.RanksPerHost}";
+        setup.Options.Hosts.Count == 0 ? "" : setup.Options.Hosts[setup.Self.Value];
 
     private string[] Parts(string address) => address.Split(Separator) is { Length: 3 } parts
         ? parts
