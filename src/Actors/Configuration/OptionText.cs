@@ -25,6 +25,12 @@ internal static class OptionText
         [("auto", null), ("inprocess", FabricKind.InProcess), ("shm", FabricKind.SharedMemory), ("tcp", FabricKind.Tcp),
             ("mixed", FabricKind.Mixed)];
 
+    private static readonly (string Word, DrillFault Value)[] s_drills =
+    [
+        ("none", DrillFault.None), ("die", DrillFault.Die), ("hang", DrillFault.Hang), ("slow", DrillFault.Slow),
+        ("drop-put", DrillFault.DropPut),
+    ];
+
     public static TroupeOptions Read(ConfigLayers layers)
     {
         var read = new OptionReader(layers);
@@ -60,7 +66,13 @@ internal static class OptionText
                 read.Int("troupe.control.lifeline-port", 0, 65535),
                 read.Duration("troupe.control.join-deadline", Tick, 24 * Hour),
                 read.Duration("troupe.control.drain-deadline", Tick, 24 * Hour),
-                read.Duration("troupe.control.abort-report", Tick, Hour)));
+                read.Duration("troupe.control.abort-report", Tick, Hour)),
+            new DrillOptions(
+                read.Choice("troupe.drill.fault", s_drills),
+                read.Int("troupe.drill.rank", 0, layout.Ranks - 1),
+                read.Int("troupe.drill.step", 1, int.MaxValue),
+                read.IntOr("any", "troupe.drill.layer", 0, ushort.MaxValue),
+                read.Duration("troupe.drill.slow-by", Tick, Hour)));
     }
 
     public static string Write(TroupeOptions options)
@@ -106,6 +118,11 @@ internal static class OptionText
         ("control.join-deadline", Time(o.Control.JoinDeadline)),
         ("control.drain-deadline", Time(o.Control.DrainDeadline)),
         ("control.abort-report", Time(o.Control.AbortReport)),
+        ("drill.fault", Word(o.Drill.Fault, s_drills)),
+        ("drill.rank", $"{o.Drill.Rank}"),
+        ("drill.step", $"{o.Drill.Step}"),
+        ("drill.layer", o.Drill.Layer is { } layer ? $"{layer}" : "any"),
+        ("drill.slow-by", Time(o.Drill.SlowBy)),
     ];
 
     private static Layout ReadLayout(OptionReader read)

@@ -130,5 +130,8 @@ public sealed class ClusterPlan
         _options.Numbers.Kv == NumberType.Bf16 ? ElementType.BF16 : ElementType.F32, _options.Numbers.Rows == NumberType.Bf16,
         new FabricOptions(_options.Fabric.WaitDeadline, _options.Fabric.SetupDeadline, [], _options.Fabric.ListenHost) { Clock = clock },
         hub, new RequestLimits(_options.Limits.PromptBytes, _options.Limits.MaxTokens), _options.Scheduler.MaxQueue,
-            _options.Scheduler.RequestTimeout, clock);
+            _options.Scheduler.RequestTimeout, clock)
+    {
+        Drill = _options.Drill,
+    };
 }

@@ -114,7 +114,7 @@ public sealed class RankRuntime : IDisposable
     /// <summary>Connects to all ranks; all do this at the same time.</summary>
     public void Connect(IReadOnlyList<string> descriptors)
     {
-        Fabric = _endpoint.Connect(descriptors);
+        Fabric = FaultDrill.Wrap(_endpoint.Connect(descriptors), Setup);
         Link = new StageLink(Fabric, _linkPlan);
         if (_shape is null) return;
         RankGroup group = World.Stage(Place.Stage);
