@@ -74,45 +74,18 @@ public sealed class RouterStateTests
     }
 
     [Fact]
-    public void The_selector_says_why_it_was_pinned_and_predicts_nothing_for_one_rank()
+    public void What_a_step_took_is_learned_and_prefill_is_told_from_decode()
     {
-        CostModel model = CostModel.For("shm");
-        Choice pinned = Selector.Choose(model, Sizes with { Rows = 4, MaxRows = 2 }, "allgather_reducescatter", null);
-        Assert.Contains("pinned", pinned.Reason);
-        Choice alone = Selector.Choose(model, Sizes with { Ranks = 1, Rows = 4, MaxRows = 4 }, null, null);
-        Assert.Equal(0, alone.PredictedUs[alone.Strategy]);
+        (RouterState state, Decision? first) = New(2).On(Offer(0, 4));
+        for (int i = 0; i < 20; i++) state = state.Observe(first!, first!.PredictedUs * 3);
+        (_, Decision? slower) = state.On(Offer(0, 4, version: 2));
+        Assert.InRange(slower!.PredictedUs, first!.PredictedUs * 2.8, first.PredictedUs * 3.2);
+        (_, Decision? prefill) = New(2).On(Offer(0, 4) with { Kind = StepKind.Prefill });
+        Assert.Equal((StepKind.Decode, StepKind.Prefill), (slower.Choice.Bucket.Kind, prefill!.Choice.Bucket.Kind));
     }
 
-    [Fact]
-    public void The_cost_model_learns_from_outcomes_and_one_outlier_moves_it_little()
-    {
-        StepShape shape = Sizes with { Rows = 4, MaxRows = 2 };
-        CostModel model = CostModel.For("shm");
-        double before = model.AllGatherReduceScatter(shape);
-        double afterOutlier = model.Observe(before, before * 1000).AllGatherReduceScatter(shape);
-        Assert.InRange(afterOutlier, before, before * 1.3);
-        for (int i = 0; i < 200; i++) model = model.Observe(model.AllGatherReduceScatter(shape), 500);
-        Assert.InRange(model.AllGatherReduceScatter(shape), 475, 525);
-    }
-
-    [Fact]
-    public void The_log_keeps_the_newest_decisions_with_their_outcomes()
-    {
-        var log = new DecisionLog(4);
-        RouterState state = New(1);
-        for (int i = 1; i <= 10; i++)
-        {
-            (state, Decision? decision) = state.On(Offer(0, 1, i));
-            log.Add(decision!);
-        }
-        Assert.Null(log.Find(new StepId(8)));
-        Assert.Equal([12, 11, 10, 9], log.Newest(10).Select(d => d.Plan.Step.Value));
-        Assert.NotNull(log.Measured(new StepId(11), 77));
-        Assert.Equal(77, log.Find(new StepId(11))!.MeasuredUs);
-        Assert.Null(log.Measured(new StepId(11), 78)); // once
-    }
-
-    private static RouterState New(int replicas) => RouterState.Start(new Epoch(1), replicas, 2, CostModel.For("shm"), Sizes, null);
+    private static RouterState New(int replicas) =>
+        RouterState.Start(new Epoch(1), replicas, 2, new Selector(CostModel.Guess, SelectorRules.Default), Sizes);
 
     private static StepOffer Offer(int replica, int rows, long version = 1, int lane = 0) =>
         new(new Epoch(1), default, replica, lane, rows, StepKind.Decode, version, 0);
