@@ -61,6 +61,10 @@ public sealed record CostModel(LinkTable Links, int Cores = int.MaxValue)
     public static CostModel From(IReadOnlyCollection<LinkCalibration> measured, int cores) =>
         new(LinkTable.From(measured), Math.Max(1, cores));
 
+    /// <summary>What a strategy makes a member do in one layer.</summary>
+    public static MemberWork WorkOf(Strategy strategy, StepShape shape, int member) =>
+        new StrategyWork(shape, member, new HostTable(shape)).Of(strategy);
+
     /// <summary>Predicted microseconds of all dispatches and combines of a step with this strategy. Zero for a group of one.</summary>
     public double Predict(Strategy strategy, StepShape shape) => Predict(strategy, shape, new HostTable(shape));
 

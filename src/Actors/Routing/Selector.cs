@@ -21,9 +21,12 @@ public sealed record Selector
     /// <summary>Steps of a kind in a row that one challenger must be clearly cheaper in.</summary>
     public const int Patience = 3;
 
-    /// <summary>Nothing is tried that is predicted to take more than this many times the cheapest: an explored step costs at most so
-    /// much.</summary>
+    /// <summary>Nothing is tried that is predicted to take more than this many times the cheapest.</summary>
     public const double DearestTried = 4;
+
+    /// <summary>As <see cref="DearestTried"/>, for a strategy that was measured often enough on such steps to trust its prediction.
+    /// </summary>
+    public const double DearestKnown = 1.5;
 
     private readonly Resolution? _pin;
 
@@ -127,8 +130,8 @@ public sealed record Selector
     /// <summary>Another legal strategy to try: the second best, or the one whose last step in this bucket is longest ago.</summary>
     private Strategy? Tried(Outlook[] legal, Strategy picked, ShapeBucket bucket, bool second)
     {
-        double dearest = Cost(legal[0]) * DearestTried;
-        Outlook[] others = [.. legal.Where(o => o.Strategy != picked && Cost(o) <= dearest)];
+        Outlook[] others = [.. legal.Where(o => o.Strategy != picked && Cost(o) <= Cost(legal[0])
+            * (Corrections.Steps(o.Strategy, bucket) == Corrections.Window ? DearestKnown : DearestTried))];
         if (others.Length == 0) return null;
         return second ? others[0].Strategy : others.MinBy(o => LastStep.GetValueOrDefault((o.Strategy, bucket))).Strategy;
     }

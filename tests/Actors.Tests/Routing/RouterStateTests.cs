@@ -1,4 +1,6 @@
+using System.Text.Json;
 using Troupe.Actors.Protocols;
+using Troupe.Actors.Reports;
 using Troupe.Actors.Routing;
 using Troupe.Devices.Topology;
 using Troupe.Testing;
@@ -82,6 +84,44 @@ public sealed class RouterStateTests
         Assert.InRange(slower!.PredictedUs, first!.PredictedUs * 2.8, first.PredictedUs * 3.2);
         (_, Decision? prefill) = New(2).On(Offer(0, 4) with { Kind = StepKind.Prefill });
         Assert.Equal((StepKind.Decode, StepKind.Prefill), (slower.Choice.Bucket.Kind, prefill!.Choice.Bucket.Kind));
+    }
+
+    [Fact]
+    public void The_log_forgets_the_epoch_before()
+    {
+        var log = new DecisionLog(16);
+        Assert.Equal(0, DecisionReports.Summarize(log).Steps);
+        foreach (long epoch in (long[])[1, 2])
+        {
+            RouterState state = RouterState.Start(new Epoch(epoch), 1, 2, new Selector(CostModel.Guess, SelectorRules.Default), Sizes);
+            for (int i = 1; i <= (epoch == 1 ? 6 : 2); i++)
+            {
+                (state, Decision? decision) = state.On(Offer(0, 1, i) with { Epoch = new Epoch(epoch) });
+                log.Add(decision!);
+            }
+        }
+        Assert.Null(log.Find(new StepId(6)));
+        Assert.Equal(2, DecisionReports.Summarize(log).Steps);
+        Assert.Equal([4, 3], log.Newest(10).Select(d => d.Plan.Step.Value));
+    }
+
+    [Fact]
+    public void A_decision_becomes_the_json_that_scripts_read()
+    {
+        (_, Decision? decision) = New(2).On(Offer(0, 3));
+        var log = new DecisionLog(4);
+        log.Add(decision!);
+        ExplainReport report = DecisionReports.Of(log.Measured(decision!.Plan.Step, 50)!, "none") with
+        {
+            Summary = DecisionReports.Summarize(log),
+        };
+        using var json = JsonDocument.Parse(JsonSerializer.Serialize(report, ReportJson.Default.ExplainReport));
+        Assert.Empty(((string[])["step", "strategy", "reason", "predicted_us", "measured_us", "lease", "explored", "illegal", "summary"])
+            .Except(json.RootElement.EnumerateObject().Select(p => p.Name)));
+        Assert.Equal(50, json.RootElement.GetProperty("summary").GetProperty("strategies")[0].GetProperty("mean_measured_us").GetDouble());
+        ExplainReport back = JsonSerializer.Deserialize(json.RootElement.GetRawText(), ReportJson.Default.ExplainReport)!;
+        Assert.Equal(report.Illegal, back.Illegal);
+        Assert.Equal(report.Summary.Strategies, back.Summary!.Strategies);
     }
 
     private static RouterState New(int replicas) =>
