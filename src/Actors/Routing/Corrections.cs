@@ -55,7 +55,8 @@ public sealed record Corrections
     public double Factor(Strategy strategy, ShapeBucket bucket) => Math.Exp(Math.Clamp(Sum(strategy, bucket), -Largest, Largest));
 
     /// <summary>How many steps of a strategy were measured in a bucket; counts to <see cref="Window"/>.</summary>
-    public int Steps(Strategy strategy, ShapeBucket bucket) => _cells.TryGetValue((strategy, bucket), out Cell? cell) ? cell.Errors.Length : 0;
+    public int Steps(Strategy strategy, ShapeBucket bucket) =>
+        _cells.TryGetValue((strategy, bucket), out Cell? cell) ? cell.Errors.Length : 0;
 
     /// <summary>
     /// After a step that the model alone (without these corrections) predicted at one time and that took another, both in microseconds.
@@ -84,9 +85,9 @@ public sealed record Corrections
     private static double Median(ImmutableArray<double> values)
     {
         ImmutableArray<double> sorted = values.Sort();
-        return sorted.Length % 2 == 1 ? sorted[sorted.Length / 2] : (sorted[(sorted.Length / 2) - 1] + sorted[sorted.Length / 2]) / 2;
+        return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
     }
 
-    /// <summary>A strategy in a bucket: its own error, and what its last steps were off by, against the predictions of their time.</summary>
+    /// <summary>A strategy in a bucket: its own error, and by what its last steps were off from what was predicted then.</summary>
     private sealed record Cell(double Own, ImmutableArray<double> Errors);
 }

@@ -112,11 +112,11 @@ public sealed record Selector
         double ratio = Cost(best) / Cost(legal[at]);
         string name = StrategyTable.Name(best.Strategy);
         if (ratio <= Far) return (new InUse(best.Strategy, default, 0), $"cheapest of {legal.Length} legal strategies, by far");
-        if (!(ratio <= Clearly)) return (before with { Streak = 0 }, $"in use, and {name} is not predicted to be {1 - Clearly:P0} cheaper");
+        if (!(ratio <= Clearly)) return (before with { Streak = 0 }, $"in use, and {name} is not predicted {1 - Clearly:P0} cheaper");
         int streak = before.Challenger == best.Strategy ? before.Streak + 1 : 1;
         return streak >= Patience
             ? (new InUse(best.Strategy, default, 0), $"cheapest of {legal.Length} legal strategies, {Patience} steps in a row")
-            : (new InUse(before.Strategy, best.Strategy, streak), $"in use; {name} is predicted to be cheaper, step {streak} of {Patience}");
+            : (new InUse(before.Strategy, best.Strategy, streak), $"in use; {name} is predicted cheaper, step {streak} of {Patience}");
     }
 
     private bool Explores(StepId step, out bool second)

@@ -51,7 +51,10 @@ public sealed record StepShape(int Ranks, int Rows, int MaxRows, int Hidden, int
 
     /// <summary>The shape with these rows by member.</summary>
     public StepShape WithRows(ImmutableArray<int> rowsOf) =>
-        this with { RowsOf = rowsOf, Rows = (int)Math.Min(int.MaxValue, rowsOf.Sum(r => (long)r)), MaxRows = rowsOf.DefaultIfEmpty().Max() };
+        this with
+        {
+            RowsOf = rowsOf, Rows = (int)Math.Min(int.MaxValue, rowsOf.Sum(r => (long)r)), MaxRows = rowsOf.DefaultIfEmpty().Max(),
+        };
 
     /// <summary>The shape with these rows by replica; the tensor ranks of a replica, which follow each other, share its rows.</summary>
     public StepShape WithReplicas(ImmutableArray<int> rows)

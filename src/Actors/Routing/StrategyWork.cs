@@ -288,7 +288,8 @@ internal sealed class HostTable
         if (_shape.Mapping == Mapping.Nobody) return new PeerSet(LinkClass.Mapped, 0, 0);
         bool all = _shape.Mapping == Mapping.Everybody;
         int label = _shape.HostAt(member);
-        return new PeerSet(LinkClass.Mapped, (all ? _shape.Ranks : Members(label)) - 1, (all ? AllRows : Rows(label)) - _shape.RowsAt(member));
+        return new PeerSet(LinkClass.Mapped,
+            (all ? _shape.Ranks : Members(label)) - 1, (all ? AllRows : Rows(label)) - _shape.RowsAt(member));
     }
 
     /// <summary>The others, behind sockets.</summary>

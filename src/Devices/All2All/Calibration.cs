@@ -49,8 +49,10 @@ public sealed class CalibrationPlan
 /// rank takes the rounds in the same order, so that nobody waits in a circle. The lower position leads: it says in each flag's value
 /// whether another exchange follows, by count and by its clock, and the other follows. In a pair one side waits while the other works, so
 /// twice as many ranks as cores measure undisturbed.</para>
-/// <para>Each constant is a median over exchanges, then over the pairs of its class: a slice of the scheduler that one exchange loses
-/// changes nothing. The target is 200 ms for all rounds; the bound by count is <see cref="MaxRounds"/> x (200 + 100 + 40) exchanges.</para>
+/// <para>Each constant is the lower quartile over exchanges (what the link takes when nobody disturbs it: at start, other ranks may still
+/// load), then the median over the pairs of its class. Disturbances make all strategies slower, and each step's time corrects for them.
+/// Methods that are not compiled for good yet would look slow; the program compiles those with loops, as the ones that add rows, at once.
+/// The target is 200 ms for all rounds; the bound by count is <see cref="MaxRounds"/> x (200 + 100 + 40) exchanges.</para>
 /// </summary>
 public sealed class Calibration
 {
@@ -61,8 +63,10 @@ public sealed class Calibration
 
     private const int SmallBytes = 64, ShortRowBytes = 128, LongRowBytes = 4096, LeastExchanges = 6;
     private const ushort One = 0x3F80; // 1 as bf16
-    private const double Least = 1e-7; // microseconds: what a clock too coarse to see it is taken to have said
     private static readonly TimeSpan Target = TimeSpan.FromMilliseconds(200);
+
+    // What is smaller than this was not seen by the clock, or drowned in noise: 100 GB/s, and 10 ns for a flag that a peer must see.
+    private static readonly LinkConstants s_least = new(MessageUs: 0.01, ByteUs: 1e-5, FlagUs: 0.01, RowUs: 5e-4, RowByteUs: 1e-5);
 
     private readonly IFabric _fabric;
     private readonly RankGroup _group;
@@ -108,7 +112,7 @@ public sealed class Calibration
     public LinkClass ClassOf(RankId peer) => peer == _fabric.Self ? LinkClass.Self
         : _fabric.TryMap(peer, _plan.Inbox, out _) ? LinkClass.Mapped : LinkClass.Tcp;
 
-    /// <summary>What is XORed to a position, round by round: neighbours at every distance first, then the rest while there is room.</summary>
+    /// <summary>What is XORed to a position, round by round: powers of two first, so that all have a peer, then what fits.</summary>
     internal static int[] Rounds(int members)
     {
         int end = 1;
@@ -118,12 +122,12 @@ public sealed class Calibration
 
     private LinkConstants Meet(int peer, bool leads, TimeSpan budget)
     {
-        double flag = Median(Exchange(peer, leads, What.Flag, 200, budget).All) / 2;
-        double message = Median(Exchange(peer, leads, What.Message, 100, budget).All) / 2;
+        double flag = Quiet(Exchange(peer, leads, What.Flag, 200, budget).All) / 2;
+        double message = Quiet(Exchange(peer, leads, What.Message, 100, budget).All) / 2;
         Samples bulk = Exchange(peer, leads, What.Bulk, 40, budget);
-        double shortWork = Median(bulk.EvenWork), longWork = Median(bulk.OddWork);
+        double shortWork = Quiet(bulk.EvenWork), longWork = Quiet(bulk.OddWork);
         // While this rank waited, the peer did the same work on its rows as this rank on its own.
-        double oneWay = (Median(bulk.Even) - shortWork + Median(bulk.Odd) - longWork) / 4;
+        double oneWay = (Quiet(bulk.Even) - shortWork + Quiet(bulk.Odd) - longWork) / 4;
         return Fit(message, (oneWay - message) / BulkBytes, flag, shortWork, longWork);
     }
 
@@ -166,7 +170,7 @@ public sealed class Calibration
         _fabric.Notify(to, _plan.Flag, (++_sent[peer] * 2) + (last ? 1UL : 0));
     }
 
-    /// <summary>Returns whether the leader said that this was the last: flags count exchanges in twos, the odd value ends a series.</summary>
+    /// <summary>Whether the leader said that this was the last: flags count exchanges in twos, an odd value ends a series.</summary>
     private bool Await(int peer) => (_fabric.Wait(_group[peer], _plan.Flag, ++_awaited[peer] * 2) & 1) != 0;
 
     /// <summary>Adds all rows that lie in the inbox, as combine does, in short rows and in long ones in turn.</summary>
@@ -197,8 +201,8 @@ public sealed class Calibration
             samples.Add(i, Since(start));
             samples.AddWork(i, Pack(i));
         }
-        double message = Median(samples.Even);
-        return Fit(message, (Median(samples.Odd) - message) / BulkBytes, Median(flags), Median(samples.EvenWork), Median(samples.OddWork));
+        double message = Quiet(samples.Even);
+        return Fit(message, (Quiet(samples.Odd) - message) / BulkBytes, Quiet(flags), Quiet(samples.EvenWork), Quiet(samples.OddWork));
     }
 
     /// <summary>Rounds rows of this rank to bf16, as dispatch does before it sends.</summary>
@@ -214,19 +218,24 @@ public sealed class Calibration
     private static LinkConstants Fit(double message, double perByte, double flag, double shortWork, double longWork)
     {
         const int ShortRows = BulkBytes / ShortRowBytes, LongRows = BulkBytes / LongRowBytes;
-        double perRow = Math.Max(Least, (shortWork - longWork) / (ShortRows - LongRows));
-        return new LinkConstants(Math.Max(Least, message), Math.Max(Least, perByte), Math.Max(Least, flag), perRow,
-            Math.Max(Least, (longWork - LongRows * perRow) / BulkBytes));
+        double perRow = Math.Max(s_least.RowUs, (shortWork - longWork) / (ShortRows - LongRows));
+        return new LinkConstants(Math.Max(s_least.MessageUs, message), Math.Max(s_least.ByteUs, perByte), Math.Max(s_least.FlagUs, flag),
+            perRow, Math.Max(s_least.RowByteUs, (longWork - (LongRows * perRow)) / BulkBytes));
     }
 
     private static LinkConstants? Middle(List<LinkConstants> pairs) => pairs.Count == 0 ? null : new LinkConstants(
         Median(pairs.ConvertAll(p => p.MessageUs)), Median(pairs.ConvertAll(p => p.ByteUs)), Median(pairs.ConvertAll(p => p.FlagUs)),
         Median(pairs.ConvertAll(p => p.RowUs)), Median(pairs.ConvertAll(p => p.RowByteUs)));
 
-    private static double Median(List<double> values)
+    private static double Median(List<double> values) => Quantile(values, 2);
+
+    private static double Quiet(List<double> values) => Quantile(values, 4);
+
+    /// <summary>The value that the first of so many equal parts ends at; 0 of none.</summary>
+    private static double Quantile(List<double> values, int parts)
     {
         values.Sort();
-        return values.Count == 0 ? 0 : values[values.Count / 2];
+        return values.Count == 0 ? 0 : values[values.Count / parts];
     }
 
     private double Since(long start) => (_clock.GetTimestamp() - start) * 1e6 / _clock.TimestampFrequency;

@@ -8,7 +8,8 @@ namespace Troupe.Actors.Tests.Routing;
 
 public sealed class CorrectionsTests
 {
-    private static readonly ShapeBucket s_small = new(StepKind.Decode, 3, OneSided: false), s_large = new(StepKind.Prefill, 10, OneSided: false);
+    private static readonly ShapeBucket s_small = new(StepKind.Decode, 3, OneSided: false);
+    private static readonly ShapeBucket s_large = new(StepKind.Prefill, 10, OneSided: false);
 
     [Fact]
     public void A_steady_error_is_learned_in_both_directions()

@@ -143,8 +143,8 @@ public sealed class CostModelTests
         static LinkConstants Of(double us) => new(us, us, us, us, us);
         LinkTable table = LinkTable.From(
         [
-            new LinkCalibration(Of(1), Of(2), null), new LinkCalibration(Of(3), Of(double.NaN), null), new LinkCalibration(Of(1000), null, null),
-            new LinkCalibration(Of(-1), Of(4), null),
+            new LinkCalibration(Of(1), Of(2), null), new LinkCalibration(Of(3), Of(double.NaN), null),
+            new LinkCalibration(Of(1000), null, null), new LinkCalibration(Of(-1), Of(4), null),
         ]);
         Assert.Equal(Of(3), table.Self);
         Assert.Equal(Of(3), table.Mapped);

@@ -65,8 +65,10 @@ public sealed class SelectorPropertyTests
         from experts in Gen.Elements(-1, 0, 1, 5, 64)
         from topK in Gen.Elements(0, 1, 8, 100)
         from known in Gen.Elements(true, false)
-        select (new StepShape(ranks, 0, 0, 64, topK, 2, 4) { Experts = experts, Mapping = mapping, CountsKnown = known, HostOf = [.. hosts] })
-            .WithRows([.. rows]);
+        select new StepShape(ranks, 0, 0, 64, topK, 2, 4)
+        {
+            Experts = experts, Mapping = mapping, CountsKnown = known, HostOf = [.. hosts],
+        }.WithRows([.. rows]);
 
     private sealed record World(
         ImmutableList<StepShape> Steps, int Available, int Capacity, string? Pinned, double Explore, int Cores, LinkConstants Links,

@@ -29,7 +29,8 @@ public sealed class SelectorTests
                 _ => [true, true, false, false, true], // mapped windows
             };
             Assert.Equal(expected, legal);
-            Assert.Equal(strategy == Strategies.Fallback, Legality.WhyNot(strategy, s_hosts, s_all with { Available = _ => false }) is null);
+            SelectorRules none = s_all with { Available = _ => false };
+            Assert.Equal(strategy == Strategies.Fallback, Legality.WhyNot(strategy, s_hosts, none) is null);
         }
     }
 
@@ -143,7 +144,7 @@ public sealed class SelectorTests
         Assert.Equal((Strategies.Fallback, 0.0), (alone.Use, alone.ChosenUs));
     }
 
-    /// <summary>Two strategies only; the one in use has learned to cost more, so that the other is <paramref name="becomes"/> of it.</summary>
+    /// <summary>Two strategies only; the one in use has proved to cost more: the other is <paramref name="becomes"/> of it.</summary>
     private static (Selector, Choice First, Strategy Challenger) Contest(double becomes)
     {
         SelectorRules rules = new(s => s == Strategy.LowLatency);
