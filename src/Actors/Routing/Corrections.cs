@@ -9,11 +9,11 @@ namespace Troupe.Actors.Routing;
 /// bucket. The first two are common to all strategies of a bucket, so they never change which is cheapest; the last two do.
 /// <para><b>What is identifiable.</b> A step tells one number, the sum of its four errors. Only by comparing strategies in the same bucket
 /// can one tell a slow strategy from a slow machine (others computing, experts that are waited for, constants that were measured badly).
-/// So the error of a step is split by how much of it is expected where: <see cref="CommonShare"/> of it to machine and bucket, the rest to
-/// the strategy. That makes the sum right for the strategy that ran, whatever the split. Of the others it says little, on purpose: their
-/// order among each other in the bucket, and in every bucket, is never changed by it, and against them the strategy that ran gains or
-/// loses only its own share until one of them runs too. Each strategy that runs in the same bucket makes the split truer, because its own
-/// error is taken after what is common.</para>
+/// So the error of a step is split by how much of it is expected where: <see cref="OwnShare"/> of a small one to the strategy, and the less
+/// the larger it is, for a formula may be off by half, but hundreds of times too slow is a machine that waits for something else. That
+/// makes the sum right for the strategy that ran, whatever the split. Of the others it says little, on purpose: their order among each
+/// other, in every bucket, is never changed by it, and against them a strategy that runs alone gains or loses at most a factor of
+/// <see cref="MostBlame"/>. Once another runs in the same bucket the split becomes true, because both sums must.</para>
 /// <para><b>What is robust.</b> A cell (s, b) keeps the errors of its last <see cref="Window"/> steps and moves by a part of their median,
 /// from the <see cref="LeastSteps"/>th on: one step that lost a slice of the scheduler moves nothing. The errors are kept relative to what
 /// was predicted at the time, so a machine that has become slower since does not count against a strategy that ran last before.</para>
@@ -26,12 +26,14 @@ public sealed record Corrections
     /// <summary>Steps of a cell before it moves anything.</summary>
     public const int LeastSteps = 3;
 
-    /// <summary>The part of an error that is put down to what all strategies share.</summary>
-    public const double CommonShare = MachineShare + BucketShare;
+    /// <summary>
+    /// The part of a small error that is put down to the strategy. In replays of synthetic worlds less made picks without exploration worse
+    /// (0.15: 1.11 times the best choice, 0.3: 1.07, 0.5: 1.05), and more lets a machine that slows down speak against the strategy in use.
+    /// </summary>
+    public const double OwnShare = 0.4;
 
-    // In replays of synthetic worlds more for what is common made picks without exploration worse (0.85: 1.11 times the best choice, 0.7:
-    // 1.07, 0.5: 1.05), and less lets a machine that slows down speak against the strategy in use.
-    private const double MachineShare = 0.35, BucketShare = 0.25, StrategyShare = 0.2, CellShare = 0.2;
+    // An error e gives OwnShare / (1 + (e / OwnScale)^2) of it to the strategy: half of OwnShare where it is off by a factor of two.
+    private const double OwnScale = 0.7, MachinePart = 0.6, StrategyPart = 0.5;
     private const double Gain = 0.3;
     private const double Largest = 6; // e^6 = 400: beyond, something else than the model is wrong
 
@@ -47,6 +49,12 @@ public sealed record Corrections
     private Corrections(double machine, ImmutableDictionary<ShapeBucket, double> buckets, ImmutableArray<double> strategies,
         ImmutableDictionary<(Strategy, ShapeBucket), Cell> cells) =>
         (_machine, _buckets, _strategies, _cells) = (machine, buckets, strategies, cells);
+
+    /// <summary>
+    /// What a strategy that runs alone can lose against the others, however long its steps take: e to the integral of its share over all
+    /// errors, 1.55.
+    /// </summary>
+    public static double MostBlame { get; } = Math.Exp(OwnShare * OwnScale * Math.PI / 2);
 
     /// <summary>Before any step.</summary>
     public static Corrections None { get; } = new();
@@ -71,12 +79,13 @@ public sealed record Corrections
         if (errors.Length < LeastSteps)
             return new Corrections(_machine, _buckets, _strategies, _cells.SetItem((strategy, bucket), cell with { Errors = errors }));
 
-        double move = Gain * Median(errors);
+        double off = Median(errors), move = Gain * off, scaled = off / OwnScale;
+        double own = move * OwnShare / (1 + (scaled * scaled)), common = move - own;
         return new Corrections(
-            _machine + move * MachineShare,
-            _buckets.SetItem(bucket, _buckets.GetValueOrDefault(bucket) + move * BucketShare),
-            _strategies.SetItem((int)strategy, _strategies[(int)strategy] + move * StrategyShare),
-            _cells.SetItem((strategy, bucket), new Cell(cell.Own + move * CellShare, [.. errors.Select(e => e - move)])));
+            _machine + (common * MachinePart),
+            _buckets.SetItem(bucket, _buckets.GetValueOrDefault(bucket) + (common * (1 - MachinePart))),
+            _strategies.SetItem((int)strategy, _strategies[(int)strategy] + (own * StrategyPart)),
+            _cells.SetItem((strategy, bucket), new Cell(cell.Own + (own * (1 - StrategyPart)), [.. errors.Select(e => e - move)])));
     }
 
     private double Sum(Strategy strategy, ShapeBucket bucket) => _machine + _buckets.GetValueOrDefault(bucket)

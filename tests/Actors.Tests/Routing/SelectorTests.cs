@@ -144,15 +144,15 @@ public sealed class SelectorTests
         Assert.Equal((Strategies.Fallback, 0.0), (alone.Use, alone.ChosenUs));
     }
 
-    /// <summary>Two strategies only; the one in use has proved to cost more: the other is <paramref name="becomes"/> of it.</summary>
+    /// <summary>Two strategies only, both measured: the one not in use takes <paramref name="becomes"/> of the other.</summary>
     private static (Selector, Choice First, Strategy Challenger) Contest(double becomes)
     {
         SelectorRules rules = new(s => s == Strategy.LowLatency);
         (Selector selector, Choice first) = New(rules).Choose(new StepId(3), StepKind.Decode, Even(2, 8));
         Strategy challenger = first.Use == Strategy.LowLatency ? Strategies.Fallback : Strategy.LowLatency;
-        double now = first.Of(challenger).PredictedUs / first.ChosenUs;
-        double own = Math.Pow(now / becomes, 1 / (1 - Corrections.CommonShare));
-        for (int i = 0; i < 200; i++) selector = selector.Observe(first, first.ModelUs * own);
+        Choice other = first with { Use = challenger, ModelUs = first.Of(challenger).PredictedUs };
+        for (int i = 0; i < 500; i++)
+            selector = selector.Observe(first, first.ModelUs).Observe(other, first.ModelUs * becomes);
         return (selector, first, challenger);
     }
 
