@@ -10,10 +10,10 @@ public sealed record SelectorRules(Func<Strategy, bool> Available)
     public const double MostExplored = 0.25;
 
     /// <summary>What this build has, nothing pinned, no exploration.</summary>
-    public static SelectorRules Default { get; } = new(s => Strategies.Resolve(Strategies.NameOf(s)).Use == s);
+    public static SelectorRules Default { get; } = new(Strategies.Available.Contains);
 
     /// <summary>Rows per member that the windows of strategies with preallocated slots hold.</summary>
-    public int Capacity { get; init; } = int.MaxValue;
+    public int Capacity { get; init; } = Strategies.FixedCapacity;
 
     /// <summary>The strategy that the user asked for, as written; null for auto.</summary>
     public string? Pinned { get; init; }
