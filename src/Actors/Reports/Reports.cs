@@ -31,7 +31,42 @@ public sealed record MemberReport(
 /// <summary>The answer of <c>explain</c>.</summary>
 public sealed record ExplainReport(
     long Step, int Lane, string Kind, IReadOnlyList<int> Rows, string Strategy, string Reason,
-    IReadOnlyDictionary<string, double> PredictedUs, double? MeasuredUs, string Lease);
+    IReadOnlyDictionary<string, double> PredictedUs, double? MeasuredUs, string Lease)
+{
+    /// <summary>Whether the step tried a strategy that was not the pick, to learn.</summary>
+    public bool Explored { get; init; }
+
+    /// <summary>The strategies that could not be used, each with why.</summary>
+    public IReadOnlyDictionary<string, string> Illegal { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>What the steps that are kept add up to; only in the answer about no step in particular.</summary>
+    public RoutingSummary? Summary { get; init; }
+}
+
+/// <summary>What the router's last steps add up to.</summary>
+/// <param name="Steps">Steps whose decision is kept.</param>
+/// <param name="Strategies">By strategy, the most used first.</param>
+/// <param name="Regret">What better picks would have saved; null until alternatives were measured.</param>
+public sealed record RoutingSummary(int Steps, IReadOnlyList<StrategySummary> Strategies, RegretReport? Regret);
+
+/// <summary>A strategy's steps among those that are kept.</summary>
+/// <param name="Strategy">Its name.</param>
+/// <param name="Steps">Steps that used it.</param>
+/// <param name="Explored">Of these, steps that tried it to learn.</param>
+/// <param name="MeanPredictedUs">Over the steps that were measured; null if none was.</param>
+/// <param name="MeanMeasuredUs">Over the same.</param>
+public sealed record StrategySummary(string Strategy, int Steps, int Explored, double? MeanPredictedUs, double? MeanMeasuredUs);
+
+/// <summary>
+/// Picks against the best alternative that was measured on steps of like shape (same kind, within a factor of two in rows, alike in
+/// balance), all by the median of their shape.
+/// </summary>
+/// <param name="Shapes">Shapes in which several strategies were measured.</param>
+/// <param name="Steps">Steps of these shapes, those that explored left out.</param>
+/// <param name="ChosenUs">Mean microseconds of what was picked.</param>
+/// <param name="BestUs">Mean microseconds of the best that was measured.</param>
+/// <param name="Ratio">The first by the second: 1 is no regret.</param>
+public sealed record RegretReport(int Shapes, int Steps, double ChosenUs, double BestUs, double Ratio);
 
 /// <summary>Routing choices counted by layer and expert: what one rank saw of its own rows.</summary>
 public sealed record ExpertLoadReport(int FirstLayer, IReadOnlyList<IReadOnlyList<long>> Counts);

@@ -1,54 +1,138 @@
+using Troupe.Devices.All2All;
+
 namespace Troupe.Actors.Routing;
 
-/// <summary>The shape of one step as a strategy sees it: rows per member of the expert group, and the sizes of the model.</summary>
-/// <param name="Ranks">Members of the group (R).</param>
-/// <param name="Rows">Rows that all members bring together.</param>
-/// <param name="MaxRows">Rows of the member that brings most.</param>
-/// <param name="Hidden">Values in a row (H).</param>
-/// <param name="TopK">Experts per token (K).</param>
-/// <param name="BytesPerValue">Bytes of a value on the wire.</param>
-/// <param name="MoeLayers">Dispatches, and combines, in the step.</param>
-public sealed record StepShape(int Ranks, int Rows, int MaxRows, int Hidden, int TopK, int BytesPerValue, int MoeLayers);
-
-/// <summary>What the links cost. All in microseconds.</summary>
-/// <param name="PerMessage">Fixed cost of a message and its flag to one peer.</param>
-/// <param name="PerByte">Cost of a payload byte to another rank.</param>
-/// <param name="PerRow">Cost of packing or adding one row.</param>
-public sealed record LinkCosts(double PerMessage, double PerByte, double PerRow)
+/// <summary>What each class of link costs.</summary>
+public sealed record LinkTable(LinkConstants Self, LinkConstants Mapped, LinkConstants Tcp)
 {
     /// <summary>
-    /// Starting points by fabric, the order of magnitude of a shared-memory and a loopback link; corrected by every step.
+    /// Orders of magnitude of two processes on one machine, for a class that nobody measured: over shared memory a flag in a fraction of a
+    /// microsecond and 10 GB/s, over loopback 10 µs a message and 4 GB/s.
     /// </summary>
-    public static LinkCosts For(string fabric) => fabric == "tcp" ? new(20, 0.0008, 0.3) : new(2, 0.0002, 0.2);
+    public static LinkTable Guess { get; } = new(
+        new LinkConstants(0.05, 0.00004, 0.02, 0.02, 0.00004),
+        new LinkConstants(0.5, 0.0001, 0.25, 0.02, 0.00012),
+        new LinkConstants(10, 0.00025, 8, 0.02, 0.0001));
+
+    /// <summary>
+    /// The table of a group from what its ranks measured: the median of each constant over the ranks that met the class, so that one rank
+    /// that was disturbed changes nothing; the guess where none did.
+    /// </summary>
+    public static LinkTable From(IReadOnlyCollection<LinkCalibration> measured) => new(
+        Middle(measured.Select(m => m.Self)) ?? Guess.Self,
+        Middle(measured.Select(m => m.Mapped)) ?? Guess.Mapped,
+        Middle(measured.Select(m => m.Tcp)) ?? Guess.Tcp);
+
+    private static LinkConstants? Middle(IEnumerable<LinkConstants?> ranks)
+    {
+        LinkConstants[] known = [.. ranks.OfType<LinkConstants>().Where(Usable)];
+        return known.Length == 0 ? null : new LinkConstants(
+            Median(known, c => c.MessageUs), Median(known, c => c.ByteUs), Median(known, c => c.FlagUs), Median(known, c => c.RowUs),
+            Median(known, c => c.RowByteUs));
+    }
+
+    /// <summary>What came over a wire may be anything.</summary>
+    private static bool Usable(LinkConstants c) =>
+        ((double[])[c.MessageUs, c.ByteUs, c.FlagUs, c.RowUs, c.RowByteUs]).All(v => double.IsFinite(v) && v > 0);
+
+    private static double Median(LinkConstants[] ranks, Func<LinkConstants, double> constant)
+    {
+        double[] sorted = [.. ranks.Select(constant).Order()];
+        return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
+    }
 }
 
 /// <summary>
-/// Predicts microseconds of dispatch and combine, pure. Bytes per local token follow DESIGN's table: allgather + reduce-scatter moves
-/// (R-1)Hb out and (R-1)Hc back for each token, whoever its experts are; messages and flags are one to each peer each way.
+/// Predicts microseconds of dispatch and combine, pure: what <see cref="StrategyWork"/> counts, at what <see cref="LinkTable"/> says it
+/// costs. Dispatch ends on a rank once every other has sent, and so does combine: each phase takes as long as its slowest member. Only
+/// <see cref="Strategy.Fused"/> has no such barrier between the two. Where more members than cores share a host, at most
+/// <paramref name="Cores"/> of them compute at once: then a phase takes at least the sum of their times through the cores.
+/// <para>What it leaves out (caches, waiting for a peer's experts, how well a strategy is built) is the affair of
+/// <see cref="Corrections"/>.</para>
 /// </summary>
-public sealed record CostModel(LinkCosts Link, double Correction)
+/// <param name="Links">What links cost.</param>
+/// <param name="Cores">Cores of a host, for its members together.</param>
+public sealed record CostModel(LinkTable Links, int Cores = int.MaxValue)
 {
-    /// <summary>How far one observation moves the correction.</summary>
-    public const double LearningRate = 0.1;
+    /// <summary>A model before anybody measured.</summary>
+    public static CostModel Guess { get; } = new(LinkTable.Guess);
 
-    /// <summary>A model of a fabric before any step was seen.</summary>
-    public static CostModel For(string fabric) => new(LinkCosts.For(fabric), 1);
+    /// <summary>The model of a group whose ranks measured their links.</summary>
+    public static CostModel From(IReadOnlyCollection<LinkCalibration> measured, int cores) =>
+        new(LinkTable.From(measured), Math.Max(1, cores));
 
-    /// <summary>Predicted microseconds of all dispatches and combines of a step.</summary>
-    public double AllGatherReduceScatter(StepShape shape)
+    /// <summary>What a strategy makes a member do in one layer.</summary>
+    public static MemberWork WorkOf(Strategy strategy, StepShape shape, int member) =>
+        new StrategyWork(shape, member, new HostTable(shape)).Of(strategy);
+
+    /// <summary>Predicted microseconds of all dispatches and combines of a step with this strategy. Zero for a group of one.</summary>
+    public double Predict(Strategy strategy, StepShape shape) => Predict(strategy, shape, new HostTable(shape));
+
+    /// <summary>As the other, for all strategies: by the strategy's number, 0 unused.</summary>
+    public double[] PredictAll(StepShape shape)
+    {
+        var hosts = new HostTable(shape);
+        var predicted = new double[StrategyTable.Count];
+        foreach (Strategy strategy in StrategyTable.All) predicted[(int)strategy] = Predict(strategy, shape, hosts);
+        return predicted;
+    }
+
+    private double Predict(Strategy strategy, StepShape shape, HostTable hosts)
     {
         if (shape.Ranks < 2) return 0;
-        double peers = shape.Ranks - 1;
-        double bytes = shape.MaxRows * peers * (shape.Hidden * shape.BytesPerValue * 2.0 + shape.TopK * 8.0);
-        double rows = shape.Rows + shape.MaxRows * peers;
-        return Correction * shape.MoeLayers * (2 * peers * Link.PerMessage + bytes * Link.PerByte + rows * Link.PerRow);
+        var dispatch = new PhaseTime(hosts.Count);
+        var combine = strategy == Strategy.Fused ? dispatch : new PhaseTime(hosts.Count);
+        for (int member = 0; member < shape.Ranks; member++)
+        {
+            MemberWork work = new StrategyWork(shape, member, hosts).Of(strategy);
+            int host = hosts.IndexOf(shape.HostAt(member));
+            double out_ = Cost(work.Dispatch), back = Cost(work.Combine);
+            if (strategy == Strategy.Fused)
+            {
+                dispatch.Add(host, out_ + back);
+                continue;
+            }
+            dispatch.Add(host, out_);
+            combine.Add(host, back);
+        }
+        double layer = strategy == Strategy.Fused ? dispatch.Length(Cores) : dispatch.Length(Cores) + combine.Length(Cores);
+        return shape.MoeLayers * layer;
     }
 
-    /// <summary>The model after a step was predicted at one time and took another; outliers count for at most a factor of ten.</summary>
-    public CostModel Observe(double predictedUs, double measuredUs)
+    private double Cost(PhaseWork work) => Cost(work.Self, Links.Self) + Cost(work.Mapped, Links.Mapped) + Cost(work.Tcp, Links.Tcp);
+
+    private static double Cost(LinkWork work, LinkConstants link) => (work.Messages * link.MessageUs) + (work.Flags * link.FlagUs)
+        + (work.Bytes * link.ByteUs) + (work.Rows * link.RowUs) + (work.RowBytes * link.RowByteUs);
+
+    /// <summary>How long a phase takes: its slowest member, or all members of a host through its cores.</summary>
+    private sealed class PhaseTime(int hosts)
     {
-        if (predictedUs <= 0 || measuredUs <= 0) return this;
-        double ratio = Math.Clamp(measuredUs / predictedUs, 0.1, 10);
-        return this with { Correction = Math.Clamp(Correction * Math.Pow(ratio, LearningRate), 1e-3, 1e3) };
+        private readonly double[] _sums = new double[hosts];
+        private double _slowest;
+
+        public void Add(int host, double us)
+        {
+            _slowest = Math.Max(_slowest, us);
+            _sums[host] += us;
+        }
+
+        public double Length(int cores) => Math.Max(_slowest, _sums.Max() / cores);
     }
+}
+
+/// <summary>The strategies by number.</summary>
+internal static class StrategyTable
+{
+    /// <summary>All of them, in the order of their numbers, the fallback first.</summary>
+    public static IReadOnlyList<Strategy> All { get; } = Enum.GetValues<Strategy>();
+
+    /// <summary>The length of a table by number: they start at 1.</summary>
+    public static int Count { get; } = (int)All[^1] + 1;
+
+    /// <summary>What users call them, by number.</summary>
+    private static readonly string[] s_names =
+        [.. Enumerable.Range(0, Count).Select(i => i == 0 ? "" : Strategies.NameOf((Strategy)i))];
+
+    /// <summary>What users call a strategy; without a search, for every step.</summary>
+    public static string Name(Strategy strategy) => s_names[(int)strategy];
 }

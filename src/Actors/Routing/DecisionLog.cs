@@ -7,7 +7,7 @@ namespace Troupe.Actors.Routing;
 public sealed record Decision(StepPlan Plan, StepKind Kind, Choice Choice)
 {
     /// <summary>Microseconds predicted for the strategy that was used.</summary>
-    public double PredictedUs => Choice.PredictedUs.GetValueOrDefault(Choice.Strategy);
+    public double PredictedUs => Choice.ChosenUs;
 
     /// <summary>Microseconds of dispatch and combine as the last stage measured them; null until known.</summary>
     public double? MeasuredUs { get; init; }
@@ -33,9 +33,10 @@ public sealed class DecisionLog(int capacity)
         _used[decision.Choice.Strategy] = _used.GetValueOrDefault(decision.Choice.Strategy) + 1;
     }
 
-    /// <summary>The decision of a step, if it is still kept.</summary>
+    /// <summary>The decision of a step of the newest epoch, if it is still kept.</summary>
     public Decision? Find(StepId step) =>
-        step.Value > 0 && _ring[step.Value % capacity] is { } kept && kept.Plan.Step == step ? kept : null;
+        step.Value > 0 && _ring[step.Value % capacity] is { } kept && kept.Plan.Step == step && kept.Plan.Epoch == Last!.Plan.Epoch
+            ? kept : null;
 
     /// <summary>Notes how a step went.</summary>
     /// <returns>The decision with its outcome, or null if it is no longer kept.</returns>
@@ -47,6 +48,9 @@ public sealed class DecisionLog(int capacity)
         if (Last?.Plan.Step == step) Last = decision;
         return decision;
     }
+
+    /// <summary>All decisions of the newest epoch that are kept, in no order.</summary>
+    public IEnumerable<Decision> Kept => _ring.OfType<Decision>().Where(d => d.Plan.Epoch == Last!.Plan.Epoch);
 
     /// <summary>The newest decisions, newest first.</summary>
     public IEnumerable<Decision> Newest(int count)

@@ -3,13 +3,21 @@ using Akka.Actor;
 using Akka.Event;
 using Troupe.Actors.Reports;
 using Troupe.Actors.Protocols;
+using Troupe.Devices.Fabric;
 using Troupe.Devices.Topology;
 
 namespace Troupe.Actors.Routing;
 
 /// <summary>What the router must know at the start of an epoch. Local: the router and the coordinator share the control node.</summary>
 public sealed record StartRouting(Epoch Epoch, int Lanes, int Replicas, string Fabric, string? Pinned, StepShape Sizes,
-    IReadOnlyList<IActorRef> Stages);
+    IReadOnlyList<IActorRef> Stages)
+{
+    /// <summary>What links cost, as the ranks measured it.</summary>
+    public CostModel Model { get; init; } = CostModel.Guess;
+
+    /// <summary>What limits the choice of a strategy, but for <see cref="Pinned"/>.</summary>
+    public SelectorRules Rules { get; init; } = SelectorRules.Default;
+}
 
 /// <summary>
 /// Plans every step: collects the replicas' offers, chooses the strategy, orders all ranks, and can say why. One in the cluster.
@@ -28,8 +36,9 @@ public sealed class RouterActor : ReceiveActor
         coordinator.Tell(new RouterStarted(Self));
         Receive<StartRouting>(start =>
         {
-            (_stages, _state) = (start.Stages,
-                RouterState.Start(start.Epoch, start.Replicas, start.Lanes, CostModel.For(start.Fabric), start.Sizes, start.Pinned));
+            var selector = new Selector(start.Model, start.Rules with { Pinned = start.Pinned });
+            StepShape sizes = start.Fabric == Fabrics.NameOf(FabricKind.Tcp) ? start.Sizes with { Mapping = Mapping.Nobody } : start.Sizes;
+            (_stages, _state) = (start.Stages, RouterState.Start(start.Epoch, start.Replicas, start.Lanes, selector, sizes));
         });
         Receive<EpochAborted>(aborted =>
         {
@@ -47,9 +56,10 @@ public sealed class RouterActor : ReceiveActor
             return;
         }
         if (offer.Step.Value > 0 && _decisions.Measured(offer.Step, offer.MeasuredUs) is { } outcome)
-            _state = _state.Observe(outcome.PredictedUs, offer.MeasuredUs);
+            _state = _state.Observe(outcome, offer.MeasuredUs);
         (_state, Decision? decision) = _state.On(offer);
         if (decision is null) return;
+        if (decision.Choice.Warning is { } warning) _log.Warning("{0}", warning);
         _decisions.Add(decision);
         foreach (IActorRef stage in _stages) stage.Tell(decision.Plan);
     }
@@ -60,14 +70,13 @@ public sealed class RouterActor : ReceiveActor
         {
             return JsonSerializer.Serialize(new RouterReport(
                 _decisions.Last?.Plan.Step.Value ?? 0, "none: every step is planned by the router", _decisions.StepsByStrategy,
-                [.. _decisions.Newest(10).Select(ToReport)]), ReportJson.Default.RouterReport);
+                [.. _decisions.Newest(10).Select(d => DecisionReports.Of(d, "none"))]), ReportJson.Default.RouterReport);
         }
-        Decision? found = long.TryParse(request.Argument, out long step) ? _decisions.Find(new StepId(step)) : _decisions.Last;
-        return found is null ? "" : JsonSerializer.Serialize(ToReport(found), ReportJson.Default.ExplainReport);
+        bool asked = long.TryParse(request.Argument, out long step);
+        Decision? found = asked ? _decisions.Find(new StepId(step)) : _decisions.Last;
+        if (found is null) return "";
+        ExplainReport report = DecisionReports.Of(found, "none");
+        return JsonSerializer.Serialize(
+            asked ? report : report with { Summary = DecisionReports.Summarize(_decisions) }, ReportJson.Default.ExplainReport);
     }
-
-    private static ExplainReport ToReport(Decision decision) => new(
-        decision.Plan.Step.Value, decision.Plan.Lane, decision.Kind == StepKind.Prefill ? "prefill" : "decode",
-        [.. decision.Plan.Shares.Select(s => s.Rows)], decision.Choice.Strategy, decision.Choice.Reason,
-        decision.Choice.PredictedUs, decision.MeasuredUs, "none");
 }

@@ -30,15 +30,15 @@ public sealed record LaneState(StepId Last, ImmutableArray<LaneShare> Shares)
 /// one that is silent counts as 0 rows and still serves its experts. There are no timers and no dummy batches.
 /// </summary>
 public sealed record RouterState(
-    Epoch Epoch, StepId Next, ImmutableArray<LaneState> Lanes, CostModel Model, StepShape Sizes, string? Pinned, string? InUse)
+    Epoch Epoch, StepId Next, ImmutableArray<LaneState> Lanes, Selector Selector, StepShape Sizes)
 {
     /// <summary>
     /// A router at the start of an epoch. <paramref name="sizes"/> gives the model's and the group's sizes; its rows are not read.
     /// </summary>
-    public static RouterState Start(Epoch epoch, int replicas, int lanes, CostModel model, StepShape sizes, string? pinned) =>
+    public static RouterState Start(Epoch epoch, int replicas, int lanes, Selector selector, StepShape sizes) =>
         new(epoch, PipelineSchedule.FirstStep, [.. Enumerable.Repeat(
             new LaneState(default, [.. Enumerable.Repeat<LaneShare>(new LaneShare.Idle(), replicas)]), lanes)],
-            model, sizes, pinned, null);
+            selector, sizes);
 
     /// <summary>
     /// Takes an offer; a decision comes out when the lane may run. Offers of another epoch, or about no such lane or replica, change
@@ -54,8 +54,9 @@ public sealed record RouterState(
         return lane.MayRun ? state.Plan(offer.Lane) : (state, null);
     }
 
-    /// <summary>Corrects the cost model by how a step went: predicted and measured microseconds of dispatch and combine.</summary>
-    public RouterState Observe(double predictedUs, double measuredUs) => this with { Model = Model.Observe(predictedUs, measuredUs) };
+    /// <summary>Learns from how a step went: microseconds of its dispatches and combines.</summary>
+    public RouterState Observe(Decision decision, double measuredUs) =>
+        this with { Selector = Selector.Observe(decision.Choice, measuredUs) };
 
     private (RouterState, Decision) Plan(int index)
     {
@@ -63,11 +64,10 @@ public sealed record RouterState(
         ImmutableArray<ReplicaShare> shares =
             [.. lane.Shares.Select(s => s is LaneShare.Offered o ? new ReplicaShare(o.Rows, o.Version) : default)];
         StepKind kind = lane.Shares.Any(s => s is LaneShare.Offered { Kind: StepKind.Prefill }) ? StepKind.Prefill : StepKind.Decode;
-        Choice choice = Selector.Choose(Model, Sizes with { Rows = shares.Sum(s => s.Rows), MaxRows = shares.Max(s => s.Rows) }, Pinned,
-            InUse);
+        (Selector selector, Choice choice) = Selector.Choose(Next, kind, Sizes.WithReplicas([.. shares.Select(s => s.Rows)]));
         var plan = new StepPlan(Epoch, Next, index, lane.Last, choice.Strategy, shares);
         LaneState after = new(Next, [.. lane.Shares.Select(s => s is LaneShare.Offered ? new LaneShare.Running() : s)]);
-        return (this with { Next = Next.Next, Lanes = Lanes.SetItem(index, after), InUse = choice.Strategy },
+        return (this with { Next = Next.Next, Lanes = Lanes.SetItem(index, after), Selector = selector },
             new Decision(plan, kind, choice));
     }
 }

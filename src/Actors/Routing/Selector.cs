@@ -1,44 +1,153 @@
 using System.Collections.Immutable;
+using Troupe.Actors.Protocols;
 using Troupe.Devices.All2All;
+using Troupe.Devices.Topology;
 
 namespace Troupe.Actors.Routing;
 
-/// <summary>A choice and everything needed to explain it.</summary>
-/// <param name="Strategy">The strategy to use.</param>
-/// <param name="Reason">Why, in a sentence for people.</param>
-/// <param name="PredictedUs">Microseconds predicted for every legal strategy.</param>
-public sealed record Choice(string Strategy, string Reason, ImmutableSortedDictionary<string, double> PredictedUs);
-
 /// <summary>
-/// Picks a strategy for a step, pure: legality first, then the cheapest prediction; the one in use stays unless another is clearly cheaper.
+/// Picks the strategy of each step, pure: what is legal, then what is predicted to be cheapest; the one in use stays unless another is
+/// clearly cheaper. Prefill and decode each have a strategy in use. Whatever it is given, it picks one: the fallback is always legal.
 /// </summary>
-public static class Selector
+public sealed record Selector
 {
-    private static readonly string Fallback = Strategies.NameOf(Strategies.Fallback);
+    /// <summary>A challenger this much cheaper takes over after <see cref="Patience"/> steps in a row, so that noise does not flip the
+    /// choice.</summary>
+    public const double Clearly = 0.9;
 
-    /// <summary>
-    /// A challenger must be predicted this much cheaper than the strategy in use, so that noise does not make the choice flap.
-    /// </summary>
-    public const double Hysteresis = 0.9;
+    /// <summary>A challenger this much cheaper takes over at once: a step of another size should not wait.</summary>
+    public const double Far = 0.75;
 
-    /// <summary>
-    /// The strategy for a step. <paramref name="pinned"/> is what the user asked for, already resolved to one that exists; null for auto.
+    /// <summary>Steps of a kind in a row that one challenger must be clearly cheaper in.</summary>
+    public const int Patience = 3;
+
+    /// <summary>Nothing is tried that is predicted to take more than this many times the cheapest.</summary>
+    public const double DearestTried = 4;
+
+    /// <summary>As <see cref="DearestTried"/>, for a strategy that was measured often enough on such steps to trust its prediction.
     /// </summary>
-    public static Choice Choose(CostModel model, StepShape shape, string? pinned, string? inUse)
+    public const double DearestKnown = 1.5;
+
+    private readonly Resolution? _pin;
+
+    /// <summary>A selector at the start of an epoch.</summary>
+    public Selector(CostModel model, SelectorRules rules) =>
+        (Model, Rules, _pin) = (model, rules, rules.Pinned is { } name ? Resolve(name) : null);
+
+    /// <summary>What steps are predicted to cost, before corrections.</summary>
+    public CostModel Model { get; }
+
+    /// <summary>What limits the choice.</summary>
+    public SelectorRules Rules { get; }
+
+    /// <summary>What was learned from steps.</summary>
+    public Corrections Corrections { get; private init; } = Corrections.None;
+
+    private ImmutableArray<InUse> Kinds { get; init; } = [default, default]; // by StepKind
+
+    /// <summary>The last step of a strategy in a bucket.</summary>
+    private ImmutableDictionary<(Strategy, ShapeBucket), long> LastStep { get; init; } =
+        ImmutableDictionary<(Strategy, ShapeBucket), long>.Empty;
+
+    private bool Warned { get; init; }
+
+    /// <summary>The strategy of a step, and the selector for the next one.</summary>
+    public (Selector After, Choice Choice) Choose(StepId step, StepKind kind, StepShape shape)
     {
-        var predicted = Predict(model, shape);
-        if (pinned is not null && predicted.ContainsKey(pinned)) return new Choice(pinned, $"pinned by --strategy {pinned}", predicted);
-        if (shape.Ranks == 1) return new Choice(Fallback, "one rank in the expert group: nothing to exchange", predicted);
-        string cheapest = predicted.MinBy(p => p.Value).Key;
-        if (predicted.Count == 1) return new Choice(cheapest, "the only strategy that is legal here", predicted);
-        if (inUse is not null && inUse != cheapest && predicted.TryGetValue(inUse, out double current)
-            && predicted[cheapest] > current * Hysteresis)
-        {
-            return new Choice(inUse, $"in use, and {cheapest} is not predicted to be {1 - Hysteresis:P0} cheaper", predicted);
-        }
-        return new Choice(cheapest, $"cheapest of {predicted.Count} legal strategies", predicted);
+        ShapeBucket bucket = ShapeBucket.Of(kind, shape);
+        double[] model = Model.PredictAll(shape);
+        ImmutableArray<Outlook> outlooks = [.. StrategyTable.All.Select(s =>
+            new Outlook(s, model[(int)s] * Corrections.Factor(s, bucket), Legality.WhyNot(s, shape, Rules)))];
+        (Selector after, Choice choice) = _pin is { } pin ? Pinned(pin, outlooks)
+            : shape.Ranks < 2 ? (this, new Choice(Strategies.Fallback, "one rank in the expert group: nothing to exchange", outlooks))
+            : Cheapest(step, bucket, outlooks);
+        return (after with { LastStep = after.LastStep.SetItem((choice.Use, bucket), step.Value) },
+            choice with { Bucket = bucket, ModelUs = model[(int)choice.Use] });
     }
 
-    private static ImmutableSortedDictionary<string, double> Predict(CostModel model, StepShape shape) =>
-        ImmutableSortedDictionary<string, double>.Empty.Add(Fallback, model.AllGatherReduceScatter(shape));
+    /// <summary>Learns how a step went: microseconds of its dispatches and combines.</summary>
+    public Selector Observe(Choice choice, double measuredUs) =>
+        this with { Corrections = Corrections.Observe(choice.Use, choice.Bucket, choice.ModelUs, measuredUs) };
+
+    /// <summary>What a user's name stands for. A strategy that the build lacks stays itself here: legality says why it is not used.
+    /// </summary>
+    private static Resolution Resolve(string name)
+    {
+        foreach (Strategy strategy in StrategyTable.All)
+            if (StrategyTable.Name(strategy) == name) return new Resolution(strategy, null);
+        return Strategies.Resolve(name);
+    }
+
+    private (Selector, Choice) Pinned(Resolution pin, ImmutableArray<Outlook> outlooks)
+    {
+        string fallback = StrategyTable.Name(Strategies.Fallback);
+        string? illegal = outlooks[(int)pin.Use - 1].Illegal;
+        string? warning = pin.Warning
+            ?? (illegal is null ? null : $"strategy '{Rules.Pinned}' was asked for, {fallback} is used where it cannot be: {illegal}");
+        var choice = illegal is null
+            ? new Choice(pin.Use, pin.Warning ?? $"pinned by --strategy {Rules.Pinned}", outlooks)
+            : new Choice(Strategies.Fallback, $"{StrategyTable.Name(pin.Use)} is pinned but illegal: {illegal}", outlooks);
+        return warning is null || Warned ? (this, choice) : (this with { Warned = true }, choice with { Warning = warning });
+    }
+
+    private (Selector, Choice) Cheapest(StepId step, ShapeBucket bucket, ImmutableArray<Outlook> outlooks)
+    {
+        Outlook[] legal = [.. outlooks.Where(o => o.Illegal is null).OrderBy(Cost)];
+        (InUse now, string reason) = Settle(Kinds[(int)bucket.Kind], legal);
+        Selector after = this with { Kinds = Kinds.SetItem((int)bucket.Kind, now) };
+        if (!Explores(step, out bool second) || Tried(legal, now.Strategy, bucket, second) is not { } other)
+            return (after, new Choice(now.Strategy, reason, outlooks));
+        string why = $"explores the {(second ? "second best" : "least recently tried")} instead of {StrategyTable.Name(now.Strategy)}";
+        return (after, new Choice(other, why, outlooks) { Explored = true });
+    }
+
+    /// <summary>What is in use after looking at the legal strategies, cheapest first, and why.</summary>
+    private static (InUse, string) Settle(InUse before, Outlook[] legal)
+    {
+        Outlook best = legal[0];
+        if (legal.Length == 1) return (new InUse(best.Strategy, default, 0), "the only strategy that is legal here");
+        int at = Array.FindIndex(legal, o => o.Strategy == before.Strategy);
+        if (at < 0) return (new InUse(best.Strategy, default, 0), $"cheapest of {legal.Length} legal strategies");
+        if (at == 0) return (new InUse(best.Strategy, default, 0), $"in use, and cheapest of {legal.Length} legal strategies");
+        double ratio = Cost(best) / Cost(legal[at]);
+        string name = StrategyTable.Name(best.Strategy);
+        if (ratio <= Far) return (new InUse(best.Strategy, default, 0), $"cheapest of {legal.Length} legal strategies, by far");
+        if (!(ratio <= Clearly)) return (before with { Streak = 0 }, $"in use, and {name} is not predicted {1 - Clearly:P0} cheaper");
+        int streak = before.Challenger == best.Strategy ? before.Streak + 1 : 1;
+        return streak >= Patience
+            ? (new InUse(best.Strategy, default, 0), $"cheapest of {legal.Length} legal strategies, {Patience} steps in a row")
+            : (new InUse(before.Strategy, best.Strategy, streak), $"in use; {name} is predicted cheaper, step {streak} of {Patience}");
+    }
+
+    private bool Explores(StepId step, out bool second)
+    {
+        ulong drawn = Mix(Rules.Seed ^ Mix((ulong)step.Value));
+        second = (drawn & 1) == 0;
+        double share = double.IsNaN(Rules.Explore) ? 0 : Math.Clamp(Rules.Explore, 0, SelectorRules.MostExplored);
+        return (drawn >> 11) * (1.0 / (1UL << 53)) < share;
+    }
+
+    /// <summary>Another legal strategy to try: the second best, or the one whose last step in this bucket is longest ago.</summary>
+    private Strategy? Tried(Outlook[] legal, Strategy picked, ShapeBucket bucket, bool second)
+    {
+        Outlook[] others = [.. legal.Where(o => o.Strategy != picked && Cost(o) <= Cost(legal[0])
+            * (Corrections.Steps(o.Strategy, bucket) == Corrections.Window ? DearestKnown : DearestTried))];
+        if (others.Length == 0) return null;
+        return second ? others[0].Strategy : others.MinBy(o => LastStep.GetValueOrDefault((o.Strategy, bucket))).Strategy;
+    }
+
+    /// <summary>A prediction that is no number is no reason to pick a strategy.</summary>
+    private static double Cost(Outlook outlook) => double.IsNaN(outlook.PredictedUs) ? double.PositiveInfinity : outlook.PredictedUs;
+
+    /// <summary>SplitMix64's output for a state.</summary>
+    private static ulong Mix(ulong x)
+    {
+        x += 0x9E3779B97F4A7C15;
+        x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
+        x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
+        return x ^ (x >> 31);
+    }
+
+    /// <summary>The strategy of a kind of step, and who has been clearly cheaper for how many steps. Strategy 0: none yet.</summary>
+    private readonly record struct InUse(Strategy Strategy, Strategy Challenger, int Streak);
 }

@@ -37,6 +37,19 @@ internal static class StatusTables
         return grid;
     }
 
+    /// <summary>How often each strategy was used, and how well it was predicted.</summary>
+    public static Grid Strategies(IEnumerable<StrategySummary> strategies)
+    {
+        var grid = new Grid("strategy", "steps", "explored", "predicted µs", "measured µs")
+        {
+            Numbers = ["steps", "explored", "predicted µs", "measured µs"],
+        };
+        foreach (StrategySummary s in strategies)
+            grid.Row(s.Strategy, $"{s.Steps}", $"{s.Explored}", s.MeanPredictedUs is { } predicted ? $"{predicted:0}" : Waiting,
+                s.MeanMeasuredUs is { } measured ? $"{measured:0}" : Waiting);
+        return grid;
+    }
+
     /// <summary>The members of the cluster.</summary>
     public static Grid Members(IEnumerable<MemberReport> members)
     {

@@ -22,13 +22,28 @@ internal static class StatusText
     /// <summary>A cluster's members.</summary>
     public static void Write(Shell shell, IEnumerable<MemberReport> members) => StatusTables.Members(members).WriteTo(shell);
 
-    /// <summary>Why a step used its strategy, and what the others were predicted to take.</summary>
+    /// <summary>Why a step used its strategy, what the others were predicted to take or why they were illegal, and what the last steps
+    /// add up to where that was asked for.</summary>
     public static void Write(Shell shell, ExplainReport step)
     {
         string rows = string.Join('+', step.Rows);
         shell.Out.WriteLine($"step {step.Step} ({step.Kind}, {rows} rows by replica) used {step.Strategy}: {step.Reason}");
         foreach ((string name, double us) in step.PredictedUs.OrderBy(p => p.Value))
             shell.Out.WriteLine($"  {name}: predicted {us:0} µs");
+        foreach ((string name, string why) in step.Illegal)
+            shell.Out.WriteLine($"  {name}: illegal, {why}");
         shell.Out.WriteLine($"  measured: {(step.MeasuredUs is { } measured ? $"{measured:0} µs" : "not yet")}; lease: {step.Lease}");
+        if (step.Summary is { } summary) Write(shell, summary);
+    }
+
+    private static void Write(Shell shell, RoutingSummary summary)
+    {
+        shell.Out.WriteLine();
+        shell.Out.WriteLine($"the last {summary.Steps} steps:");
+        StatusTables.Strategies(summary.Strategies).WriteTo(shell);
+        shell.Out.WriteLine(summary.Regret is { } r
+            ? $"regret: {r.ChosenUs:0} µs picked, {r.BestUs:0} µs the best that was measured ({r.Ratio:0.00}x), "
+                + $"over {r.Steps} steps of {r.Shapes} shapes"
+            : "regret: not known, no alternative was measured; troupe.routing.explore lets a share of steps try one");
     }
 }

@@ -26,7 +26,8 @@ internal static class InspectVerbs
     /// <summary>troupe explain.</summary>
     public static Verb Explain(Shell shell)
     {
-        Option<int> step = Opt.Int("--step", "The step to explain; 0 is the last one", 0, int.MaxValue, 0);
+        Option<int> step = Opt.Int("--step",
+            "The step to explain; 0 is the last one, and what the last steps add up to", 0, int.MaxValue, 0);
         return Create(shell, "explain", "Says why a step used its strategy", "./troupe explain --step 812", Subject.Explain,
             new Asked([step], parsed => parsed.GetValue(step) is > 0 and int n ? $"{n}" : ""), json =>
                 StatusText.Write(shell, JsonSerializer.Deserialize(json, ReportJson.Default.ExplainReport)!));

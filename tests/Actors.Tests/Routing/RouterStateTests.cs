@@ -1,4 +1,6 @@
+using System.Text.Json;
 using Troupe.Actors.Protocols;
+using Troupe.Actors.Reports;
 using Troupe.Actors.Routing;
 using Troupe.Devices.Topology;
 using Troupe.Testing;
@@ -74,45 +76,56 @@ public sealed class RouterStateTests
     }
 
     [Fact]
-    public void The_selector_says_why_it_was_pinned_and_predicts_nothing_for_one_rank()
+    public void What_a_step_took_is_learned_and_prefill_is_told_from_decode()
     {
-        CostModel model = CostModel.For("shm");
-        Choice pinned = Selector.Choose(model, Sizes with { Rows = 4, MaxRows = 2 }, "allgather_reducescatter", null);
-        Assert.Contains("pinned", pinned.Reason);
-        Choice alone = Selector.Choose(model, Sizes with { Ranks = 1, Rows = 4, MaxRows = 4 }, null, null);
-        Assert.Equal(0, alone.PredictedUs[alone.Strategy]);
+        (RouterState state, Decision? first) = New(2).On(Offer(0, 4));
+        for (int i = 0; i < 20; i++) state = state.Observe(first!, first!.PredictedUs * 3);
+        (_, Decision? slower) = state.On(Offer(0, 4, version: 2));
+        Assert.InRange(slower!.PredictedUs, first!.PredictedUs * 2.8, first.PredictedUs * 3.2);
+        (_, Decision? prefill) = New(2).On(Offer(0, 4) with { Kind = StepKind.Prefill });
+        Assert.Equal((StepKind.Decode, StepKind.Prefill), (slower.Choice.Bucket.Kind, prefill!.Choice.Bucket.Kind));
     }
 
     [Fact]
-    public void The_cost_model_learns_from_outcomes_and_one_outlier_moves_it_little()
+    public void The_log_forgets_the_epoch_before()
     {
-        StepShape shape = Sizes with { Rows = 4, MaxRows = 2 };
-        CostModel model = CostModel.For("shm");
-        double before = model.AllGatherReduceScatter(shape);
-        double afterOutlier = model.Observe(before, before * 1000).AllGatherReduceScatter(shape);
-        Assert.InRange(afterOutlier, before, before * 1.3);
-        for (int i = 0; i < 200; i++) model = model.Observe(model.AllGatherReduceScatter(shape), 500);
-        Assert.InRange(model.AllGatherReduceScatter(shape), 475, 525);
-    }
-
-    [Fact]
-    public void The_log_keeps_the_newest_decisions_with_their_outcomes()
-    {
-        var log = new DecisionLog(4);
-        RouterState state = New(1);
-        for (int i = 1; i <= 10; i++)
+        var log = new DecisionLog(16);
+        Assert.Equal(0, DecisionReports.Summarize(log).Steps);
+        foreach (long epoch in (long[])[1, 2])
         {
-            (state, Decision? decision) = state.On(Offer(0, 1, i));
-            log.Add(decision!);
+            RouterState state = RouterState.Start(new Epoch(epoch), 1, 2, new Selector(CostModel.Guess, SelectorRules.Default), Sizes);
+            for (int i = 1; i <= (epoch == 1 ? 6 : 2); i++)
+            {
+                (state, Decision? decision) = state.On(Offer(0, 1, i) with { Epoch = new Epoch(epoch) });
+                log.Add(decision!);
+            }
         }
-        Assert.Null(log.Find(new StepId(8)));
-        Assert.Equal([12, 11, 10, 9], log.Newest(10).Select(d => d.Plan.Step.Value));
-        Assert.NotNull(log.Measured(new StepId(11), 77));
-        Assert.Equal(77, log.Find(new StepId(11))!.MeasuredUs);
-        Assert.Null(log.Measured(new StepId(11), 78)); // once
+        Assert.Null(log.Find(new StepId(6)));
+        Assert.Equal(2, DecisionReports.Summarize(log).Steps);
+        Assert.Equal([4, 3], log.Newest(10).Select(d => d.Plan.Step.Value));
     }
 
-    private static RouterState New(int replicas) => RouterState.Start(new Epoch(1), replicas, 2, CostModel.For("shm"), Sizes, null);
+    [Fact]
+    public void A_decision_becomes_the_json_that_scripts_read()
+    {
+        (_, Decision? decision) = New(2).On(Offer(0, 3));
+        var log = new DecisionLog(4);
+        log.Add(decision!);
+        ExplainReport report = DecisionReports.Of(log.Measured(decision!.Plan.Step, 50)!, "none") with
+        {
+            Summary = DecisionReports.Summarize(log),
+        };
+        using var json = JsonDocument.Parse(JsonSerializer.Serialize(report, ReportJson.Default.ExplainReport));
+        Assert.Empty(((string[])["step", "strategy", "reason", "predicted_us", "measured_us", "lease", "explored", "illegal", "summary"])
+            .Except(json.RootElement.EnumerateObject().Select(p => p.Name)));
+        Assert.Equal(50, json.RootElement.GetProperty("summary").GetProperty("strategies")[0].GetProperty("mean_measured_us").GetDouble());
+        ExplainReport back = JsonSerializer.Deserialize(json.RootElement.GetRawText(), ReportJson.Default.ExplainReport)!;
+        Assert.Equal(report.Illegal, back.Illegal);
+        Assert.Equal(report.Summary.Strategies, back.Summary!.Strategies);
+    }
+
+    private static RouterState New(int replicas) =>
+        RouterState.Start(new Epoch(1), replicas, 2, new Selector(CostModel.Guess, SelectorRules.Default), Sizes);
 
     private static StepOffer Offer(int replica, int rows, long version = 1, int lane = 0) =>
         new(new Epoch(1), default, replica, lane, rows, StepKind.Decode, version, 0);
