@@ -135,7 +135,8 @@ internal sealed class All2AllOptions : IOptions
     {
         foreach (RowType type in Enum.GetValues<RowType>())
             if (RowTypes.NameOf(type) == word) return type;
-        throw new UsageException($"--rows must be some of {string.Join(", ", Enum.GetValues<RowType>().Select(RowTypes.NameOf))}, got '{word}'");
+        IEnumerable<string> known = Enum.GetValues<RowType>().Select(RowTypes.NameOf);
+        throw new UsageException($"--rows must be some of {string.Join(", ", known)}, got '{word}'");
     })];
 
     private FabricKind[] Kinds(ParseResult parsed) => [.. Words(_fabric, parsed).Select(word =>

@@ -120,9 +120,9 @@ internal static class LatencyPlot
             {
                 double x = X(f.Tokens), y = Y(f.TotalUs.P50);
                 Append($"<circle cx=\"{x:0.#}\" cy=\"{y:0.#}\" r=\"2.6\" fill=\"{colour}\"/>");
-                if (f.Cheapest) Append($"<circle cx=\"{x:0.#}\" cy=\"{y:0.#}\" r=\"7\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.6\"/>");
+                if (f.Cheapest) Append($"<circle cx=\"{x:0.#}\" cy=\"{y:0.#}\" r=\"7\" fill=\"none\" stroke=\"{colour}\"/>");
                 if (_isPick?.Invoke(f) == true)
-                    Append($"<path d=\"M{x:0.#} {y - 5:0.#} l5 5 l-5 5 l-5 -5 z\" fill=\"{colour}\" stroke=\"white\" stroke-width=\"0.8\"/>");
+                    Append($"<path d=\"M{x:0.#} {y - 5:0.#} l5 5 l-5 5 l-5 -5 z\" fill=\"{colour}\" stroke=\"white\"/>");
             }
         }
 
