@@ -22,7 +22,14 @@ internal static class OptionText
     private static readonly (string Word, NumberType Value)[] s_numbers = [("fp32", NumberType.Fp32), ("bf16", NumberType.Bf16)];
 
     private static readonly (string Word, FabricKind? Value)[] s_fabrics =
-        [("auto", null), ("inprocess", FabricKind.InProcess), ("shm", FabricKind.SharedMemory), ("tcp", FabricKind.Tcp)];
+        [("auto", null), ("inprocess", FabricKind.InProcess), ("shm", FabricKind.SharedMemory), ("tcp", FabricKind.Tcp),
+            ("mixed", FabricKind.Mixed)];
+
+    private static readonly (string Word, DrillFault Value)[] s_drills =
+    [
+        ("none", DrillFault.None), ("die", DrillFault.Die), ("hang", DrillFault.Hang), ("slow", DrillFault.Slow),
+        ("drop-put", DrillFault.DropPut),
+    ];
 
     public static TroupeOptions Read(ConfigLayers layers)
     {
@@ -47,7 +54,8 @@ internal static class OptionText
                 read.Choice("troupe.fabric.kind", s_fabrics),
                 read.Text("troupe.fabric.listen-host"),
                 read.Duration("troupe.fabric.wait-deadline", Tick, Hour),
-                read.Duration("troupe.fabric.setup-deadline", Tick, Hour)),
+                read.Duration("troupe.fabric.setup-deadline", Tick, Hour),
+                read.Text("troupe.fabric.host", mayBeEmpty: true)),
             new RoutingOptions(
                 read.Text("troupe.routing.strategy"),
                 read.Int("troupe.routing.history", 1, 1 << 20)),
@@ -58,7 +66,13 @@ internal static class OptionText
                 read.Int("troupe.control.lifeline-port", 0, 65535),
                 read.Duration("troupe.control.join-deadline", Tick, 24 * Hour),
                 read.Duration("troupe.control.drain-deadline", Tick, 24 * Hour),
-                read.Duration("troupe.control.abort-report", Tick, Hour)));
+                read.Duration("troupe.control.abort-report", Tick, Hour)),
+            new DrillOptions(
+                read.Choice("troupe.drill.fault", s_drills),
+                read.Int("troupe.drill.rank", 0, layout.Ranks - 1),
+                read.Int("troupe.drill.step", 1, int.MaxValue),
+                read.IntOr("any", "troupe.drill.layer", 0, ushort.MaxValue),
+                read.Duration("troupe.drill.slow-by", Tick, Hour)));
     }
 
     public static string Write(TroupeOptions options)
@@ -86,6 +100,7 @@ internal static class OptionText
         ("fabric.listen-host", o.Fabric.ListenHost),
         ("fabric.wait-deadline", Time(o.Fabric.WaitDeadline)),
         ("fabric.setup-deadline", Time(o.Fabric.SetupDeadline)),
+        ("fabric.host", o.Fabric.Host),
         ("routing.strategy", o.Routing.Strategy),
         ("routing.history", $"{o.Routing.History}"),
         ("scheduler.max-queue", $"{o.Scheduler.MaxQueue}"),
@@ -103,6 +118,11 @@ internal static class OptionText
         ("control.join-deadline", Time(o.Control.JoinDeadline)),
         ("control.drain-deadline", Time(o.Control.DrainDeadline)),
         ("control.abort-report", Time(o.Control.AbortReport)),
+        ("drill.fault", Word(o.Drill.Fault, s_drills)),
+        ("drill.rank", $"{o.Drill.Rank}"),
+        ("drill.step", $"{o.Drill.Step}"),
+        ("drill.layer", o.Drill.Layer is { } layer ? $"{layer}" : "any"),
+        ("drill.slow-by", Time(o.Drill.SlowBy)),
     ];
 
     private static Layout ReadLayout(OptionReader read)

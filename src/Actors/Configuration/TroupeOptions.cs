@@ -11,7 +11,8 @@ namespace Troupe.Actors.Configuration;
 /// <param name="Threads">Computing threads per rank.</param>
 public sealed record TroupeOptions(
     string ClusterName, string Model, Layout Layout, int? Rank, int Threads, WeightStorage Weights, NumberOptions Numbers,
-    FabricSettings Fabric, RoutingOptions Routing, SchedulerOptions Scheduler, LimitOptions Limits, ControlOptions Control)
+    FabricSettings Fabric, RoutingOptions Routing, SchedulerOptions Scheduler, LimitOptions Limits, ControlOptions Control,
+    DrillOptions Drill)
 {
     /// <summary>Reads and validates.</summary>
     /// <exception cref="ConfigException">A value of the wrong type or out of range; names text, line, key and value.</exception>
@@ -62,7 +63,8 @@ public sealed record NumberOptions(MathMode Math, NumberType Rows, NumberType Kv
 /// <param name="ListenHost">Address that the tcp fabric listens on.</param>
 /// <param name="WaitDeadline">For one wait inside a step.</param>
 /// <param name="SetupDeadline">For mapping and connecting.</param>
-public sealed record FabricSettings(FabricKind? Kind, string ListenHost, TimeSpan WaitDeadline, TimeSpan SetupDeadline);
+/// <param name="Host">What the host is called for grouping ranks; empty to find out.</param>
+public sealed record FabricSettings(FabricKind? Kind, string ListenHost, TimeSpan WaitDeadline, TimeSpan SetupDeadline, string Host);
 
 /// <summary>troupe.routing</summary>
 /// <param name="Strategy">A strategy's name or auto, as written: an unknown one falls back later, with a warning.</param>
@@ -90,3 +92,28 @@ public sealed record LimitOptions(int PromptBytes, int MaxTokens, int StopString
 /// <param name="AbortReport">For survivors to say what they know.</param>
 public sealed record ControlOptions(string LifelineHost, int LifelinePort, TimeSpan JoinDeadline, TimeSpan DrainDeadline,
     TimeSpan AbortReport);
+
+/// <summary>What a fault drill makes of a rank.</summary>
+public enum DrillFault
+{
+    None,
+
+    /// <summary>Its process kills itself; where ranks share a process, its fabric ends as if it had.</summary>
+    Die,
+
+    /// <summary>It responds no more.</summary>
+    Hang,
+
+    /// <summary>Each of its calls to the fabric takes longer.</summary>
+    Slow,
+
+    /// <summary>What it puts into a peer's window is lost, and with it all that follows to that peer.</summary>
+    DropPut,
+}
+
+/// <summary>troupe.drill: one fault on purpose, to see that it ends as it should.</summary>
+/// <param name="Rank">Whose.</param>
+/// <param name="Step">From this step on.</param>
+/// <param name="Layer">At this layer; null for the first call in the step.</param>
+/// <param name="SlowBy">What each call of a slow rank costs in addition.</param>
+public sealed record DrillOptions(DrillFault Fault, int Rank, long Step, int? Layer, TimeSpan SlowBy);

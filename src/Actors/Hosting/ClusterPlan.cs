@@ -4,6 +4,7 @@ using Troupe.Actors.Protocols;
 using Troupe.Actors.Ranks;
 using Troupe.Actors.Routing;
 using Troupe.Actors.Scheduling;
+using Troupe.Devices.All2All;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Tensors;
 using Troupe.Devices.Topology;
@@ -67,8 +68,15 @@ public sealed class ClusterPlan
                 $"troupe.scheduler.max-running is {options.Scheduler.MaxRunning}, but {layout.Stages} stages keep as many micro-batches "
                 + "in flight; "
                 + $"set it to {layout.Stages} or more");
+        int rows = Math.Max(options.Scheduler.PrefillChunk, options.Scheduler.MaxRunning / layout.Stages);
+        if (rows > All2AllShape.MostTokens)
+            throw new ConfigException($"troupe.scheduler: a step may have {All2AllShape.MostTokens} rows, got {rows}: "
+                + "use a smaller prefill-chunk or max-running");
         return new ClusterPlan(options, model);
     }
+
+    /// <summary>What this node's host is called; empty to find out.</summary>
+    public string Host => _options.Fabric.Host;
 
     /// <summary>What this node shares with its cluster.</summary>
     public Fingerprint Fingerprint => new(
@@ -122,5 +130,8 @@ public sealed class ClusterPlan
         _options.Numbers.Kv == NumberType.Bf16 ? ElementType.BF16 : ElementType.F32, _options.Numbers.Rows == NumberType.Bf16,
         new FabricOptions(_options.Fabric.WaitDeadline, _options.Fabric.SetupDeadline, [], _options.Fabric.ListenHost) { Clock = clock },
         hub, new RequestLimits(_options.Limits.PromptBytes, _options.Limits.MaxTokens), _options.Scheduler.MaxQueue,
-            _options.Scheduler.RequestTimeout, clock);
+            _options.Scheduler.RequestTimeout, clock)
+    {
+        Drill = _options.Drill,
+    };
 }

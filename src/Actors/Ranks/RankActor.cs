@@ -58,6 +58,7 @@ public sealed class RankActor : ReceiveActor
     /// <inheritdoc/>
     protected override void PreStart()
     {
+        if (FaultDrill.Announce(_setup.Drill, _assign.Rank) is { } announced) _log.Warning(announced);
         IActorRef coordinator = _coordinator;
         (RankSetup setup, Assign assign) = (_setup, _assign);
         _executor.Run(() => new RankRuntime(setup, assign,

@@ -1,3 +1,4 @@
+using Troupe.Actors.Configuration;
 using Troupe.Actors.Scheduling;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Tensors;
@@ -26,4 +27,8 @@ public delegate (WeightSource Weights, IDisposable Owner) OpenWeights();
 /// <param name="Clock">What time is read from.</param>
 public sealed record RankSetup(
     Layout Layout, ModelConfig Config, string? ModelFolder, OpenWeights Weights, int Threads, ElementType KvType, bool Bf16Rows,
-    FabricOptions FabricOptions, InProcessHub? Hub, RequestLimits Limits, int MaxQueue, TimeSpan RequestTimeout, TimeProvider Clock);
+    FabricOptions FabricOptions, InProcessHub? Hub, RequestLimits Limits, int MaxQueue, TimeSpan RequestTimeout, TimeProvider Clock)
+{
+    /// <summary>The fault that some rank makes on purpose.</summary>
+    public required DrillOptions Drill { get; init; }
+}

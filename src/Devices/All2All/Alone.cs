@@ -33,7 +33,8 @@ internal sealed unsafe class Alone : IAll2All
     private int SlotInts => 1 + 2 * _shape.TopK;
 
     /// <inheritdoc/>
-    public void PostDispatch(StepPoint at, HiddenRows hidden, ReadOnlySpan<int> experts, ReadOnlySpan<float> weights, int tokens, bool leave)
+    public void PostDispatch(StepPoint at, HiddenRows hidden, ReadOnlySpan<int> experts, ReadOnlySpan<float> weights, int tokens,
+        bool leave = false)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         All2AllCheck.Dispatch(_shape, Strategies.Fallback, _handle, hidden, experts, weights, tokens);

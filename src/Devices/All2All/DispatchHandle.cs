@@ -3,9 +3,10 @@ using Troupe.Devices.Fabric;
 namespace Troupe.Devices.All2All;
 
 /// <summary>
-/// What a dispatch brought to this rank: N rows, in tiles that become readable one after the other (most strategies have one). Rows and the
-/// places of their partial sums are addressed one by one, because they lie where they arrived: in this rank's window, in a peer's, or in the
-/// caller's own memory. Single use: Combine consumes it. The object is reused from dispatch to dispatch; the step's path allocates nothing.
+/// What a dispatch brought to this rank: N rows, in tiles that become readable one after the other (most strategies have one). Rows and
+/// the places of their partial sums are addressed one by one, because they lie where they arrived: in this rank's window, in a peer's, or
+/// in the caller's own memory. Single use: Combine consumes it. The object is reused from dispatch to dispatch; the step's path allocates
+/// nothing.
 /// </summary>
 public sealed unsafe class DispatchHandle
 {
@@ -56,7 +57,8 @@ public sealed unsafe class DispatchHandle
     /// <summary>Where the row's partial sum goes, in its wire type.</summary>
     public byte* Partial(int row) => _partials[row];
 
-    /// <summary>The row's experts: ids of the whole model with their weights. Those that live elsewhere, or are -1, are to be skipped.</summary>
+    /// <summary>The row's experts: ids of the whole model with their weights. Those that live elsewhere, or are -1, are to be
+    /// skipped.</summary>
     public int Slots(int row, out int* experts, out float* weights)
     {
         int* slots = _slots[row];
@@ -68,7 +70,8 @@ public sealed unsafe class DispatchHandle
     /// <summary>Rows [first, end) as fp32, [end - first, H].</summary>
     public void Decode(int first, int end, Span<float> to)
     {
-        if (to.Length < (long)(end - first) * Hidden) throw new ArgumentException($"{end - first} rows need {(end - first) * Hidden} values");
+        if (to.Length < (long)(end - first) * Hidden)
+            throw new ArgumentException($"{end - first} rows need {(end - first) * Hidden} values, got {to.Length}", nameof(to));
         fixed (float* values = to)
             for (int row = first; row < end; row++) RowCodec.Decode(Type, _rows[row], values + (long)(row - first) * Hidden, Hidden);
     }

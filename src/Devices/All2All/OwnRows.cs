@@ -4,8 +4,8 @@ using Troupe.Devices.Tensors;
 namespace Troupe.Devices.All2All;
 
 /// <summary>
-/// This rank's own rows in their wire type: where the caller has them if they are in that type already, else encoded once into the place of
-/// this rank's own inbox, where peers may read them.
+/// This rank's own rows in their wire type: where the caller has them if they are in that type already, else encoded once into the place
+/// of this rank's own inbox, where peers may read them.
 /// </summary>
 internal sealed unsafe class OwnRows
 {

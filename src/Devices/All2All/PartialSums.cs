@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Troupe.Devices.All2All;
@@ -60,13 +61,7 @@ internal static unsafe class PartialSums
         int i = 0;
         for (; i <= hidden - 32; i += 32)
         {
-            Vector512<float> a = Vector512<float>.Zero, b = a;
-            for (int r = 0; r < count; r++)
-            {
-                var (low, high) = Vector512.Widen(Vector512.Load(rows[r] + i));
-                a += (low << 16).AsSingle();
-                b += (high << 16).AsSingle();
-            }
+            Vector512<float> a = Sum(rows, count, i), b = Sum(rows, count, i + 16);
             a.Store(sum + i);
             b.Store(sum + i + 16);
         }
@@ -80,16 +75,31 @@ internal static unsafe class PartialSums
 
     private static void AddBf16(ushort** rows, int count, ushort* sum, int hidden)
     {
-        for (int i = 0; i < hidden; i += 32)
+        if (count == 2)
         {
-            Vector512<float> a = Vector512<float>.Zero, b = a;
-            for (int r = 0; r < count; r++)
+            // Two ranks hold nearly every row's experts where there are two: worth a loop of its own.
+            (nint first, nint second) = ((nint)rows[0], (nint)rows[1]);
+            for (int i = 0; i < hidden; i += 32)
             {
-                var (low, high) = Vector512.Widen(Vector512.Load(rows[r] + i));
-                a += (low << 16).AsSingle();
-                b += (high << 16).AsSingle();
+                var a = Vector512<float>.Zero + Load((ushort*)first + i) + Load((ushort*)second + i);
+                var b = Vector512<float>.Zero + Load((ushort*)first + i + 16) + Load((ushort*)second + i + 16);
+                Vector512.Narrow(RowCodec.Round(a), RowCodec.Round(b)).Store(sum + i);
             }
-            Vector512.Narrow(RowCodec.Round(a.AsUInt32()), RowCodec.Round(b.AsUInt32())).Store(sum + i);
+            return;
         }
+        for (int i = 0; i < hidden; i += 32)
+            Vector512.Narrow(RowCodec.Round(Sum(rows, count, i)), RowCodec.Round(Sum(rows, count, i + 16))).Store(sum + i);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Sum(ushort** rows, int count, int at)
+    {
+        var sum = Vector512<float>.Zero;
+        for (int r = 0; r < count; r++) sum += Load(rows[r] + at);
+        return sum;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Load(ushort* row) =>
+        (Vector512.WidenLower(Vector256.Load(row).ToVector512Unsafe()) << 16).AsSingle();
 }

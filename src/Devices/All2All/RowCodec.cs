@@ -51,8 +51,8 @@ internal static unsafe class RowCodec
         int i = 0;
         for (; i <= count - 32; i += 32)
         {
-            var low = Round(Vector512.Load((uint*)from + i));
-            var high = Round(Vector512.Load((uint*)from + i + 16));
+            var low = Round(Vector512.Load(from + i));
+            var high = Round(Vector512.Load(from + i + 16));
             Vector512.Narrow(low, high).Store(to + i);
         }
         for (; i < count; i++) to[i] = Round(from[i]);
@@ -83,11 +83,12 @@ internal static unsafe class RowCodec
 
     /// <summary>Sixteen values to bf16 in the low halves.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<uint> Round(Vector512<uint> bits)
+    public static Vector512<uint> Round(Vector512<float> values)
     {
-        var rounded = (bits + Vector512.Create(0x7FFFu) + ((bits >>> 16) & Vector512<uint>.One)) >>> 16;
-        var isNaN = Vector512.GreaterThan(bits & Vector512.Create(0x7FFF_FFFFu), Vector512.Create(0x7F80_0000u));
-        return Vector512.ConditionalSelect(isNaN, (bits >>> 16) | Vector512.Create(0x40u), rounded);
+        var bits = values.AsUInt32();
+        var high = bits >>> 16;
+        var rounded = (bits + Vector512.Create(0x7FFFu) + (high & Vector512<uint>.One)) >>> 16;
+        return Vector512.ConditionalSelect(Vector512.IsNaN(values).AsUInt32(), high | Vector512.Create(0x40u), rounded);
     }
 
     /// <summary>e4m3, finite, nearest even, saturating at 448; NaN is 0x7F. Format: Micikevicius et al. 2022, "FP8 Formats".</summary>

@@ -3,7 +3,8 @@ using Troupe.Devices.Topology;
 
 namespace Troupe.Devices.All2All;
 
-/// <summary>What a strategy's name was resolved to. <see cref="Warning"/> is null where the user gets exactly what was asked for.</summary>
+/// <summary>What a strategy's name was resolved to. <see cref="Warning"/> is null where the user gets exactly what was asked
+/// for.</summary>
 public sealed record Resolution(Strategy Use, string? Warning);
 
 /// <summary>What a group is like, for the question which strategies are legal in it.</summary>
@@ -25,7 +26,7 @@ public static class Strategies
     [
         new(AllGatherReduceScatter.Traits, "allgather_reducescatter", Deprecated: ["naive"], Also: []),
         new(HighThroughput.Traits, "high_throughput", Deprecated: [], Also: ["deepep_high_throughput"]),
-        new(null, "hierarchical", Deprecated: [], Also: ["deepep_internode"]),
+        new(Hierarchical.Traits, "hierarchical", Deprecated: [], Also: ["deepep_internode"]),
         new(LowLatency.Traits, "low_latency", Deprecated: [], Also: ["deepep_low_latency"]),
         new(PeerMapped.Traits, "peer_mapped", Deprecated: [], Also: ["pplx"]),
         new(Workspace.Traits, "workspace", Deprecated: [], Also: ["flashinfer_all2allv", "flashinfer"]),
@@ -35,9 +36,8 @@ public static class Strategies
     /// <summary>The names of the strategies, for help texts, in the order of the table.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. Table.Select(entry => entry.Name)];
 
-    /// <summary>Those that this build has, in the order of the table.</summary>
-    public static IReadOnlyList<Strategy> Available { get; } =
-        [.. Enum.GetValues<Strategy>().Where(s => Table[(int)s - 1].Traits is not null)];
+    /// <summary>All of them, in the order of the table.</summary>
+    public static IReadOnlyList<Strategy> Available { get; } = Enum.GetValues<Strategy>();
 
     /// <summary>What users call a strategy.</summary>
     public static string NameOf(Strategy strategy) => Table[(int)strategy - 1].Name;
@@ -46,10 +46,11 @@ public static class Strategies
     public static int Capacity(Strategy strategy, All2AllShape shape) =>
         strategy is Strategy.LowLatency or Strategy.Fused ? Math.Min(FixedCapacity, shape.MaxTokens) : shape.MaxTokens;
 
-    /// <summary>Why a strategy cannot be used in a group, or null. One that can be made once may be used for every step within capacity.</summary>
+    /// <summary>Why a strategy cannot be used in a group, or null. One that can be made once may be used for every step within
+    /// capacity.</summary>
     public static string? Problem(Strategy strategy, GroupTraits group) => Table[(int)strategy - 1].Traits switch
     {
-        null => "it is not available in this build",
+        { Strategy: Strategy.Hierarchical } when group.Hosts < 2 => "it needs ranks on several hosts",
         { NeedsMapping: true } when !group.Mapped => "it needs ranks that address each other's memory: one host, fabric inprocess or shm",
         _ => null,
     };
@@ -65,20 +66,19 @@ public static class Strategies
             Entry entry = Table[(int)strategy - 1];
             bool deprecated = entry.Deprecated.Contains(name, StringComparer.Ordinal);
             if (entry.Name != name && !deprecated && !entry.Also.Contains(name, StringComparer.Ordinal)) continue;
-            if (entry.Traits is null) return FallBack(name, $"{entry.Name} is not available in this build");
             if (!deprecated) return new Resolution(strategy, null);
             return new Resolution(strategy, $"strategy '{name}' is an old name, {entry.Name} is used: write {entry.Name}");
         }
-        return FallBack(name, $"no strategy has this name; known are {string.Join(", ", Names)}");
+        return Instead(name, $"no strategy has this name; known are {string.Join(", ", Names)}");
     }
 
     /// <summary>A warning that a strategy was asked for and the default is used.</summary>
-    public static Resolution FallBack(string asked, string why) =>
+    public static Resolution Instead(string asked, string why) =>
         new(Fallback, $"strategy '{asked}' was asked for, {NameOf(Fallback)} is used: {why}");
 
     /// <summary>
-    /// Makes a strategy for this rank's group over a window; every member does, in the same order. A group of one needs no window, and gets
-    /// the same whatever is asked for.
+    /// Makes a strategy for this rank's group over a window; every member does, in the same order. A group of one needs no window, and
+    /// gets the same whatever is asked for.
     /// </summary>
     /// <exception cref="InvalidOperationException">It is not legal in this group.</exception>
     public static IAll2All Make(Strategy strategy, IFabric fabric, RankGroup group, All2AllWindow? window, All2AllShape shape, Epoch epoch,
@@ -87,7 +87,8 @@ public static class Strategies
         if (window is null) return new Alone(shape);
         if (Problem(strategy, TraitsOf(fabric, group, window, hosts)) is { } problem)
             throw new InvalidOperationException($"{NameOf(strategy)} is not legal here: {problem}");
-        return new RowExchange(fabric, group, window, epoch, placement, hosts, Table[(int)strategy - 1].Traits!);
+        return strategy == Strategy.Hierarchical ? new Hierarchical(fabric, group, window, epoch, placement, hosts)
+            : new RowExchange(fabric, group, window, epoch, placement, hosts, Table[(int)strategy - 1].Traits);
     }
 
     /// <summary>What a group is like over a connected fabric.</summary>
@@ -97,5 +98,5 @@ public static class Strategies
         return new GroupTraits(group.Size, mapped, hosts.Count);
     }
 
-    private sealed record Entry(Traits? Traits, string Name, string[] Deprecated, string[] Also);
+    private sealed record Entry(Traits Traits, string Name, string[] Deprecated, string[] Also);
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Troupe.Devices.Fabric;
 
@@ -16,24 +17,31 @@ internal sealed class WaitPolicy
     /// </summary>
     public static readonly TimeSpan LongestNap = TimeSpan.FromMilliseconds(20);
 
-    private const int SpinsPerTurn = 8, FewestSkips = 64, MostSkips = 1 << 14;
+    private const int FewestSkips = 64, MostSkips = 1 << 11;
 
     // 50 µs: no rank that only looks and yields again takes that long
     private static readonly long SlowYield = Stopwatch.Frequency / 20_000;
 
     private readonly int _spins, _yields;
     private int _skips, _nextSkips = FewestSkips;
+    private bool _slow;
 
-    public WaitPolicy(int ranks) => (_spins, _yields) = ranks <= Environment.ProcessorCount ? (50, 50) : (2, 10);
+    public WaitPolicy(int ranks) => (_spins, _yields) = ranks <= Environment.ProcessorCount ? (1000, 50) : (50, 100);
 
     /// <summary>Lets a moment pass before the wait looks again; false when it is time to sleep. Turns of one wait count from 0.</summary>
     public bool Pass(int turn)
     {
         if (turn < _spins)
         {
-            Thread.SpinWait(SpinsPerTurn);
+            // One pause of the core (20 to 60 ns): a longer one would be the delay of the shortest dispatch.
+            if (X86Base.IsSupported) X86Base.Pause();
+            else Thread.SpinWait(1);
             return true;
         }
+        // The last yield was long, and what is waited for still has not come: somebody else had the core. A long yield after which it has come
+        // was a peer at work, and this is not reached.
+        if (_slow && turn > _spins) Penalize();
+        _slow = false;
         if (_skips > 0)
         {
             _skips--;
@@ -46,11 +54,13 @@ internal sealed class WaitPolicy
         }
         long start = Stopwatch.GetTimestamp();
         Thread.Yield();
-        if (Stopwatch.GetTimestamp() - start > SlowYield)
-        {
-            _skips = _nextSkips;
-            _nextSkips = Math.Min(MostSkips, 2 * _nextSkips);
-        }
+        _slow = Stopwatch.GetTimestamp() - start > SlowYield;
         return true;
+    }
+
+    private void Penalize()
+    {
+        _skips = _nextSkips;
+        _nextSkips = Math.Min(MostSkips, 2 * _nextSkips);
     }
 }

@@ -1,5 +1,6 @@
 using Troupe.Actors.Client;
 using Troupe.Actors.Protocols;
+using Troupe.Testing;
 using Xunit;
 
 namespace Troupe.Cli.Tests.Processes;
@@ -51,6 +52,33 @@ public sealed class FaultTests
         ProcessWorld.Signal(world.Pids[0], "STOP");
         string? error = await world.Handle.Ended.WaitAsync(ProcessWorld.Deadline);
         Assert.Contains($"rank 0 did not answer within 3 s: process {world.Pids[0]} at ", error);
+    }
+
+    [Theory]
+    [InlineData("shm", 3)]
+    [InlineData("mixed", 1)]
+    public async Task A_rank_whose_drill_is_to_die_kills_its_process_and_is_named(string fabric, int victim)
+    {
+        int step = Seed.For(nameof(A_rank_whose_drill_is_to_die_kills_its_process_and_is_named)).Next(10, 40);
+        IReadOnlyList<int> pids;
+        await using (ProcessWorld world = await ProcessWorld.StartAsync(2, 2, $$"""
+            troupe.layout { stages = 2, replicas = 2 }
+            troupe.fabric { kind = {{fabric}}, host = "a,a,b,b" }
+            troupe.drill { fault = die, rank = {{victim}}, step = {{step}}, layer = {{victim / 2 * 3 + 1}} }
+            """))
+        {
+            pids = world.Pids;
+            Assert.All(pids, pid => Assert.True(ProcessWorld.Lives(pid)));
+            IReadOnlyList<RequestOutcome> outcomes = await Run(world, () => { });
+            foreach (RequestOutcome outcome in outcomes)
+            {
+                Assert.Equal("error", outcome.FinishReason);
+                Assert.Contains($"rank {victim}", outcome.Error);
+                Assert.Matches("died|connection", outcome.Error);
+            }
+            Assert.Contains($"rank {victim}", await world.Handle.Ended.WaitAsync(ProcessWorld.Deadline));
+        }
+        Assert.All(pids, pid => Assert.False(ProcessWorld.Lives(pid)));
     }
 
     private static Task<IReadOnlyList<RequestOutcome>> Run(ProcessWorld world, Action onceAllRun)
