@@ -61,7 +61,8 @@ internal sealed class All2AllRank(All2AllWork work, int self, IAll2AllLink link,
         FlagRange flags = plan.ReserveFlags(1);
         var deadline = TimeSpan.FromMilliseconds(work.DeadlineMs);
         var setup = new FabricSetup(_world, _world.Rank(self), new Epoch(1), plan,
-            new FabricOptions(deadline, deadline, work.Secret) { Clock = clock }, $"{work.Session}-{_setUps++}");
+            new FabricOptions(deadline, deadline, work.Secret) { Clock = clock, Hosts = work.HostNames },
+            $"{work.Session}-{_setUps++}");
         using IFabricEndpoint endpoint = Fabrics.Open(work.Fabric, setup, hub);
         using IFabric fabric = endpoint.Connect(link.Exchange(endpoint.Descriptor));
         Take(fabric);
@@ -70,7 +71,7 @@ internal sealed class All2AllRank(All2AllWork work, int self, IAll2AllLink link,
             using var input = new All2AllInput(shape, work.Seed, work.Ranks, self);
             Strategy[] strategies = [.. shape.Legal(work.Strategies)];
             var placement = ExpertPlacement.Blocks(shape.Experts, work.Ranks);
-            var hosts = Hosts.One(work.Ranks);
+            var hosts = new Hosts(work.HostNames);
             IAll2All[] made = [.. strategies.Select(s =>
                 Strategies.Make(s, fabric, _world.All, window, shape.Shape, new Epoch(1), placement, hosts))];
             Loop(made, placement, input, new StepBarrier(fabric, _world.All, flags[0]), limits, corruption, (i, samples) =>

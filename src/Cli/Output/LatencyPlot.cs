@@ -40,8 +40,8 @@ internal static class LatencyPlot
         return svg.Append("</svg>\n").ToString();
     }
 
-    private static string Title(All2AllFigures f) => $"{f.Ranks} ranks, {f.Fabric}, {f.Rows} rows, "
-        + $"{(f.Zipf == 0 ? "uniform" : $"Zipf({f.Zipf})")}, H={f.Hidden} E={f.Experts} K={f.TopK}";
+    private static string Title(All2AllFigures f) => $"{f.Ranks} ranks{(f.Hosts > 1 ? $" on {f.Hosts} hosts" : "")}, "
+        + $"{f.Fabric}, {f.Rows} rows, {(f.Zipf == 0 ? "uniform" : $"Zipf({f.Zipf})")}, H={f.Hidden} E={f.Experts} K={f.TopK}";
 
     private sealed class Panel
     {
