@@ -4,8 +4,8 @@ using Troupe.Devices.Tensors;
 namespace Troupe.Cli.Measures;
 
 /// <summary>
-/// Compares what a strategy delivered with the generator. Rows of fp32 and bf16 must be equal bit for bit; int8 may differ by half a step of
-/// the largest scale there is, fp8 by a 16th. Every row that has an expert here must have come once, with its experts and weights. The
+/// Compares what a strategy delivered with the generator. Rows of fp32 and bf16 must be equal bit for bit; int8 may differ by half a step
+/// of the largest scale there is, fp8 by a 16th. Every row that has an expert here must have come once, with its experts and weights. The
 /// combined output must be the input: fp32 within 1e-5, else 2^-6 of the value, plus what the row type rounds.
 /// </summary>
 /// <param name="input">What all ranks sent.</param>
@@ -51,8 +51,8 @@ internal sealed unsafe class All2AllCheck(All2AllInput input, string strategy, i
             {
                 float want = wanted[h] / 64f;
                 float got = input.IsBf16 ? Elements.FromBf16(input.Halves[token * hidden + h]) : input.Floats[token * hidden + h];
-                // Not <=, so that NaN fails.
-                if (!(MathF.Abs(got - want) <= OutputTolerance(want))) throw Wrong(at, $"was combined wrong: value {h} is {got}, want {want}");
+                bool near = MathF.Abs(got - want) <= OutputTolerance(want); // false for NaN
+                if (!near) throw Wrong(at, $"was combined wrong: value {h} is {got}, want {want}");
             }
         }
     }

@@ -80,7 +80,9 @@ internal sealed unsafe class All2AllInput : IDisposable
         return _ids.AsSpan(at * Shape.TopK, Shape.TopK);
     }
 
-    /// <summary>Writes the rows again, the same values: afterwards their lines are this core's, and changed, as a layer leaves them.</summary>
+    /// <summary>
+    /// Writes the rows again, the same values: afterwards their lines are this core's, and changed, as a layer leaves them.
+    /// </summary>
     public void Rewrite()
     {
         byte* end = _rows.Data + _rows.Bytes - sizeof(long);

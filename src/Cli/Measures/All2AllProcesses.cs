@@ -54,7 +54,7 @@ internal sealed class All2AllProcesses : IAsyncDisposable
         using var limit = new CancellationTokenSource(s_lastWords);
         foreach (Child child in _children) killed |= await child.EndAsync(limit.Token);
         // One that was killed may have left a window: looking for a shared host removes those of the dead.
-        if (killed && _work.Fabric == FabricKind.SharedMemory) HostProbe.TryCreate()?.Dispose();
+        if (killed && _work.Fabric != FabricKind.Tcp) HostProbe.TryCreate()?.Dispose();
     }
 
     private async Task<(int Rank, WorkerLine? Line)> NextAsync(CancellationToken stop)

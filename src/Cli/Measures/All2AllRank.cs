@@ -38,8 +38,9 @@ internal sealed class All2AllRank(All2AllWork work, int self, IAll2AllLink link,
         for (int i = 0; i < WarmUps; i++)
             Measure(-1, 0, new LoopLimits(Math.Min(WarmUpIterations, work.Iterations), s_warmUp), Corruption.None);
         var limits = new LoopLimits(work.Iterations, TimeSpan.FromMilliseconds(work.BudgetMs));
+        Corruption corruption = self == work.Ranks - 1 ? work.Corruption : Corruption.None;
         for (int round = 0; round < work.Rounds; round++)
-            for (int i = 0; i < work.Cases.Count; i++) Measure(round, i, limits, self == work.Ranks - 1 ? work.Corruption : Corruption.None);
+            for (int i = 0; i < work.Cases.Count; i++) Measure(round, i, limits, corruption);
     }
 
     /// <summary>Ends all waits of the world; from any thread.</summary>
@@ -60,7 +61,8 @@ internal sealed class All2AllRank(All2AllWork work, int self, IAll2AllLink link,
         FlagRange flags = plan.ReserveFlags(1);
         var deadline = TimeSpan.FromMilliseconds(work.DeadlineMs);
         var setup = new FabricSetup(_world, _world.Rank(self), new Epoch(1), plan,
-            new FabricOptions(deadline, deadline, work.Secret) { Clock = clock }, $"{work.Session}-{_setUps++}");
+            new FabricOptions(deadline, deadline, work.Secret) { Clock = clock, Hosts = work.HostNames },
+            $"{work.Session}-{_setUps++}");
         using IFabricEndpoint endpoint = Fabrics.Open(work.Fabric, setup, hub);
         using IFabric fabric = endpoint.Connect(link.Exchange(endpoint.Descriptor));
         Take(fabric);
@@ -69,8 +71,9 @@ internal sealed class All2AllRank(All2AllWork work, int self, IAll2AllLink link,
             using var input = new All2AllInput(shape, work.Seed, work.Ranks, self);
             Strategy[] strategies = [.. shape.Legal(work.Strategies)];
             var placement = ExpertPlacement.Blocks(shape.Experts, work.Ranks);
-            IAll2All[] made = [.. strategies.Select(s => Strategies.Make(s, fabric, _world.All, window, shape.Shape, new Epoch(1), placement,
-                Hosts.One(work.Ranks)))];
+            var hosts = new Hosts(work.HostNames);
+            IAll2All[] made = [.. strategies.Select(s =>
+                Strategies.Make(s, fabric, _world.All, window, shape.Shape, new Epoch(1), placement, hosts))];
             Loop(made, placement, input, new StepBarrier(fabric, _world.All, flags[0]), limits, corruption, (i, samples) =>
             {
                 if (round >= 0) link.Report(samples with { Round = round, Case = index, Strategy = strategies[i] });

@@ -38,7 +38,7 @@ internal static class All2AllThreads
         private readonly Barrier _barrier = new(ranks);
         private readonly string[] _descriptors = new string[ranks];
 
-        public IReadOnlyList<string> Exchange(int rank, string descriptor)
+        public string[] Exchange(int rank, string descriptor)
         {
             _descriptors[rank] = descriptor;
             _barrier.SignalAndWait(stop);

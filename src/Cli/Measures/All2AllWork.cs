@@ -47,6 +47,13 @@ internal enum Corruption
 internal sealed record All2AllWork(int Ranks, FabricKind Fabric, IReadOnlyList<All2AllCase> Cases, IReadOnlyList<Strategy> Strategies,
     ulong Seed, int Rounds, int BudgetMs, int Iterations, int DeadlineMs, string Session, byte[] Secret)
 {
+    /// <summary>Hosts that the ranks are spread over, in order and as even as they come; one machine plays all of them.</summary>
+    public int Hosts { get; init; } = 1;
+
+    /// <summary>The name of each rank's host.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<string> HostNames => [.. Enumerable.Range(0, Ranks).Select(r => $"host{(long)r * Hosts / Ranks}")];
+
     /// <summary>What is made wrong on purpose.</summary>
     public Corruption Corruption { get; init; }
 

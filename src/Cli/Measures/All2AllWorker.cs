@@ -6,10 +6,10 @@ using Troupe.Devices.Fabric;
 namespace Troupe.Cli.Measures;
 
 /// <summary>
-/// A rank of the benchmark as a process: its order is the first line on stdin, the descriptors of each set-up are the later ones, and all it
-/// says are lines on stdout. It ends when stdin does, so that it cannot outlive the bench.
+/// A rank of the benchmark as a process: its order is the first line on stdin, the descriptors of each set-up are the later ones, and all
+/// it says are lines on stdout. It ends when stdin does, so that it cannot outlive the bench.
 /// </summary>
-internal sealed class All2AllWorker : IAll2AllLink, IDisposable
+internal sealed class All2AllWorker : IAll2AllLink
 {
     private readonly BlockingCollection<string> _lines = [];
     private readonly TextWriter _out;
@@ -18,6 +18,7 @@ internal sealed class All2AllWorker : IAll2AllLink, IDisposable
     private All2AllWorker(Shell shell)
     {
         _out = shell.Out;
+        // It may wait for stdin when the work is done: it ends with the process.
         var reader = new Thread(() => Read(shell.OpenInput())) { IsBackground = true, Name = "lines from the bench" };
         reader.Start();
     }
@@ -25,7 +26,7 @@ internal sealed class All2AllWorker : IAll2AllLink, IDisposable
     /// <summary>Measures what stdin orders.</summary>
     public static int Run(Shell shell)
     {
-        using var worker = new All2AllWorker(shell);
+        var worker = new All2AllWorker(shell);
         int self = -1;
         try
         {
@@ -64,12 +65,6 @@ internal sealed class All2AllWorker : IAll2AllLink, IDisposable
     /// <inheritdoc/>
     public void Report(All2AllSamples samples) => Say(new WorkerLine(Samples: samples));
 
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        // The reader may still wait for stdin: it ends with the process.
-    }
-
     private void Say(WorkerLine line)
     {
         try
@@ -88,9 +83,9 @@ internal sealed class All2AllWorker : IAll2AllLink, IDisposable
         {
             return _lines.Take();
         }
-        catch (InvalidOperationException)
+        catch (InvalidOperationException ended)
         {
-            throw new OperationCanceledException("the bench ended");
+            throw new OperationCanceledException("the bench ended", ended);
         }
     }
 

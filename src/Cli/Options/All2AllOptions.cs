@@ -28,7 +28,8 @@ internal sealed class All2AllOptions : IOptions
     private readonly Option<int> _experts = Opt.Int("--experts", "Experts", 1, MostExperts, 64);
     private readonly Option<int> _topK = Opt.Int("--top-k", "Experts per token", 1, MostExperts, 8);
     private readonly Option<string> _rows = Opt.Text("--rows", "TYPE,...", "Types of rows on the fabric: fp32, bf16, int8, fp8", "bf16");
-    private readonly Option<string> _fabric = Opt.Text("--fabric", "NAME,...", "auto, inprocess, shm, tcp; auto is shm", Auto);
+    private readonly Option<string> _fabric = Opt.Text("--fabric", "NAME,...", "auto, inprocess, shm, tcp, mixed; auto is shm", Auto);
+    private readonly Option<int> _hosts = Opt.Int("--hosts", "Hosts that this machine plays, for hierarchical and mixed", 1, MostRanks, 1);
     private readonly Option<string> _strategies = Opt.Text("--strategies", "all|NAME,...",
         "What to measure; `troupe devices` lists the names", All);
     private readonly Option<string> _zipf = Opt.Text("--zipf", "N,...", "Popularity of experts: 0 is uniform, 1 and 2 are exponents", "0");
@@ -43,7 +44,7 @@ internal sealed class All2AllOptions : IOptions
 
     /// <inheritdoc/>
     public OptionGroup Group => field ??= new OptionGroup("What to measure",
-        [_set, _ranks, _tokens, _hidden, _experts, _topK, _rows, _fabric, _strategies, _zipf, _seed, _rounds, _budget, _plot]);
+        [_set, _ranks, _tokens, _hidden, _experts, _topK, _rows, _fabric, _hosts, _strategies, _zipf, _seed, _rounds, _budget, _plot]);
 
     /// <summary>Options that are no user's business.</summary>
     public IEnumerable<Option> Hidden => [_worker, _corrupt, _deadline];
@@ -67,7 +68,8 @@ internal sealed class All2AllOptions : IOptions
         {
             foreach (int r in ranks)
             {
-                var traits = new GroupTraits(r, fabric != FabricKind.Tcp, 1);
+                int hosts = Math.Min(r, parsed.GetValue(_hosts));
+                var traits = new GroupTraits(r, IsMapped(fabric, hosts), hosts);
                 Strategy[] asked = Asked(parsed);
                 Strategy[] legal = [.. asked.Where(s => Strategies.Problem(s, traits) is null)];
                 skipped.AddRange(from shape in cases
@@ -80,6 +82,7 @@ internal sealed class All2AllOptions : IOptions
                 works.Add(new All2AllWork(r, fabric, cases, legal, parsed.GetValue(_seed), parsed.GetValue(_rounds),
                     parsed.GetValue(_budget), Iterations, parsed.GetValue(_deadline), $"{session}-{works.Count}", secret)
                 {
+                    Hosts = hosts,
                     Corruption = Enum.Parse<Corruption>(parsed.GetValue(_corrupt)!, ignoreCase: true),
                 });
             }
@@ -108,6 +111,9 @@ internal sealed class All2AllOptions : IOptions
         shape.Tokens <= Strategies.Capacity(strategy, shape.Shape) ? null
         : $"it has room for {Strategies.Capacity(strategy, shape.Shape)} rows a rank";
 
+    private static bool IsMapped(FabricKind fabric, int hosts) =>
+        fabric is FabricKind.InProcess or FabricKind.SharedMemory || (fabric == FabricKind.Mixed && hosts == 1);
+
     private static Option<T> Hide<T>(Option<T> option)
     {
         option.Hidden = true;
@@ -135,7 +141,8 @@ internal sealed class All2AllOptions : IOptions
     {
         foreach (RowType type in Enum.GetValues<RowType>())
             if (RowTypes.NameOf(type) == word) return type;
-        throw new UsageException($"--rows must be some of {string.Join(", ", Enum.GetValues<RowType>().Select(RowTypes.NameOf))}, got '{word}'");
+        IEnumerable<string> known = Enum.GetValues<RowType>().Select(RowTypes.NameOf);
+        throw new UsageException($"--rows must be some of {string.Join(", ", known)}, got '{word}'");
     })];
 
     private FabricKind[] Kinds(ParseResult parsed) => [.. Words(_fabric, parsed).Select(word =>

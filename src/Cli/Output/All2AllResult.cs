@@ -10,6 +10,7 @@ internal sealed record All2AllResult(
 /// <summary>One strategy at one shape: medians over rounds.</summary>
 /// <param name="Fabric">How ranks reach each other.</param>
 /// <param name="Ranks">Ranks in the group.</param>
+/// <param name="Hosts">Hosts that they are spread over.</param>
 /// <param name="Tokens">Rows of each rank.</param>
 /// <param name="Hidden">Values in a row.</param>
 /// <param name="Experts">Experts in the layer.</param>
@@ -26,7 +27,7 @@ internal sealed record All2AllResult(
 /// <param name="Cheapest">Whether no strategy at this shape has a smaller total p50.</param>
 /// <param name="PerRound">The figures of each round, in order: rounds are interleaved, so ratios are to be taken per round.</param>
 internal sealed record All2AllFigures(
-    string Fabric, int Ranks, int Tokens, int Hidden, int Experts, int TopK, string Rows, int Zipf, string Strategy,
+    string Fabric, int Ranks, int Hosts, int Tokens, int Hidden, int Experts, int TopK, string Rows, int Zipf, string Strategy,
     SpreadUs DispatchUs, SpreadUs CombineUs, SpreadUs TotalUs, double BytesToOthers, double AllocatedBytes, string Checks, bool Cheapest,
     IReadOnlyList<All2AllRound> PerRound);
 

@@ -29,8 +29,8 @@ internal static class All2AllTable
             + "a loop; dispatch, combine and total are p50. First and last iterations were checked.");
     }
 
-    private static string Title(All2AllFigures f) => $"{f.Ranks} ranks, {f.Fabric}, {f.Rows} rows, "
-        + $"{(f.Zipf == 0 ? "uniform" : $"Zipf({f.Zipf})")}: T={f.Tokens} H={f.Hidden} E={f.Experts} K={f.TopK}";
+    private static string Title(All2AllFigures f) => $"{f.Ranks} ranks{(f.Hosts > 1 ? $" on {f.Hosts} hosts" : "")}, "
+        + $"{f.Fabric}, {f.Rows} rows, {(f.Zipf == 0 ? "uniform" : $"Zipf({f.Zipf})")}: T={f.Tokens} H={f.Hidden} E={f.Experts} K={f.TopK}";
 
     private static string Us(double value) => FormattableString.Invariant($"{value:0.0}");
 }

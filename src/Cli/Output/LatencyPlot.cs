@@ -40,8 +40,8 @@ internal static class LatencyPlot
         return svg.Append("</svg>\n").ToString();
     }
 
-    private static string Title(All2AllFigures f) => $"{f.Ranks} ranks, {f.Fabric}, {f.Rows} rows, "
-        + $"{(f.Zipf == 0 ? "uniform" : $"Zipf({f.Zipf})")}, H={f.Hidden} E={f.Experts} K={f.TopK}";
+    private static string Title(All2AllFigures f) => $"{f.Ranks} ranks{(f.Hosts > 1 ? $" on {f.Hosts} hosts" : "")}, "
+        + $"{f.Fabric}, {f.Rows} rows, {(f.Zipf == 0 ? "uniform" : $"Zipf({f.Zipf})")}, H={f.Hidden} E={f.Experts} K={f.TopK}";
 
     private sealed class Panel
     {
@@ -120,9 +120,9 @@ internal static class LatencyPlot
             {
                 double x = X(f.Tokens), y = Y(f.TotalUs.P50);
                 Append($"<circle cx=\"{x:0.#}\" cy=\"{y:0.#}\" r=\"2.6\" fill=\"{colour}\"/>");
-                if (f.Cheapest) Append($"<circle cx=\"{x:0.#}\" cy=\"{y:0.#}\" r=\"7\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.6\"/>");
+                if (f.Cheapest) Append($"<circle cx=\"{x:0.#}\" cy=\"{y:0.#}\" r=\"7\" fill=\"none\" stroke=\"{colour}\"/>");
                 if (_isPick?.Invoke(f) == true)
-                    Append($"<path d=\"M{x:0.#} {y - 5:0.#} l5 5 l-5 5 l-5 -5 z\" fill=\"{colour}\" stroke=\"white\" stroke-width=\"0.8\"/>");
+                    Append($"<path d=\"M{x:0.#} {y - 5:0.#} l5 5 l-5 5 l-5 -5 z\" fill=\"{colour}\" stroke=\"white\"/>");
             }
         }
 

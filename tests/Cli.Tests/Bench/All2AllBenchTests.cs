@@ -11,12 +11,13 @@ namespace Troupe.Cli.Tests.Bench;
 public sealed class All2AllBenchTests
 {
     private static readonly string[] s_small =
-        ["bench", "all2all", "--ranks", "2", "--tokens", "4", "--hidden", "256", "--experts", "16", "--top-k", "4", "--rounds", "2",
+        ["bench", "all2all", "--tokens", "4", "--hidden", "256", "--experts", "16", "--top-k", "4", "--rounds", "2",
             "--budget", "5"];
 
     private static readonly string[] s_fields =
     [
-        "fabric", "ranks", "tokens", "hidden", "experts", "top_k", "rows", "zipf", "strategy", "dispatch_us", "combine_us", "total_us",
+        "fabric", "ranks", "hosts", "tokens", "hidden", "experts", "top_k", "rows", "zipf", "strategy", "dispatch_us",
+        "combine_us", "total_us",
         "bytes_to_others", "allocated_bytes", "checks", "cheapest", "per_round",
     ];
 
@@ -81,6 +82,18 @@ public sealed class All2AllBenchTests
         Assert.Equal(2, result.GetProperty("results").GetArrayLength());
     }
 
+    [Theory]
+    [InlineData("mixed", 3)]
+    [InlineData("inprocess", 4)]
+    public async Task One_machine_plays_several_hosts(string fabric, int ranks)
+    {
+        JsonElement result = (await CliRun.Of([.. s_small, "--ranks", $"{ranks}", "--fabric", fabric, "--hosts", "2", "--strategies",
+            "hierarchical,allgather_reducescatter", "--json"])).Json();
+        JsonElement[] figures = [.. result.GetProperty("results").EnumerateArray()];
+        Assert.Equal(["hierarchical", "allgather_reducescatter"], figures.Select(f => f.GetProperty("strategy").GetString()));
+        Assert.All(figures, f => Assert.Equal((2, 0.0), (f.GetProperty("hosts").GetInt32(), f.GetProperty("allocated_bytes").GetDouble())));
+    }
+
     [Fact]
     public async Task A_strategy_without_room_is_left_out_and_said_so()
     {
@@ -112,7 +125,7 @@ public sealed class All2AllBenchTests
     [InlineData("--tokens must be whole numbers in [1, 8191]", "--tokens", "1,x")]
     [InlineData("--ranks must be whole numbers in [1, 64]", "--ranks", "0")]
     [InlineData("--rows must be some of fp32, bf16, int8, fp8, got 'int4'", "--rows", "bf16,int4")]
-    [InlineData("known are auto, inprocess, shm, tcp", "--fabric", "pigeon")]
+    [InlineData("known are auto, inprocess, shm, tcp, mixed", "--fabric", "pigeon")]
     [InlineData("strategy 'pplex' was asked for", "--strategies", "pplex")]
     [InlineData("--top-k 65: there are only 64 experts", "--top-k", "65")]
     [InlineData("use fewer --tokens", "--tokens", "8000", "--hidden", "65536", "--ranks", "64")]

@@ -130,7 +130,8 @@ public sealed class All2AllProcessTests
                     continue; // It ended while we looked.
                 }
                 // pid (name) state parent ...: the name may hold blanks and parentheses.
-                if (int.Parse(stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[1]) == parent) yield return int.Parse(Path.GetFileName(folder));
+                string[] after = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
+                if (int.Parse(after[1]) == parent) yield return int.Parse(Path.GetFileName(folder));
             }
         }
     }

@@ -49,8 +49,9 @@ public sealed class RoutingGeneratorTests
         {
             string[] fields = line.Split('\t');
             static int[] List(string text) => [.. text.Split(',').Select(int.Parse)];
-            return new Golden(ulong.Parse(fields[0]), int.Parse(fields[1]), int.Parse(fields[2]), int.Parse(fields[3]), int.Parse(fields[4]),
-                int.Parse(fields[5]), List(fields[6]), List(fields[7]),
+            int[] numbers = [.. fields[1..6].Select(int.Parse)];
+            return new Golden(ulong.Parse(fields[0]), numbers[0], numbers[1], numbers[2], numbers[3], numbers[4],
+                List(fields[6]), List(fields[7]),
                 uint.Parse(fields[8], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture),
                 [.. List(fields[9]).Select(q => (sbyte)q)]);
         }
