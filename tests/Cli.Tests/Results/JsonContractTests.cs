@@ -90,7 +90,7 @@ public sealed class JsonContractTests
             Assert.Equal(16, layer.GetArrayLength());
             Assert.Equal(1, layer.EnumerateArray().Sum(e => e.GetDouble()), 1e-9);
         }
-        Assert.True(result.GetProperty("strategies_used").GetProperty("allgather_reducescatter").GetInt64() > 0);
+        Assert.True(result.GetProperty("strategies_used").EnumerateObject().Sum(p => p.Value.GetInt64()) > 0);
     }
 
     [Fact]
