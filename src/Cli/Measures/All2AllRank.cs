@@ -57,7 +57,7 @@ internal sealed class All2AllRank(All2AllWork work, int self, IAll2AllLink link,
     {
         All2AllCase shape = work.Cases[index];
         var plan = new WindowPlan();
-        All2AllWindow? window = All2AllWindow.Reserve(plan, work.Ranks, shape.Shape);
+        All2AllWindow? window = All2AllWindow.Reserve(plan, work.Ranks, shape.Shape, new Hosts(work.HostNames));
         FlagRange flags = plan.ReserveFlags(1);
         var deadline = TimeSpan.FromMilliseconds(work.DeadlineMs);
         var setup = new FabricSetup(_world, _world.Rank(self), new Epoch(1), plan,
