@@ -103,7 +103,7 @@ public sealed class StrategyContractTests
             .Where(d => BitConverter.SingleToUInt32Bits(d.First) != BitConverter.SingleToUInt32Bits(d.Second)).Take(3)
             .Select(d => $"value {d.i} is {d.Second}, wanted {d.First}");
 
-    private static float[] Step(IAll2All all2all, int step, Input mine, Case example, ExpertPlacement placement, int rank)
+    internal static float[] Step(IAll2All all2all, int step, Input mine, Case example, ExpertPlacement placement, int rank)
     {
         StepPoint at = Groups.At(step + 1);
         using var hidden = Pinned.Of(mine.Hidden);

@@ -2,99 +2,72 @@ using System.Runtime.InteropServices;
 using Troupe.Devices.All2All;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Fabric.Faults;
-using Troupe.Devices.Topology;
 using Troupe.Testing;
 using Xunit;
 
 namespace Troupe.Devices.Tests.All2All;
 
-/// <summary>Whatever goes wrong on the fabric below: a strategy ends with right values or with an error that names a rank.</summary>
+/// <summary>Whatever goes wrong on the fabric below: a strategy ends with the oracle's bits or with an error that names a rank.</summary>
 public sealed class StrategyFaultTests
 {
-    private const int Draws = 12, Size = 4, Steps = 4;
+    private const int Draws = 6, Steps = 4;
     private static readonly FabricOptions Impatient = Ranks.Options with { WaitDeadline = TimeSpan.FromMilliseconds(200) };
-    private static readonly Case s_case = Case.All.Single(c => c.Name == "masked slots");
 
     public static TheoryData<Strategy, FabricKind> Everywhere()
     {
         var data = new TheoryData<Strategy, FabricKind>();
-        foreach (var kind in (FabricKind[])[FabricKind.SharedMemory, FabricKind.Tcp, FabricKind.Mixed])
-            foreach (var strategy in Groups.Legal(kind, Size, 2)) data.Add(strategy, kind);
-        return data;
-    }
-
-    public static TheoryData<Strategy, StepPhase, FaultOperation> Deaths()
-    {
-        var data = new TheoryData<Strategy, StepPhase, FaultOperation>();
-        foreach (var strategy in Groups.Legal(FabricKind.SharedMemory, Size, 2))
-            foreach (var phase in (StepPhase[])[StepPhase.Dispatch, StepPhase.Combine])
-                foreach (var operation in (FaultOperation[])[FaultOperation.Notify, FaultOperation.Wait]) data.Add(strategy, phase,
-                    operation);
+        foreach (var kind in Worlds.Fabrics)
+            foreach (var strategy in Groups.Legal(kind, Size(kind).Ranks, Size(kind).Hosts)) data.Add(strategy, kind);
         return data;
     }
 
     [Theory]
     [MemberData(nameof(Everywhere))]
-    public void Drawn_faults_end_in_right_values_or_in_an_error_that_names_a_rank(Strategy strategy, FabricKind kind)
+    public void Drawn_faults_end_in_the_oracles_bits_or_in_an_error_that_names_a_rank(Strategy strategy, FabricKind kind)
     {
-        var random = Seed.For($"{nameof(Drawn_faults_end_in_right_values_or_in_an_error_that_names_a_rank)} {strategy} over {kind}");
-        for (int i = 0; i < Draws; i++)
-        {
-            int seed = random.Next();
-            World world = Worlds.Of(Size);
-            FaultPlan[] plans = [.. world.Ranks.Select(rank => rank.Value != seed % Size ? new FaultPlan()
-                : FaultPlan.Draw(seed, world, rank, 40, TimeSpan.FromMilliseconds(5)))];
-            IReadOnlyList<Exception?> outcomes = Run(strategy, kind, seed, plans);
-            string story = $"{strategy} over {kind}, seed {seed}, rank {seed % Size}: {plans[seed % Size]}";
-            Assert.All(outcomes, o => Assert.True(o is null or FabricException { Culprit: not null }, $"{story}\n{o}"));
-        }
+        var random = Seed.For($"{nameof(Drawn_faults_end_in_the_oracles_bits_or_in_an_error_that_names_a_rank)}: {strategy} over {kind}");
+        for (int i = 0; i < Draws; i++) RunOne(strategy, kind, random.Next());
     }
 
-    [Theory]
-    [MemberData(nameof(Deaths))]
-    public void A_rank_that_dies_in_any_phase_is_named_by_all_others(Strategy strategy, StepPhase phase, FaultOperation operation)
+    /// <summary>A group on two hosts where the strategy can tell, else on one.</summary>
+    private static (int Ranks, int Hosts) Size(FabricKind kind) => kind switch
     {
-        World world = Worlds.Of(Size);
-        var at = new FaultPoint(operation, 2) { Step = new StepId(3), Phase = phase };
-        FaultPlan[] plans = [.. world.Ranks.Select(rank => rank.Value != 1 ? new FaultPlan()
-            : new FaultPlan(new FaultRule(at, new Fault.Kill())))];
-        IReadOnlyList<Exception?> outcomes = Run(strategy, FabricKind.SharedMemory, 7, plans);
-        for (int rank = 0; rank < Size; rank++)
-        {
-            var error = Assert.IsType<FabricException>(outcomes[rank]);
-            if (rank == 1) continue;
-            Assert.Equal(1, error.Culprit?.Value);
-            // Where rank 1 had said its part already, others notice in the next step.
-            Assert.Matches("step [34], layer 0, (dispatch|combine)", error.Message);
-        }
-    }
+        FabricKind.InProcess => (4, 2),
+        FabricKind.Mixed => (3, 2),
+        _ => (3, 1),
+    };
 
-    private static IReadOnlyList<Exception?> Run(Strategy strategy, FabricKind kind, int seed, FaultPlan[] plans)
+    private static void RunOne(Strategy strategy, FabricKind kind, int seed)
     {
+        var (ranks, hosts) = Size(kind);
         var random = new Random(seed);
-        ExpertPlacement placement = s_case.Placement(Size);
-        var hosts = new Hosts([.. Enumerable.Range(0, Size).Select(r => $"host{r / 2}")]);
-        All2AllShape shape = s_case.Shape(RowType.Bf16);
+        var example = Case.All[random.Next(Case.All.Count)];
+        var world = Worlds.Of(ranks);
+        // All ranks map, or none does: what rules about Puts are for needs strategies that put.
+        bool hides = Groups.Legal(FabricKind.Tcp, ranks, hosts).Contains(strategy) && random.Next(2) == 0;
+        FaultPlan[] plans = [.. world.Ranks.Select(rank => new FaultPlan(random.Next(2) == 0 && rank.Value != seed % ranks
+            ? []
+            : FaultPlan.Draw(random.Next(), world, rank, 6 * Steps, TimeSpan.FromMilliseconds(5)).Rules) { HidesWindows = hides })];
+        var placement = example.Placement(ranks);
+        var labels = new Hosts([.. Enumerable.Range(0, ranks).Select(r => $"host{r * hosts / ranks}")]);
+        var shape = example.Shape(RowType.Bf16);
         Input[][] inputs = [.. Enumerable.Range(0, Steps).Select(step =>
-            Enumerable.Range(0, Size).Select(rank => s_case.Make(random, rank, step)).ToArray())];
-        float[][][] expected = [.. inputs.Select(i => Oracle.Outputs(i, placement, hosts, shape))];
+            Enumerable.Range(0, ranks).Select(rank => example.Make(random, rank, step)).ToArray())];
+        float[][][] expected = [.. inputs.Select(step => Oracle.Outputs(step, placement, labels, shape))];
+
         var plan = new WindowPlan();
-        All2AllWindow window = All2AllWindow.Reserve(plan, Size, shape, hosts)!;
-        bool mapped = Strategies.Problem(strategy, new GroupTraits(Size, false, 2)) is not null;
-        return Ranks.Outcomes(kind, Worlds.Of(Size), plan, inner =>
+        All2AllWindow? window = All2AllWindow.Reserve(plan, ranks, shape, labels);
+        var outcomes = Ranks.Outcomes(kind, world, plan, inner =>
         {
             int rank = inner.Self.Value;
-            // A strategy that needs windows meets faults of its flags only.
-            var faults = mapped ? new FaultPlan(plans[rank].Rules) { HidesWindows = false } : plans[rank];
-            using var fabric = new FaultyFabric(inner, faults, Impatient);
+            using var fabric = new FaultyFabric(inner, plans[rank], Impatient);
             try
             {
-                using var all = new Groups(fabric, window, shape, placement, hosts, [strategy]);
+                using var all = new Groups(fabric, window, shape, placement, labels, [strategy]);
                 for (int step = 0; step < Steps; step++)
                 {
-                    float[] got = Step(all[0], step, inputs[step][rank], placement, rank);
-                    Assert.Equal(MemoryMarshal.Cast<float, uint>(expected[step][rank]).ToArray(), MemoryMarshal.Cast<float,
-                        uint>(got).ToArray());
+                    float[] output = StrategyContractTests.Step(all[0], step, inputs[step][rank], example, placement, rank);
+                    Assert.True(Bits(expected[step][rank]).SequenceEqual(Bits(output)), $"wrong values in step {step}");
                 }
             }
             catch (FabricException ended)
@@ -103,25 +76,11 @@ public sealed class StrategyFaultTests
                 throw;
             }
         }, Impatient);
-    }
 
-    private static float[] Step(IAll2All all2all, int step, Input mine, ExpertPlacement placement, int rank)
-    {
-        StepPoint at = Groups.At(step + 1);
-        using var hidden = Pinned.Of(mine.Hidden);
-        DispatchHandle handle = all2all.Dispatch(at, hidden.Span, mine.Experts, mine.Weights, mine.Tokens);
-        float[] row = new float[s_case.Hidden], shares = new float[s_case.TopK], output = new float[mine.Tokens * s_case.Hidden];
-        int[] ids = new int[s_case.TopK];
-        for (int i = 0; i < handle.Rows; i++)
-        {
-            handle.Await(i);
-            handle.Decode(i, i + 1, row);
-            handle.CopySlots(i, i + 1, ids, shares);
-            handle.Encode(i, i + 1, Oracle.Partial(row, ids, shares, e => placement.Of(rank).Contains(new(e)), s_case.Experts));
-            handle.Done(i + 1);
-        }
-        all2all.PostCombine(at, handle);
-        all2all.WaitCombine(output);
-        return output;
+        string story = $"{strategy} over {kind}, seed {seed}, '{example.Name}', windows {(hides ? "hidden" : "shown")}: "
+            + string.Join(" | ", plans.Select((p, rank) => $"rank {rank}: {p}"));
+        foreach (var outcome in outcomes) Assert.True(outcome is null or FabricException { Culprit: not null }, $"{story}\n{outcome}");
+
+        static ReadOnlySpan<uint> Bits(float[] values) => MemoryMarshal.Cast<float, uint>(values);
     }
 }
