@@ -38,8 +38,8 @@ internal sealed class WaitPolicy
             else Thread.SpinWait(1);
             return true;
         }
-        // The last yield was long, and what is waited for still has not come: somebody else had the core. A long yield after which it has come
-        // was a peer at work, and this is not reached.
+        // The last yield was long, and what is waited for still has not come: somebody else had the core. A long yield after which it has
+        // come was a peer at work, and this is not reached.
         if (_slow && turn > _spins) Penalize();
         _slow = false;
         if (_skips > 0)
