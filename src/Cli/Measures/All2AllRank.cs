@@ -57,7 +57,8 @@ internal sealed class All2AllRank(All2AllWork work, int self, IAll2AllLink link,
     {
         All2AllCase shape = work.Cases[index];
         var plan = new WindowPlan();
-        All2AllWindow? window = All2AllWindow.Reserve(plan, work.Ranks, shape.Shape, new Hosts(work.HostNames));
+        var hosts = new Hosts(work.HostNames);
+        All2AllWindow? window = All2AllWindow.Reserve(plan, work.Ranks, shape.Shape, hosts);
         FlagRange flags = plan.ReserveFlags(1);
         var deadline = TimeSpan.FromMilliseconds(work.DeadlineMs);
         var setup = new FabricSetup(_world, _world.Rank(self), new Epoch(1), plan,
@@ -71,7 +72,6 @@ internal sealed class All2AllRank(All2AllWork work, int self, IAll2AllLink link,
             using var input = new All2AllInput(shape, work.Seed, work.Ranks, self);
             Strategy[] strategies = [.. shape.Legal(work.Strategies)];
             var placement = ExpertPlacement.Blocks(shape.Experts, work.Ranks);
-            var hosts = new Hosts(work.HostNames);
             IAll2All[] made = [.. strategies.Select(s =>
                 Strategies.Make(s, fabric, _world.All, window, shape.Shape, new Epoch(1), placement, hosts))];
             Loop(made, placement, input, new StepBarrier(fabric, _world.All, flags[0]), limits, corruption, (i, samples) =>

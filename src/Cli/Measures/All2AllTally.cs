@@ -59,8 +59,8 @@ internal sealed class All2AllTally(All2AllWork work)
 
     private All2AllFigures Figures(All2AllCase shape, Strategy strategy, List<Measured> rounds) => new(
         Fabrics.NameOf(work.Fabric), work.Ranks, work.Hosts, shape.Tokens, shape.Hidden, shape.Experts, shape.TopK,
-        RowTypes.NameOf(shape.Rows), shape.Zipf, Strategies.NameOf(strategy), Median(rounds, r => r.Dispatch), Median(rounds, r =>
-            r.Combine),
+        RowTypes.NameOf(shape.Rows), shape.Zipf, Strategies.NameOf(strategy),
+        Median(rounds, r => r.Dispatch), Median(rounds, r => r.Combine),
         Median(rounds, r => r.Total), Round(Median(rounds, r => r.Bytes)), Round(rounds.Max(r => r.Allocated)), "ok", false,
         [.. rounds.Select(r => new All2AllRound(r.Dispatch.P50, r.Combine.P50, r.Total.P50, r.Iterations, r.TotalIterations))]);
 
