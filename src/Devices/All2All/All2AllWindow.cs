@@ -19,7 +19,7 @@ public sealed class All2AllWindow
 
     private All2AllWindow(WindowPlan plan, int members, All2AllShape shape, Hosts hosts)
     {
-        (Members, Shape) = (members, shape);
+        (Members, Shape, Hosts) = (members, shape, hosts.Count);
         RowBytes = shape.Rows.RowBytes(shape.Hidden);
         TrailerAt = (RowBytes + 3) / 4 * 4;
         SlotBytes = Round(TrailerAt + sizeof(int) * (2 + 2 * shape.TopK));
@@ -38,6 +38,9 @@ public sealed class All2AllWindow
 
     /// <summary>Members of the groups that may use it.</summary>
     public int Members { get; }
+
+    /// <summary>Hosts of the groups that may use it.</summary>
+    public int Hosts { get; }
 
     /// <summary>What it was made for.</summary>
     public All2AllShape Shape { get; }
@@ -65,7 +68,7 @@ public sealed class All2AllWindow
     public static All2AllWindow? Reserve(WindowPlan plan, int members, All2AllShape shape, Hosts? hosts = null)
     {
         if (shape.Problem() is { } problem) throw new ArgumentException(problem, nameof(shape));
-        return members == 1 ? null : new All2AllWindow(plan, members, shape, hosts ?? Hosts.One(members));
+        return members == 1 ? null : new All2AllWindow(plan, members, shape, hosts ?? All2All.Hosts.One(members));
     }
 
     /// <summary>Slots [first, first + count) of a source's inbox.</summary>

@@ -4,10 +4,11 @@ using System.Runtime.Intrinsics.X86;
 namespace Troupe.Devices.Fabric;
 
 /// <summary>
-/// What a rank's waits do before they sleep: they spin for a moment, then offer the core to others. With no more ranks than cores a short
-/// spin nearly always suffices; with more, spinning holds up the very rank that is waited for. To yield is cheap among ranks that wait for
-/// each other, but where somebody else computes it costs a whole slice of the scheduler (4 ranks on 2 busy cores: 3 ms per step instead of
-/// 0.1 ms with sleeping at once), so after a slow yield the next waits sleep at once, and more of them each time.
+/// What a rank's waits do before they sleep: they spin for a moment, then offer the core to others for a millisecond. With no more ranks than
+/// cores a short spin nearly always suffices; with more, spinning holds up the very rank that is waited for. To yield is cheap among ranks
+/// that wait for each other, and cheaper than to sleep, which costs a wake-up and, on a busy machine, a turn of somebody else's. But where
+/// somebody computes beside the ranks, a yield costs a whole slice of the scheduler, and a sleeper is woken sooner: so after a yield that
+/// took that long and brought nothing the next waits sleep at once, and more of them each time.
 /// </summary>
 internal sealed class WaitPolicy
 {
@@ -19,14 +20,14 @@ internal sealed class WaitPolicy
 
     private const int FewestSkips = 64, MostSkips = 1 << 11;
 
-    // 50 µs: no rank that only looks and yields again takes that long
-    private static readonly long SlowYield = Stopwatch.Frequency / 20_000;
+    // A yield that takes longer is a slice of somebody who computes (3 ms and more).
+    private static readonly long SlowYield = Stopwatch.Frequency / 500, LongestYielding = Stopwatch.Frequency / 1000;
 
-    private readonly int _spins, _yields;
+    private readonly int _spins;
     private int _skips, _nextSkips = FewestSkips;
-    private bool _slow;
+    private long _began, _looked;
 
-    public WaitPolicy(int ranks) => (_spins, _yields) = ranks <= Environment.ProcessorCount ? (1000, 50) : (50, 100);
+    public WaitPolicy(int ranks) => _spins = ranks <= Environment.ProcessorCount ? 1000 : 50;
 
     /// <summary>Lets a moment pass before the wait looks again; false when it is time to sleep. Turns of one wait count from 0.</summary>
     public bool Pass(int turn)
@@ -38,29 +39,30 @@ internal sealed class WaitPolicy
             else Thread.SpinWait(1);
             return true;
         }
-        // The last yield was long, and what is waited for still has not come: somebody else had the core. A long yield after which it has
-        // come was a peer at work, and this is not reached.
-        if (_slow && turn > _spins) Penalize();
-        _slow = false;
         if (_skips > 0)
         {
             _skips--;
             return false;
         }
-        if (turn == _spins + _yields)
+        long now = Stopwatch.GetTimestamp();
+        if (turn == _spins)
+        {
+            _began = now;
+        }
+        else if (now - _looked > SlowYield)
+        {
+            // What is waited for still has not come: a long yield after which it has was a peer at work, and does not get here.
+            _skips = _nextSkips;
+            _nextSkips = Math.Min(MostSkips, 2 * _nextSkips);
+            return false;
+        }
+        else if (now - _began > LongestYielding)
         {
             _nextSkips = Math.Max(FewestSkips, _nextSkips / 2);
             return false;
         }
-        long start = Stopwatch.GetTimestamp();
+        _looked = now;
         Thread.Yield();
-        _slow = Stopwatch.GetTimestamp() - start > SlowYield;
         return true;
-    }
-
-    private void Penalize()
-    {
-        _skips = _nextSkips;
-        _nextSkips = Math.Min(MostSkips, 2 * _nextSkips);
     }
 }
