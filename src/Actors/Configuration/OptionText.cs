@@ -50,7 +50,8 @@ internal static class OptionText
                 read.Duration("troupe.fabric.setup-deadline", Tick, Hour)),
             new RoutingOptions(
                 read.Text("troupe.routing.strategy"),
-                read.Int("troupe.routing.history", 1, 1 << 20)),
+                read.Int("troupe.routing.history", 1, 1 << 20),
+                read.Int("troupe.routing.lease-steps", 0, 1 << 20)),
             ReadScheduler(read),
             ReadLimits(read),
             new ControlOptions(
@@ -88,6 +89,7 @@ internal static class OptionText
         ("fabric.setup-deadline", Time(o.Fabric.SetupDeadline)),
         ("routing.strategy", o.Routing.Strategy),
         ("routing.history", $"{o.Routing.History}"),
+        ("routing.lease-steps", $"{o.Routing.LeaseSteps}"),
         ("scheduler.max-queue", $"{o.Scheduler.MaxQueue}"),
         ("scheduler.max-running", $"{o.Scheduler.MaxRunning}"),
         ("scheduler.prefill-chunk", $"{o.Scheduler.PrefillChunk}"),

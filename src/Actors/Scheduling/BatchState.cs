@@ -68,7 +68,8 @@ public sealed class BatchState(Epoch epoch, int replica, EpochSizes sizes, int m
         {
             admitted.Add(sequence);
             RequestSpec request = sequence.Request;
-            joins.Add(new SlotJoin(sequence.Slot, sequence.Prompt, request.Sampling, request.Mode, sequence.Blocks));
+            joins.Add(new SlotJoin(sequence.Slot, sequence.Prompt, request.Sampling, request.Mode, sequence.Blocks, request.MaxTokens,
+                request.IgnoreEos));
         }
         List<SlotWork> work = Rows(lane);
         if (work.Count == 0) return null;

@@ -81,8 +81,8 @@ public sealed class SteadyDecodeTests
         int[] blocks = [.. Enumerable.Range(0, 16)];
         SlotJoin[] joins = index > 0 ? [] :
         [
-            new SlotJoin(0, [570, 47, 39], new SamplingSpec(0, 0, 1, 0, 1, 0), SequenceMode.Generate, blocks),
-            new SlotJoin(1, [497, 14], new SamplingSpec(0.8f, 40, 0.95f, 0, 1, 7), SequenceMode.Generate, [.. blocks.Select(b => b + 16)]),
+            new SlotJoin(0, [570, 47, 39], new SamplingSpec(0, 0, 1, 0, 1, 0), SequenceMode.Generate, blocks, 4096, true),
+            new SlotJoin(1, [497, 14], new SamplingSpec(0.8f, 40, 0.95f, 0, 1, 7), SequenceMode.Generate, [.. blocks.Select(b => b + 16)], 4096, true),
         ];
         SlotWork[] work = index > 0 ? [new SlotWork(0, 1), new SlotWork(1, 1)] : [new SlotWork(0, 3), new SlotWork(1, 2)];
         int rows = work.Sum(w => w.Rows);
