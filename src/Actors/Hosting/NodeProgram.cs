@@ -41,10 +41,11 @@ public static class NodeProgram
         await using CancellationTokenRegistration registration = cancel.Register(drain);
         Task first = await Task.WhenAny(ended.Task, system.WhenTerminated);
         (string? reason, bool failed) = first == ended.Task ? await ended.Task : ("left the cluster", false);
-        if (reason is not null) log(reason);
         // The cluster is over: nobody needs a graceful leave, which would wait for members that are gone. This is for last words to
         // clients.
         await system.Terminate().WithinAsync(TerminateGrace);
+        // Last, so that it stands below whatever Akka.NET says about connections that end.
+        if (reason is not null) log(reason);
         return failed ? 1 : 0;
     }
 

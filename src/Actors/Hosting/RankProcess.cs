@@ -9,6 +9,7 @@ namespace Troupe.Actors.Hosting;
 public sealed class RankProcess : IDisposable
 {
     private const int KeptLines = 20;
+    private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(1);
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _lastLines = new();
     private readonly Action<string> _log;
@@ -28,7 +29,7 @@ public sealed class RankProcess : IDisposable
         _process = new Process { StartInfo = start, EnableRaisingEvents = true };
         _process.OutputDataReceived += (_, line) => Keep(name, line.Data);
         _process.ErrorDataReceived += (_, line) => Keep(name, line.Data);
-        _process.Exited += (_, _) => exited(_process.Id, Describe());
+        _process.Exited += (_, _) => _ = ReportAsync(exited);
         _process.Start();
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
@@ -75,6 +76,25 @@ public sealed class RankProcess : IDisposable
         _lastLines.Enqueue(line);
         while (_lastLines.Count > KeptLines) _lastLines.TryDequeue(out _);
         _log($"{name}: {line}");
+    }
+
+    /// <summary>Its last line says why it ended, and may come a moment after its end.</summary>
+    private async Task ReportAsync(Action<int, string> exited)
+    {
+        using var patience = new CancellationTokenSource(LastWords);
+        try
+        {
+            await _process.WaitForExitAsync(patience.Token);
+            exited(_process.Id, Describe());
+        }
+        catch (OperationCanceledException)
+        {
+            exited(_process.Id, Describe()); // A child of its own may hold its streams open.
+        }
+        catch (InvalidOperationException)
+        {
+            // Disposed: nobody asks any more.
+        }
     }
 
     private string Describe()

@@ -23,8 +23,8 @@ internal static class RankReports
         IFabric? fabric = runtime?.Fabric;
         return JsonSerializer.Serialize(new RankReport(assign.Rank, place.Stage, place.Replica, place.Tensor, Environment.ProcessId, "",
             "", "", "",
-            runtime is null ? 0 : 1, runtime?.Shard.WeightBytes ?? 0, fabric?.StatusOf(runtime!.Self).ToString() ?? "", fabric?.BytesSent
-                ?? 0,
+            runtime is null ? 0 : 1, runtime?.Shard.WeightBytes ?? 0, fabric?.StatusOf(runtime!.Self).ToString() ?? "",
+                runtime?.BytesSent ?? 0,
             WireCounters.Process.Snapshot().SentBytes, Environment.WorkingSet), ReportJson.Default.RankReport);
     }
 

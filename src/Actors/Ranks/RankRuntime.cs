@@ -18,7 +18,10 @@ public sealed class RankRuntime : IDisposable
     private readonly IDisposable _weights;
     private readonly IFabricEndpoint _endpoint;
     private readonly StageLinkPlan _linkPlan;
-    private readonly Func<IFabric, RankGroup, IAll2All>? _makeAll2All;
+    private readonly All2AllShape? _shape;
+    private readonly All2AllWindow? _window;
+    private readonly List<IAll2All> _strategies = [];
+    private bool _mapped;
 
     /// <summary>Loads this rank's shard and opens its half of the fabric.</summary>
     public RankRuntime(RankSetup setup, Assign assign, Action<double> progress)
@@ -45,11 +48,9 @@ public sealed class RankRuntime : IDisposable
             sizes.MaxRunning);
         if (setup.Config.Experts > 0)
         {
-            var shape = new All2AllShape(sizes.MaxRows, setup.Config.HiddenSize, setup.Config.ExpertsPerToken, setup.Bf16Rows
+            _shape = new All2AllShape(sizes.MaxRows, setup.Config.HiddenSize, setup.Config.ExpertsPerToken, setup.Bf16Rows
                 ? RowType.Bf16 : RowType.Fp32);
-            _makeAll2All = Strategies.Reserve(Strategies.Resolve(assign.Strategy == "auto" ? Strategies.NameOf(Strategies.Fallback)
-                : assign.Strategy).Use,
-                plan, group.Size, shape);
+            _window = All2AllWindow.Reserve(plan, group.Size, _shape);
         }
         FabricOptions options = setup.FabricOptions with { Secret = assign.Secret.ToArray() };
         FabricKind kind = Fabrics.Parse(assign.Fabric, FabricKind.SharedMemory);
@@ -92,8 +93,17 @@ public sealed class RankRuntime : IDisposable
     /// <summary>The epoch.</summary>
     public Epoch Epoch => _assign.Epoch;
 
-    /// <summary>The way to the experts, once connected; null for a model without any.</summary>
-    public IAll2All? All2All { get; private set; }
+    /// <summary>Payload bytes that this rank sent to others: on the fabric, and through windows that it addresses directly.</summary>
+    public long BytesSent
+    {
+        get
+        {
+            long bytes = Fabric?.BytesSent ?? 0;
+            if (!_mapped) return bytes; // strategies Put, which the fabric counts
+            foreach (IAll2All strategy in _strategies) bytes += strategy.BytesToOthers;
+            return bytes;
+        }
+    }
 
     /// <summary>The links to the neighbouring stages, once connected.</summary>
     public StageLink Link { get; private set; } = null!;
@@ -103,13 +113,31 @@ public sealed class RankRuntime : IDisposable
     {
         Fabric = _endpoint.Connect(descriptors);
         Link = new StageLink(Fabric, _linkPlan);
-        All2All = _makeAll2All?.Invoke(Fabric, World.Stage(Place.Stage));
+        if (_shape is null) return;
+        RankGroup group = World.Stage(Place.Stage);
+        var hosts = Hosts.One(group.Size);
+        GroupTraits traits = _window is null ? new GroupTraits(1, true, 1) : Strategies.TraitsOf(Fabric, group, _window, hosts);
+        _mapped = traits.Mapped;
+        foreach (Strategy strategy in Strategies.Available)
+        {
+            if (Strategies.Problem(strategy, traits) is null)
+                _strategies.Add(Strategies.Make(strategy, Fabric, group, _window, _shape, Epoch, Placement, hosts));
+        }
+    }
+
+    /// <summary>The way to the experts by the name of its strategy; the default where this rank has none of that name. Null for a model
+    /// without routed experts.</summary>
+    public IAll2All? All2All(string strategy)
+    {
+        foreach (IAll2All made in _strategies)
+            if (made.Name == strategy) return made;
+        return _strategies.Count > 0 ? _strategies[0] : null;
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        All2All?.Dispose();
+        foreach (IAll2All strategy in _strategies) strategy.Dispose();
         Fabric?.Dispose();
         _endpoint.Dispose();
         Shard.Dispose();

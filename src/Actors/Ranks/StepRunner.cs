@@ -63,7 +63,7 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         Fill(step.Batch);
         Span<float> hidden = _hidden.Floats(_rows.Count * _rank.Setup.Config.HiddenSize); // [T, H]
         Receive(plan, hidden);
-        _rank.Shard.RunLayers(_rows, hidden, _rank.All2All, _rank.Epoch, plan.Step, _timings);
+        _rank.Shard.RunLayers(_rows, hidden, _rank.All2All(plan.Strategy), _rank.Epoch, plan.Step, _timings);
         if (_last) Draw(plan, step.Batch, hidden, outcome);
         else Send(plan, hidden);
         Advance(step.Batch);

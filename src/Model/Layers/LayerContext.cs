@@ -26,6 +26,12 @@ internal sealed class LayerContext(IKernels kernels, Workspace room, PagedKvCach
 
     public IStepObserver? Observer { get; set; }
 
+    /// <summary>Whether this rank asks the group to leave its lease, with the stage's first dispatch.</summary>
+    public bool Leave { get; set; }
+
+    /// <summary>What the headers of the stage's first dispatch came to; null until then.</summary>
+    public StepVerdict? Verdict { get; set; }
+
     public Epoch Epoch { get; set; }
 
     public StepId Step { get; set; }

@@ -94,20 +94,25 @@ public sealed class ModelShard : IDisposable
 
     /// <summary>
     /// All layers of the stage over the rows of one micro-batch; hidden: [T, H], changed in place. T may be 0: the rank then only serves
-    /// its experts. The observer hears of each phase.
+    /// its experts. The observer hears of each phase. <paramref name="leave"/> asks the group to leave its lease.
     /// </summary>
     /// <exception cref="NonFiniteException">A hidden state became infinite or NaN; names the layer.</exception>
-    public void RunLayers(StepRows rows, Span<float> hidden, IAll2All? all2All, Epoch epoch, StepId step, IStepObserver? observer = null)
+    public void RunLayers(StepRows rows, Span<float> hidden, IAll2All? all2All, Epoch epoch, StepId step, IStepObserver? observer = null,
+        bool leave = false)
     {
         if (rows.Count > Options.MaxRows) throw new ArgumentException($"the shard was made for {Options.MaxRows} rows, got {rows.Count}");
         if (rows.Table.Blocks > Options.KvBlocks || rows.Table.BlockSize != Options.BlockSize)
             throw new ArgumentException($"the cache has {Options.KvBlocks} blocks of {Options.BlockSize}, the rows' table is for "
                 + $"{rows.Table.Blocks} of {rows.Table.BlockSize}");
         (_context.Rows, _context.All2All, _context.Observer, _context.Epoch, _context.Step) = (rows, all2All, observer, epoch, step);
+        (_context.Leave, _context.Verdict) = (leave, null);
         int angles = rows.Count * Config.HeadDim / 2;
         _rotary.Fill(rows.Positions, _room.Cos.Floats(angles), _room.Sin.Floats(angles));
         foreach (DecoderLayer layer in _layers) layer.Forward(_context, hidden);
     }
+
+    /// <summary>What the group said in the first dispatch of the last step; null where the stage has no routed experts.</summary>
+    public StepVerdict? Verdict => _context.Verdict;
 
     /// <summary>Logits of some rows. hidden: [T, H]; rows: [n] indexes into it; logits: [n, V].</summary>
     public void Logits(ReadOnlySpan<float> hidden, ReadOnlySpan<int> rows, Span<float> logits)

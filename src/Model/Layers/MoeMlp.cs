@@ -30,16 +30,37 @@ internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, boo
         kernels.Route(logits, router.Rows, normalize, ids, weights);
         context.Load.Add(layer, ids);
 
-        DispatchHandle handle = all2All.Dispatch(context.Enter(layer, StepPhase.Dispatch), normed, ids, weights, rows);
-
+        StepPoint dispatch = context.Enter(layer, StepPhase.Dispatch);
+        all2All.PostDispatch(dispatch, normed, ids, weights, rows, context.Leave && context.Verdict is null);
+        DispatchHandle handle = all2All.WaitDispatch();
+        context.Verdict ??= handle.Verdict;
         if (handle.Rows > room.MaxReceived)
             throw new InvalidOperationException(
                 $"{layer}: {handle.Rows} rows arrived, room for {room.MaxReceived}; was the shard made for this group?");
         context.Enter(layer, StepPhase.Experts);
-        Span<float> partial = room.Partial.Floats(handle.Rows * router.Columns);                                // [N, H]
-        room.Arrivals.Sort(handle.Experts, handle.Weights, topK);
-        kernels.Experts(experts, room.Arrivals, handle.Hidden, room.Activation.Floats(room.Arrivals.Pairs * experts.Inner), partial);
+        for (int row = 0; row < handle.Rows;)
+        {
+            int end = handle.Await(row);
+            RunTile(context, handle, row, end);
+            handle.Done(end);
+            row = end;
+        }
 
-        all2All.Combine(context.Enter(layer, StepPhase.Combine), handle, partial, output);
+        all2All.PostCombine(context.Enter(layer, StepPhase.Combine), handle);
+        all2All.WaitCombine(output);
+    }
+
+    /// <summary>The local experts over rows [first, end) of those that arrived: n of them.</summary>
+    private void RunTile(LayerContext context, DispatchHandle handle, int first, int end)
+    {
+        (Workspace room, int rows) = (context.Room, end - first);
+        Span<float> hidden = room.Arrived.Floats(rows * router.Columns), partial = room.Partial.Floats(rows * router.Columns); // [n, H]
+        Span<int> ids = room.ArrivedIds.Ints(rows * topK);                                                                    // [n, K]
+        Span<float> weights = room.ArrivedWeights.Floats(rows * topK);                                                        // [n, K]
+        handle.Decode(first, end, hidden);
+        handle.CopySlots(first, end, ids, weights);
+        room.Arrivals.Sort(ids, weights, topK);
+        context.Kernels.Experts(experts, room.Arrivals, hidden, room.Activation.Floats(room.Arrivals.Pairs * experts.Inner), partial);
+        handle.Encode(first, end, partial);
     }
 }

@@ -35,11 +35,24 @@ internal sealed class Workspace : IDisposable
         ExpertIds = Room(rows, config.ExpertsPerToken);
         ExpertWeights = Room(rows, config.ExpertsPerToken);
         Activation = Room(pairs, config.MoeIntermediateSize);
+        int arrived = config.Experts > 0 ? received : 0;
+        Arrived = Room(arrived, config.HiddenSize);
+        ArrivedIds = Room(arrived, config.ExpertsPerToken);
+        ArrivedWeights = Room(arrived, config.ExpertsPerToken);
         Partial = Room(received, config.Experts > 0 ? config.HiddenSize : 0);
     }
 
     /// <summary>The most rows that may arrive from the group (N).</summary>
     public int MaxReceived { get; }
+
+    /// <summary>[N, H] rows that arrived, as fp32.</summary>
+    public NativeBuffer Arrived { get; }
+
+    /// <summary>[N, K] int32, their experts.</summary>
+    public NativeBuffer ArrivedIds { get; }
+
+    /// <summary>[N, K] the experts' weights.</summary>
+    public NativeBuffer ArrivedWeights { get; }
 
     /// <summary>What arrived, sorted by local expert.</summary>
     public ExpertRows Arrivals { get; }

@@ -25,6 +25,7 @@ internal sealed record Case(string Name, Func<int, int, int> Tokens, int Experts
         new("fewer experts than ranks", (rank, _) => rank + 1, 2, 2, 16),
         new("all to one expert", (_, _) => MaxTokens, 9, 1, 48) { OnlyExpert = 7 },
         new("masked slots", (_, _) => 6, 10, 4, 33) { MaskedShare = 0.4 },
+        new("copies of experts", (rank, _) => 2 + rank, 10, 4, 33) { Copies = true },
         new("everything masked", (_, _) => 2, 10, 4, 16) { MaskedShare = 1 },
     ];
 
@@ -33,6 +34,13 @@ internal sealed record Case(string Name, Func<int, int, int> Tokens, int Experts
 
     /// <summary>How many slots are masked.</summary>
     public double MaskedShare { get; init; }
+
+    /// <summary>Whether some experts live on several ranks.</summary>
+    public bool Copies { get; init; }
+
+    public ExpertPlacement Placement(int ranks) => !Copies ? ExpertPlacement.Blocks(Experts, ranks)
+        : new ExpertPlacement([.. Enumerable.Range(0, Experts).Select(e => (int[])(e % 3 == 0 ? [.. Enumerable.Range(0, ranks)]
+            : e % 3 == 1 ? [e % ranks, (e + 1) % ranks] : [e % ranks]))], ranks);
 
     public All2AllShape Shape(RowType rows) => new(MaxTokens, Hidden, TopK, rows);
 

@@ -20,26 +20,29 @@ public sealed class StrategiesTests
     }
 
     [Theory]
-    [InlineData("high_throughput", "high_throughput")]
-    [InlineData("deepep_high_throughput", "high_throughput")]
-    [InlineData("hierarchical", "hierarchical")]
-    [InlineData("deepep_internode", "hierarchical")]
-    [InlineData("low_latency", "low_latency")]
-    [InlineData("deepep_low_latency", "low_latency")]
-    [InlineData("peer_mapped", "peer_mapped")]
-    [InlineData("pplx", "peer_mapped")]
-    [InlineData("workspace", "workspace")]
-    [InlineData("flashinfer_all2allv", "workspace")]
-    [InlineData("flashinfer", "workspace")]
-    [InlineData("fused", "fused")]
-    [InlineData("mc2", "fused")]
-    public void A_strategy_that_is_not_built_falls_back_and_says_so(string asked, string known)
+    [InlineData("high_throughput", Strategy.HighThroughput)]
+    [InlineData("deepep_high_throughput", Strategy.HighThroughput)]
+    [InlineData("low_latency", Strategy.LowLatency)]
+    [InlineData("deepep_low_latency", Strategy.LowLatency)]
+    [InlineData("peer_mapped", Strategy.PeerMapped)]
+    [InlineData("pplx", Strategy.PeerMapped)]
+    [InlineData("workspace", Strategy.Workspace)]
+    [InlineData("flashinfer_all2allv", Strategy.Workspace)]
+    [InlineData("flashinfer", Strategy.Workspace)]
+    [InlineData("fused", Strategy.Fused)]
+    [InlineData("mc2", Strategy.Fused)]
+    public void A_strategy_and_its_other_names_come_without_a_warning(string asked, Strategy strategy) =>
+        Assert.Equal(new Resolution(strategy, null), Strategies.Resolve(asked));
+
+    [Theory]
+    [InlineData("hierarchical")]
+    [InlineData("deepep_internode")]
+    public void A_strategy_that_is_not_built_falls_back_and_says_so(string asked)
     {
         var resolved = Strategies.Resolve(asked);
         Assert.Equal(Strategy.AllGatherReduceScatter, resolved.Use);
-        Assert.Equal(
-            $"strategy '{asked}' was asked for, allgather_reducescatter is used: {known} is not available in this build", resolved.Warning);
-        Assert.Contains(known, Strategies.Names);
+        Assert.Equal($"strategy '{asked}' was asked for, allgather_reducescatter is used: hierarchical is not available in this build",
+            resolved.Warning);
     }
 
     [Theory]
@@ -56,12 +59,12 @@ public sealed class StrategiesTests
     }
 
     [Fact]
-    public void Every_strategy_has_one_name_and_what_is_not_built_cannot_be_reserved()
+    public void Every_strategy_has_one_name_and_the_default_is_legal_everywhere()
     {
         Assert.Equal(Enum.GetValues<Strategy>().Select(Strategies.NameOf), Strategies.Names);
         Assert.Equal(7, Strategies.Names.Distinct().Count());
-        var shape = new All2AllShape(1, 1, 1, RowType.Fp32);
-        foreach (string name in Strategies.Names) Strategies.Reserve(Strategies.Resolve(name).Use, new WindowPlan(), 2, shape);
-        Assert.Throws<ArgumentOutOfRangeException>(() => Strategies.Reserve(Strategy.Fused, new WindowPlan(), 2, shape));
+        Assert.Null(Strategies.Problem(Strategies.Fallback, new GroupTraits(8, Mapped: false, Hosts: 2)));
+        Assert.Contains("address each other's memory",
+            Strategies.Problem(Strategy.Workspace, new GroupTraits(8, Mapped: false, Hosts: 1)), StringComparison.Ordinal);
     }
 }

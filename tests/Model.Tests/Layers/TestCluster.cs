@@ -43,7 +43,7 @@ internal sealed class TestCluster : IDisposable
                 _shards[s, m] = ModelShard.Create(source, config, ShardSpec.Of(config, s, stages, placement, m), _devices[s, m], options);
             }
         var shape = new All2AllShape(MaxRows, config.HiddenSize, Math.Max(1, config.ExpertsPerToken), RowType.Fp32);
-        _groups = [.. Enumerable.Range(0, stages).Select(_ => new InMemoryGroup(members, shape))];
+        _groups = [.. Enumerable.Range(0, stages).Select(_ => new InMemoryGroup(placement, shape))];
         _tables = [.. Enumerable.Range(0, members).Select(_ => new BlockTable(Slots, 40, Blocks, BlockSize))];
         _rows = [.. _tables.Select(table => new StepRows(MaxRows, table))];
         _hidden = [.. _rows.Select(_ => new float[MaxRows * config.HiddenSize])];

@@ -3,9 +3,12 @@ using Akka.Event;
 using Troupe.Testing;
 using Xunit;
 
-namespace Troupe.AkkaContract.Tests;
+namespace Troupe.AkkaContract.Tests.Embedded;
 
-/// <summary>Actors that live, fail, restart and end at random, under many senders.</summary>
+/// <summary>
+/// Actors that live, fail, restart and end at random, under many senders. Akka.NET promises a message at most once, and on a loaded machine
+/// was seen to lose one of 20,000 here; the embedded provider loses none.
+/// </summary>
 public class SoakTests
 {
     private sealed record Numbered(int Number);
