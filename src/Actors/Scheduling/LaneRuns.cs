@@ -51,6 +51,9 @@ public sealed record LaneRuns(ImmutableArray<LaneRun> Lanes, LeaseEnded? Ended)
     /// <summary>A lane was offered.</summary>
     public LaneRuns Offer(int lane) => With(lane, new LaneRun.Offered());
 
+    /// <summary>A lane's step is over.</summary>
+    public LaneRuns Free(int lane) => With(lane, new LaneRun.Free());
+
     /// <summary>A result of a lane's step came.</summary>
     public (LaneRuns State, LaneNews News) On(StepResult result)
     {

@@ -65,6 +65,7 @@ public sealed class LeaseExplorerTests(ITestOutputHelper output)
     [InlineData(nameof(Mistake.OffersUnderLease))]
     [InlineData(nameof(Mistake.RouterForgets))]
     [InlineData(nameof(Mistake.SilentWhenDry))]
+    [InlineData(nameof(Mistake.KeepsGivenUp))]
     [InlineData(nameof(Mistake.AnyNote))]
     public void A_mistake_in_the_protocol_is_found(string mistake)
     {

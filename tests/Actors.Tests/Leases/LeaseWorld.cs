@@ -29,6 +29,9 @@ internal enum Mistake
     /// <summary>The last stage says nothing when a lane runs dry.</summary>
     SilentWhenDry,
 
+    /// <summary>Stage 0 lends every slot it holds, also those that a scheduler gave up without a batch to say so.</summary>
+    KeepsGivenUp,
+
     /// <summary>A rank applies a note whatever lease it is about.</summary>
     AnyNote,
 }

@@ -52,7 +52,7 @@ internal sealed partial class LeaseWorld
             foreach (int slot in _rings[(rank.Replica, next.Lane)].Ended) rank.End(slot);
         }
         rank.Apply(batch);
-        int[] slots;
+        int[] slots = [];
         LeaseVerdict heard = LeaseVerdict.GoOn;
         if (rank.Stage == 0)
         {
@@ -60,7 +60,10 @@ internal sealed partial class LeaseWorld
             else if (plan is null) rank.TakeNotes(anyLease: true);
             slots = batch?.Work.Select(w => w.Slot).ToArray() ?? (plan is not null ? [] : Live(rank, next.Lane));
         }
-        else
+        if (rank.Stage == 0 && plan?.Lease is not null && Setup.Mistake != Mistake.KeepsGivenUp)
+            rank.Lend(slots, next.Lane * Setup.PerLane, Setup.PerLane);
+        else if (Setup.Mistake == Mistake.KeepsGivenUp) rank.Lend([.. Enumerable.Range(0, rank.Slots.Length)], 0, rank.Slots.Length);
+        if (rank.Stage > 0)
         {
             var link = _links[(rank.Stage, rank.Replica, next.Lane)];
             _links.Remove((rank.Stage, rank.Replica, next.Lane));
@@ -79,7 +82,7 @@ internal sealed partial class LeaseWorld
     }
 
     private int[] Live(LeaseRank rank, int lane) =>
-        [.. Enumerable.Range(lane * Setup.PerLane, Setup.PerLane).Where(s => rank.Slots[s] is { Ended: false })];
+        [.. Enumerable.Range(lane * Setup.PerLane, Setup.PerLane).Where(s => rank.Slots[s] is { Ended: false, Leased: true })];
 
     private void EndStep(LeaseRank rank)
     {
