@@ -30,7 +30,9 @@ internal sealed class Inbox
 
     public object[] Next(int count) => [.. Enumerable.Range(0, count).Select(_ => Next())];
 
-    public bool IsEmpty => _received.Count == 0;
+    public int Count => _received.Count;
+
+    public bool IsEmpty => Count == 0;
 }
 
 /// <summary>Puts all that it gets into an inbox.</summary>

@@ -5,12 +5,6 @@ using Akka.Remote;
 
 namespace Akka.Cluster;
 
-/// <summary>What ProviderHooks calls for `akka.actor.provider = cluster`.</summary>
-internal static class ClusterProvider
-{
-    public static void Start(ActorSystemImpl system) => Cluster.Get(system);
-}
-
 /// <summary>Joining was given up: cancelled, or this node's cluster has ended.</summary>
 public class ClusterJoinFailedException(string message) : AkkaException(message);
 
@@ -20,12 +14,13 @@ public class Cluster : IExtension
     private readonly TaskCompletionSource<Done> _exiting = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ActorSystemImpl _system;
     private readonly IActorRef _daemon;
-    private volatile ClusterEvent.CurrentClusterState _view = new();
+    private volatile ClusterEvent.CurrentClusterState _view = new([], [], null);
     private volatile bool _terminated;
 
     private Cluster(ActorSystemImpl system)
     {
-        if (system.Transport is not RemoteTransport transport || system.Settings.Config.GetString("akka.actor.provider") != "cluster")
+        var transport = system.Transport;
+        if (transport is null || system.Settings.Config.GetString("akka.actor.provider") != "cluster")
             throw new Configuration.ConfigurationException($"{system.Name} is in no cluster: akka.actor.provider must be cluster");
         _system = system;
         Settings = new ClusterSettings(system.Settings.Config);
@@ -46,10 +41,9 @@ public class Cluster : IExtension
 
     /// <summary>This node; with status Removed before it joined and after it left.</summary>
     public Member SelfMember => _view.Members.FirstOrDefault(member => member.UniqueAddress == SelfUniqueAddress)
-        ?? new Member(SelfUniqueAddress, MemberStatus.Removed, Member.NotUpYet, SelfRoles, Settings.AppVersion);
+        ?? new Member(SelfUniqueAddress, MemberStatus.Removed, Member.NotUpYet, SelfRoles);
 
-    /// <summary>Up or WeaklyUp.</summary>
-    public bool IsUp => SelfMember.Status is MemberStatus.Up or MemberStatus.WeaklyUp;
+    public bool IsUp => SelfMember.Status == MemberStatus.Up;
 
     /// <summary>The cluster has ended for this node; a new actor system has to be started to join again.</summary>
     public bool IsTerminated => _terminated;

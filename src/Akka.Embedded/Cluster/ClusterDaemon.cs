@@ -19,13 +19,13 @@ internal sealed class ClusterDaemon : ReceiveActor, IWithTimers
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private Membership _state;
     private JoinProcess _join;
-    private TimeSpan? _unconvergedSince, _joiningSince;
+    private TimeSpan? _joiningSince;
     private bool _ending;
 
     public ClusterDaemon(Cluster cluster, RemoteTransport transport)
     {
         (_cluster, _transport) = (cluster, transport);
-        _state = new Membership(cluster.SelfUniqueAddress, cluster.Settings.Rules, Gossip.Empty);
+        _state = new Membership(cluster.SelfUniqueAddress, cluster.Settings.MinNrOfMembers, Gossip.Empty);
         _monitor = new HeartbeatMonitor(transport, cluster.Settings.Detector,
             Math.Min(cluster.Settings.Detector.AcceptablePauseMs, 3 * cluster.Settings.Detector.IntervalMs));
         _publisher = new ClusterPublisher(cluster, Context);
@@ -34,7 +34,7 @@ internal sealed class ClusterDaemon : ReceiveActor, IWithTimers
         Receive<JoinSeeds>(join => Begin(now => JoinProcess.WithSeeds(Self_, join.Seeds, cluster.Settings.SeedNodeTimeout,
             cluster.Settings.RetryUnsuccessfulJoinAfter, now)));
         Receive<JoinThrough>(join => Begin(now => JoinProcess.Through(Self_, join.Contact, now)));
-        Receive<SeedQuestion>(_ => Sender.Tell(new SeedAnswer(_state.SelfMember is { Stage: < 4 })));
+        Receive<SeedQuestion>(_ => Sender.Tell(new SeedAnswer(_state.SelfMember is { Stage: < 3 })));
         Receive<SeedAnswer>(answer =>
         {
             if (_join is not null) Follow(_join.Answered(Sender.Path.Address, answer.Accepts, Now));
@@ -102,11 +102,11 @@ internal sealed class ClusterDaemon : ReceiveActor, IWithTimers
                 foreach (var seed in ask.Seeds) AskNow(seed, new SeedQuestion());
                 break;
             case JoinStep.Join join:
-                AskNow(join.Contact, new JoinRequest(_cluster.SelfUniqueAddress, _cluster.SelfRoles, _cluster.Settings.AppVersion));
+                AskNow(join.Contact, new JoinRequest(_cluster.SelfUniqueAddress, _cluster.SelfRoles));
                 break;
             case JoinStep.FormCluster:
                 _log.Info("Cluster Node [{0}] forms a new cluster", Self_);
-                Step(new MembershipInput.Join(_cluster.SelfUniqueAddress, _cluster.SelfRoles, _cluster.Settings.AppVersion));
+                Step(new MembershipInput.Join(_cluster.SelfUniqueAddress, _cluster.SelfRoles));
                 break;
         }
     }
@@ -125,7 +125,7 @@ internal sealed class ClusterDaemon : ReceiveActor, IWithTimers
         var address = request.Node.Address;
         if (address.System != Self_.System || address.Protocol != Self_.Protocol)
             _log.Warning("{0} may not join {1}: its system or protocol has another name", address, Self_);
-        else if (address != Self_) Step(new MembershipInput.Join(request.Node, request.Roles, request.Version));
+        else if (address != Self_) Step(new MembershipInput.Join(request.Node, request.Roles));
     }
 
     private void OnTick(Ticks tick)
@@ -145,10 +145,6 @@ internal sealed class ClusterDaemon : ReceiveActor, IWithTimers
                 break;
             case Ticks.Reap when _state.SelfMember is not null:
                 Step(new MembershipInput.Observed([.. Monitored().Where(IsUnreachable).Select(member => member.UniqueAddress)]));
-                break;
-            case Ticks.Lead when _state.SelfMember is not null:
-                _unconvergedSince = _state.Gossip.IsConverged(_state.Self) ? null : _unconvergedSince ?? Now;
-                if (Now - _unconvergedSince >= _cluster.Settings.AllowWeaklyUpMembers) Step(new MembershipInput.AllowWeaklyUp());
                 break;
         }
     }

@@ -36,19 +36,14 @@ public class ClusterEvent
         Member Member { get; }
     }
 
-    /// <summary>The base of the events about one member; equal if the members and their statuses are.</summary>
+    /// <summary>The base of the events about one member.</summary>
     public abstract class MemberStatusChange(Member member) : IMemberEvent
     {
         public Member Member { get; } = member;
-        public override bool Equals(object obj) => obj is MemberStatusChange other && other.GetType() == GetType()
-            && Member.Equals(other.Member) && Member.Status == other.Member.Status;
-        public override int GetHashCode() => Member.GetHashCode();
         public override string ToString() => $"{GetType().Name}({Member})";
     }
 
     public sealed class MemberJoined(Member member) : MemberStatusChange(member);
-
-    public sealed class MemberWeaklyUp(Member member) : MemberStatusChange(member);
 
     public sealed class MemberUp(Member member) : MemberStatusChange(member);
 
@@ -68,9 +63,6 @@ public class ClusterEvent
     public abstract class ReachabilityEvent(Member member) : IReachabilityEvent
     {
         public Member Member { get; } = member;
-        public override bool Equals(object obj) => obj is ReachabilityEvent other
-            && other.GetType() == GetType() && Member.Equals(other.Member);
-        public override int GetHashCode() => Member.GetHashCode();
         public override string ToString() => $"{GetType().Name}({Member})";
     }
 
@@ -85,45 +77,15 @@ public class ClusterEvent
         public override string ToString() => $"LeaderChanged({Leader})";
     }
 
-    public sealed class RoleLeaderChanged(string role, Address leader) : IClusterDomainEvent
-    {
-        public string Role { get; } = role;
-        public Address Leader { get; } = leader;
-        public override string ToString() => $"RoleLeaderChanged({Role}, {Leader})";
-    }
-
-    public sealed class ClusterShuttingDown : IClusterDomainEvent
-    {
-        public static readonly IClusterDomainEvent Instance = new ClusterShuttingDown();
-
-        private ClusterShuttingDown()
-        {
-        }
-    }
-
     /// <summary>The cluster as one node sees it.</summary>
     public sealed class CurrentClusterState
     {
-        private readonly ImmutableDictionary<string, Address> _roleLeaders;
-
-        public CurrentClusterState() : this([], [], [], null, ImmutableDictionary<string, Address>.Empty)
-        {
-        }
-
-        internal CurrentClusterState(ImmutableSortedSet<Member> members, ImmutableHashSet<Member> unreachable,
-            ImmutableHashSet<Address> seenBy, Address leader, ImmutableDictionary<string, Address> roleLeaders)
-        {
-            (Members, Unreachable, SeenBy, Leader) = (members, unreachable, seenBy, leader);
-            _roleLeaders = roleLeaders;
-        }
+        internal CurrentClusterState(ImmutableSortedSet<Member> members, ImmutableHashSet<Member> unreachable, Address leader) =>
+            (Members, Unreachable, Leader) = (members, unreachable, leader);
 
         /// <summary>By address.</summary>
         public ImmutableSortedSet<Member> Members { get; }
         public ImmutableHashSet<Member> Unreachable { get; }
-        public ImmutableHashSet<Address> SeenBy { get; }
         public Address Leader { get; }
-        public ImmutableHashSet<string> AllRoles => [.. Members.SelectMany(member => member.Roles)];
-
-        public Address RoleLeader(string role) => _roleLeaders.GetValueOrDefault(role);
     }
 }

@@ -6,16 +6,8 @@ namespace Akka.Cluster;
 /// <summary>From gossip to what subscribers see.</summary>
 internal static class ClusterEvents
 {
-    public static ClusterEvent.CurrentClusterState Snapshot(Gossip gossip, UniqueAddress self)
-    {
-        var roles = gossip.Members.Values.SelectMany(member => member.Roles).ToImmutableHashSet();
-        return new ClusterEvent.CurrentClusterState(
-            [.. gossip.Members.Values],
-            [.. Unreachable(gossip, self)],
-            [.. gossip.Members.Keys.Where(gossip.IsSeenBy).Select(node => node.Address)],
-            gossip.Leader(self)?.Address,
-            roles.ToImmutableDictionary(role => role, role => gossip.Leader(self, role)?.Address));
-    }
+    public static ClusterEvent.CurrentClusterState Snapshot(Gossip gossip, UniqueAddress self) =>
+        new([.. gossip.Members.Values], [.. Unreachable(gossip, self)], gossip.Leader(self)?.Address);
 
     /// <summary>What happened between two views of one node, in the order in which subscribers get it.</summary>
     public static List<ClusterEvent.IClusterDomainEvent> Between(Gossip before, Gossip after, UniqueAddress self)
@@ -27,7 +19,7 @@ internal static class ClusterEvents
         }
         var removed = before.Members.Values.Where(member => !after.Members.ContainsKey(member.UniqueAddress)).ToList();
         // Whoever was away while the leader took both steps still sees both.
-        var downed = removed.Where(m => m.Stage < 5 && after.Removed.GetValueOrDefault(m.UniqueAddress) is { Downed: true }).ToHashSet();
+        var downed = removed.Where(m => m.Stage < 4 && after.Removed.GetValueOrDefault(m.UniqueAddress) is { Downed: true }).ToHashSet();
         events.AddRange(downed.Select(member => Changed(member.With(MemberStatus.Down))));
         events.AddRange(removed.Select(member => new ClusterEvent.MemberRemoved(
             member.With(MemberStatus.Removed), downed.Contains(member) ? MemberStatus.Down : member.Status)));
@@ -37,11 +29,6 @@ internal static class ClusterEvents
             .Select(m => new ClusterEvent.ReachableMember(after.Members[m.UniqueAddress])));
         var leader = after.Leader(self)?.Address;
         if (leader != before.Leader(self)?.Address) events.Add(new ClusterEvent.LeaderChanged(leader));
-        foreach (string role in before.Members.Values.Concat(after.Members.Values).SelectMany(member => member.Roles).Distinct().Order())
-        {
-            var leads = after.Leader(self, role)?.Address;
-            if (leads != before.Leader(self, role)?.Address) events.Add(new ClusterEvent.RoleLeaderChanged(role, leads));
-        }
         return events;
     }
 
@@ -51,7 +38,6 @@ internal static class ClusterEvents
     private static ClusterEvent.IClusterDomainEvent Changed(Member member) => member.Status switch
     {
         MemberStatus.Joining => new ClusterEvent.MemberJoined(member),
-        MemberStatus.WeaklyUp => new ClusterEvent.MemberWeaklyUp(member),
         MemberStatus.Up => new ClusterEvent.MemberUp(member),
         MemberStatus.Leaving => new ClusterEvent.MemberLeft(member),
         MemberStatus.Exiting => new ClusterEvent.MemberExited(member),

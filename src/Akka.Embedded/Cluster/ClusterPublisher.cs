@@ -22,7 +22,6 @@ internal sealed class ClusterPublisher(Cluster cluster, IActorContext context)
     public void End(Gossip last)
     {
         cluster.NoteTerminated();
-        _events.Publish(ClusterEvent.ClusterShuttingDown.Instance);
         Publish(last, Gossip.Empty);
         RunAll(_onRemoved);
     }

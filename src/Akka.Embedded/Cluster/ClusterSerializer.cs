@@ -3,7 +3,6 @@ using System.Runtime.Serialization;
 using Akka.Actor;
 using Akka.Remote;
 using Akka.Serialization;
-using Akka.Util;
 
 namespace Akka.Cluster;
 
@@ -17,7 +16,7 @@ internal sealed record SeedQuestion : IClusterWireMessage;
 internal sealed record SeedAnswer(bool Accepts) : IClusterWireMessage;
 
 /// <summary>Asks to join.</summary>
-internal sealed record JoinRequest(UniqueAddress Node, ImmutableHashSet<string> Roles, AppVersion Version) : IClusterWireMessage;
+internal sealed record JoinRequest(UniqueAddress Node, ImmutableHashSet<string> Roles) : IClusterWireMessage;
 
 /// <summary>The state of the cluster, as answer to a join (Welcome) or as gossip.</summary>
 internal sealed record GossipEnvelope(UniqueAddress From, bool Welcome, Gossip Gossip) : IClusterWireMessage;
@@ -60,7 +59,7 @@ internal sealed class ClusterSerializer(ExtendedActorSystem system) : Serializer
                 break;
             case JoinRequest join:
                 WriteNode(writer, join.Node);
-                WriteSelf(writer, join.Roles, join.Version);
+                WriteRoles(writer, join.Roles);
                 break;
             case GossipEnvelope envelope:
                 WriteNode(writer, envelope.From);
@@ -83,7 +82,7 @@ internal sealed class ClusterSerializer(ExtendedActorSystem system) : Serializer
         {
             "SQ" => new SeedQuestion(),
             "SA" => new SeedAnswer(reader.U8() == 1),
-            "J" => new JoinRequest(ReadNode(ref reader), ReadRoles(ref reader), AppVersion.Create(reader.Text(MaxTextBytes))),
+            "J" => new JoinRequest(ReadNode(ref reader), ReadRoles(ref reader)),
             "G" => new GossipEnvelope(ReadNode(ref reader), reader.U8() == 1, ReadGossip(ref reader)),
             "RE" => new ReadyToExit(ReadNode(ref reader)),
             "HO" => new HandOver(),
@@ -103,11 +102,10 @@ internal sealed class ClusterSerializer(ExtendedActorSystem system) : Serializer
             ? new UniqueAddress(address, reader.I32()) : throw new WireException($"a node's address is {text}");
     }
 
-    private static void WriteSelf(WireWriter writer, ImmutableHashSet<string> roles, AppVersion version)
+    private static void WriteRoles(WireWriter writer, ImmutableHashSet<string> roles)
     {
         writer.U16(roles.Count);
         foreach (string role in roles) writer.Text(role);
-        writer.Text(version.Version);
     }
 
     private static ImmutableHashSet<string> ReadRoles(ref WireReader reader)
@@ -129,7 +127,7 @@ internal sealed class ClusterSerializer(ExtendedActorSystem system) : Serializer
         foreach (var (node, member) in gossip.Members)
         {
             writer.U16(places[node]).U8((byte)member.Status).I32(member.UpNumber);
-            WriteSelf(writer, member.Roles, member.AppVersion);
+            WriteRoles(writer, member.Roles);
         }
         writer.U16(gossip.Observations.Count);
         foreach (var (node, observation) in gossip.Observations)
@@ -151,10 +149,8 @@ internal sealed class ClusterSerializer(ExtendedActorSystem system) : Serializer
         {
             var node = nodes[Place(ref reader, nodes)];
             var status = (MemberStatus)reader.U8();
-            if (status is > MemberStatus.WeaklyUp or MemberStatus.Removed) throw new WireException($"a member's status is {(int)status}");
-            int upNumber = reader.I32();
-            var roles = ReadRoles(ref reader);
-            members = members.SetItem(node, new Member(node, status, upNumber, roles, AppVersion.Create(reader.Text(MaxTextBytes))));
+            if (status >= MemberStatus.Removed) throw new WireException($"a member's status is {(int)status}");
+            members = members.SetItem(node, new Member(node, status, reader.I32(), ReadRoles(ref reader)));
         }
         for (int left = reader.Count(MaxNodes); left > 0; left--)
         {

@@ -17,10 +17,7 @@ public sealed class ClusterSettings
             retry-unsuccessful-join-after = 10s
             shutdown-after-unsuccessful-join-seed-nodes = off
             roles = []
-            app-version = "0.0.0"
             min-nr-of-members = 1
-            role { }
-            allow-weakly-up-members = 7s
             gossip-interval = 1s
             leader-actions-interval = 1s
             unreachable-nodes-reaper-interval = 1s
@@ -48,19 +45,16 @@ public sealed class ClusterSettings
         var cluster = config.GetConfig("akka.cluster");
         SeedNodes = [.. cluster.GetStringList("seed-nodes").Select(Address.Parse)];
         Roles = [.. cluster.GetStringList("roles")];
-        AppVersion = Util.AppVersion.Create(cluster.GetString("app-version"));
         SeedNodeTimeout = cluster.GetTimeSpan("seed-node-timeout");
         RetryUnsuccessfulJoinAfter = OffOr(cluster, "retry-unsuccessful-join-after");
         ShutdownAfterUnsuccessfulJoinSeedNodes = OffOr(cluster, "shutdown-after-unsuccessful-join-seed-nodes");
-        AllowWeaklyUpMembers = OffOr(cluster, "allow-weakly-up-members");
         DownRemovalMargin = OffOr(cluster, "down-removal-margin");
         GossipInterval = cluster.GetTimeSpan("gossip-interval");
         LeaderActionsInterval = cluster.GetTimeSpan("leader-actions-interval");
         UnreachableNodesReaperInterval = cluster.GetTimeSpan("unreachable-nodes-reaper-interval");
         RunCoordinatedShutdownWhenDown = cluster.GetBoolean("run-coordinated-shutdown-when-down");
         MonitoredByNrOfMembers = cluster.GetInt("failure-detector.monitored-by-nr-of-members");
-        Rules = new MembershipRules(cluster.GetInt("min-nr-of-members"), cluster.GetConfig("role").AsEnumerable()
-            .ToImmutableDictionary(role => role.Key, role => cluster.GetInt($"role.{role.Key}.min-nr-of-members", 1)));
+        MinNrOfMembers = cluster.GetInt("min-nr-of-members");
         Detector = new FailureDetectorSettings(
             cluster.GetTimeSpan("failure-detector.heartbeat-interval").TotalMilliseconds,
             cluster.GetTimeSpan("failure-detector.acceptable-heartbeat-pause").TotalMilliseconds,
@@ -75,18 +69,16 @@ public sealed class ClusterSettings
 
     public ImmutableList<Address> SeedNodes { get; }
     public ImmutableHashSet<string> Roles { get; }
-    public Util.AppVersion AppVersion { get; }
     public TimeSpan SeedNodeTimeout { get; }
     public TimeSpan? RetryUnsuccessfulJoinAfter { get; }
     public TimeSpan? ShutdownAfterUnsuccessfulJoinSeedNodes { get; }
-    public TimeSpan? AllowWeaklyUpMembers { get; }
     public TimeSpan? DownRemovalMargin { get; }
     public TimeSpan GossipInterval { get; }
     public TimeSpan LeaderActionsInterval { get; }
     public TimeSpan UnreachableNodesReaperInterval { get; }
     public bool RunCoordinatedShutdownWhenDown { get; }
     public int MonitoredByNrOfMembers { get; }
-    internal MembershipRules Rules { get; }
+    public int MinNrOfMembers { get; }
     internal FailureDetectorSettings Detector { get; }
 
     private static TimeSpan? OffOr(Config config, string key) => config.GetString(key) == "off" ? null : config.GetTimeSpan(key);

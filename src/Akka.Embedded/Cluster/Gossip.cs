@@ -84,15 +84,13 @@ internal sealed record Gossip(
         && Members.Values.All(m => m.Status is not (MemberStatus.Up or MemberStatus.Leaving) || IsSeenBy(m.UniqueAddress));
 
     /// <summary>The lowest address among the reachable that are Up or Leaving; before there are such, whoever is next to it.</summary>
-    public Member Leader(UniqueAddress self, string role = null) => Members.Values
+    public Member Leader(UniqueAddress self) => Members.Values
         .Where(m => m.Status != MemberStatus.Down && (m.UniqueAddress == self || !Unreachable.Contains(m.UniqueAddress)))
-        .Where(m => role is null || m.HasRole(role))
         .MinBy(m => m.Status switch
         {
             MemberStatus.Up or MemberStatus.Leaving => 0,
-            MemberStatus.WeaklyUp => 1,
-            MemberStatus.Joining => 2,
-            _ => 3,
+            MemberStatus.Joining => 1,
+            _ => 2,
         });
 
     /// <summary>Whom this node has to send heartbeats: the next ones in the ring of addresses.</summary>
@@ -112,7 +110,7 @@ internal sealed record Gossip(
         var ahead = theirs.Stage > ours.Stage ? theirs : ours;
         int upNumber = Math.Min(ours.UpNumber, theirs.UpNumber);
         return ahead.UpNumber == upNumber
-            ? ahead : new Member(ahead.UniqueAddress, ahead.Status, upNumber, ahead.Roles, ahead.AppVersion);
+            ? ahead : new Member(ahead.UniqueAddress, ahead.Status, upNumber, ahead.Roles);
     }
 
     private ulong ComputeDigest()

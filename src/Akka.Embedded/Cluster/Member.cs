@@ -1,131 +1,84 @@
 using System.Collections.Immutable;
 using Akka.Actor;
-using Akka.Util;
 
-namespace Akka.Util
+namespace Akka.Cluster;
+
+/// <summary>How far a member is on its way in and out.</summary>
+public enum MemberStatus
 {
-    /// <summary>A version that a node publishes about itself; compared part by part where both are numbers.</summary>
-    public sealed class AppVersion : IComparable<AppVersion>, IEquatable<AppVersion>
-    {
-        public static readonly AppVersion Zero = new("0.0.0");
-
-        private AppVersion(string version) => Version = version;
-
-        public string Version { get; }
-
-        public static AppVersion Create(string version) => new(version);
-
-        public int CompareTo(AppVersion other)
-        {
-            string[] a = Version.Split('.', '-', '+'), b = (other?.Version ?? "").Split('.', '-', '+');
-            for (int i = 0; i < Math.Max(a.Length, b.Length); i++)
-            {
-                string x = i < a.Length ? a[i] : "0", y = i < b.Length ? b[i] : "0";
-                int order = int.TryParse(x, out int m) && int.TryParse(y, out int n) ? m.CompareTo(n) : string.CompareOrdinal(x, y);
-                if (order != 0) return order;
-            }
-            return 0;
-        }
-
-        public bool Equals(AppVersion other) => other is not null && CompareTo(other) == 0;
-        public override bool Equals(object obj) => Equals(obj as AppVersion);
-        public override int GetHashCode() => Version.GetHashCode(StringComparison.Ordinal);
-        public override string ToString() => Version;
-    }
+    Joining = 0,
+    Up = 1,
+    Leaving = 2,
+    Exiting = 3,
+    Down = 4,
+    Removed = 5,
 }
 
-namespace Akka.Cluster
+/// <summary>One incarnation of a node: a restarted actor system has the address of the old one and another uid.</summary>
+public class UniqueAddress(Address address, int uid) : IComparable<UniqueAddress>, IEquatable<UniqueAddress>
 {
-    /// <summary>How far a member is on its way in and out.</summary>
-    public enum MemberStatus
+    public Address Address { get; } = address;
+    public int Uid { get; } = uid;
+
+    public int CompareTo(UniqueAddress other)
     {
-        Joining = 0,
-        Up = 1,
-        Leaving = 2,
-        Exiting = 3,
-        Down = 4,
-        Removed = 5,
-        WeaklyUp = 6,
+        if (other is null) return 1;
+        int byAddress = Member.AddressOrdering.Compare(Address, other.Address);
+        return byAddress != 0 ? byAddress : Uid.CompareTo(other.Uid);
     }
 
-    /// <summary>One incarnation of a node: a restarted actor system has the address of the old one and another uid.</summary>
-    public class UniqueAddress(Address address, int uid) : IComparable<UniqueAddress>, IEquatable<UniqueAddress>, IComparable
+    public bool Equals(UniqueAddress other) => other is not null && Uid == other.Uid && Address == other.Address;
+    public override bool Equals(object obj) => Equals(obj as UniqueAddress);
+    public override int GetHashCode() => Uid;
+    public override string ToString() => $"UniqueAddress: ({Address}, {Uid})";
+    public static bool operator ==(UniqueAddress left, UniqueAddress right) => left is null ? right is null : left.Equals(right);
+    public static bool operator !=(UniqueAddress left, UniqueAddress right) => !(left == right);
+}
+
+/// <summary>A node as the cluster knows it. Immutable; equal by unique address alone, ordered by address.</summary>
+public class Member : IComparable<Member>, IEquatable<Member>
+{
+    /// <summary>By host, then port: decides the leader.</summary>
+    public static readonly IComparer<Address> AddressOrdering = Comparer<Address>.Create((a, b) =>
     {
-        public Address Address { get; } = address;
-        public int Uid { get; } = uid;
+        int byHost = string.CompareOrdinal(a?.Host, b?.Host);
+        return byHost != 0 ? byHost : Nullable.Compare(a?.Port, b?.Port);
+    });
 
-        public int CompareTo(UniqueAddress other)
-        {
-            if (other is null) return 1;
-            int byAddress = Member.AddressOrdering.Compare(Address, other.Address);
-            return byAddress != 0 ? byAddress : Uid.CompareTo(other.Uid);
-        }
+    /// <summary>The oldest first.</summary>
+    public static readonly IComparer<Member> AgeOrdering =
+        Comparer<Member>.Create((a, b) => a.Equals(b) ? 0 : a.IsOlderThan(b) ? -1 : 1);
 
-        int IComparable.CompareTo(object obj) => CompareTo((UniqueAddress)obj);
-        public bool Equals(UniqueAddress other) => other is not null && Uid == other.Uid && Address == other.Address;
-        public override bool Equals(object obj) => Equals(obj as UniqueAddress);
-        public override int GetHashCode() => Uid;
-        public override string ToString() => $"UniqueAddress: ({Address}, {Uid})";
-        public static bool operator ==(UniqueAddress left, UniqueAddress right) => left is null ? right is null : left.Equals(right);
-        public static bool operator !=(UniqueAddress left, UniqueAddress right) => !(left == right);
-    }
+    internal const int NotUpYet = int.MaxValue;
 
-    /// <summary>A node as the cluster knows it. Immutable; equal by unique address alone, ordered by address.</summary>
-    public class Member : IComparable<Member>, IComparable, IEquatable<Member>
-    {
-        /// <summary>By host, then port: decides the leader.</summary>
-        public static readonly IComparer<Address> AddressOrdering = Comparer<Address>.Create((a, b) =>
-        {
-            int byHost = string.CompareOrdinal(a?.Host, b?.Host);
-            return byHost != 0 ? byHost : Nullable.Compare(a?.Port, b?.Port);
-        });
+    internal Member(UniqueAddress node, MemberStatus status, int upNumber, ImmutableHashSet<string> roles) =>
+        (UniqueAddress, Status, UpNumber, Roles) = (node, status, upNumber, roles);
 
-        /// <summary>The oldest first.</summary>
-        public static readonly IComparer<Member> AgeOrdering =
-            Comparer<Member>.Create((a, b) => a.Equals(b) ? 0 : a.IsOlderThan(b) ? -1 : 1);
+    public UniqueAddress UniqueAddress { get; }
+    public Address Address => UniqueAddress.Address;
+    public MemberStatus Status { get; }
+    public ImmutableHashSet<string> Roles { get; }
 
-        internal const int NotUpYet = int.MaxValue;
+    /// <summary>Counts in the order of becoming Up, from 1.</summary>
+    internal int UpNumber { get; }
 
-        internal Member(UniqueAddress node, MemberStatus status, int upNumber, ImmutableHashSet<string> roles, AppVersion version) =>
-            (UniqueAddress, Status, UpNumber, Roles, AppVersion) = (node, status, upNumber, roles, version);
+    public bool HasRole(string role) => Roles.Contains(role);
 
-        public UniqueAddress UniqueAddress { get; }
-        public Address Address => UniqueAddress.Address;
-        public MemberStatus Status { get; }
-        public ImmutableHashSet<string> Roles { get; }
-        public AppVersion AppVersion { get; }
+    /// <summary>It became Up earlier; ties go to the lower address.</summary>
+    public bool IsOlderThan(Member other) => UpNumber != other.UpNumber
+        ? UpNumber < other.UpNumber : AddressOrdering.Compare(Address, other.Address) < 0;
 
-        /// <summary>Counts in the order of becoming Up, from 1.</summary>
-        internal int UpNumber { get; }
+    internal Member With(MemberStatus status) => new(UniqueAddress, status, UpNumber, Roles);
 
-        public bool HasRole(string role) => Roles.Contains(role);
+    internal Member Up(int upNumber) => new(UniqueAddress, MemberStatus.Up, upNumber, Roles);
 
-        /// <summary>It became Up earlier; ties go to the lower address.</summary>
-        public bool IsOlderThan(Member other) => UpNumber != other.UpNumber
-            ? UpNumber < other.UpNumber : AddressOrdering.Compare(Address, other.Address) < 0;
+    /// <summary>How far on its way, 0 to 5: a status only ever moves to a later one.</summary>
+    internal int Stage => (int)Status;
 
-        internal Member With(MemberStatus status) => new(UniqueAddress, status, UpNumber, Roles, AppVersion);
-
-        internal Member Up(int upNumber) => new(UniqueAddress, MemberStatus.Up, upNumber, Roles, AppVersion);
-
-        /// <summary>How far on its way: a status only ever moves to a later one.</summary>
-        internal int Stage => Status switch
-        {
-            MemberStatus.Joining => 0,
-            MemberStatus.WeaklyUp => 1,
-            MemberStatus.Up => 2,
-            MemberStatus.Leaving => 3,
-            MemberStatus.Exiting => 4,
-            MemberStatus.Down => 5,
-            _ => 6,
-        };
-
-        public int CompareTo(Member other) => UniqueAddress.CompareTo(other?.UniqueAddress);
-        int IComparable.CompareTo(object obj) => CompareTo((Member)obj);
-        public bool Equals(Member other) => other is not null && UniqueAddress.Equals(other.UniqueAddress);
-        public override bool Equals(object obj) => Equals(obj as Member);
-        public override int GetHashCode() => UniqueAddress.GetHashCode();
-        public override string ToString() => $"Member(address = {Address}, Uid={UniqueAddress.Uid} status = {Status}, "
-            + $"role=[{string.Join(",", Roles)}], upNumber={UpNumber}, version={AppVersion})";
-    }
+    public int CompareTo(Member other) => UniqueAddress.CompareTo(other?.UniqueAddress);
+    public bool Equals(Member other) => other is not null && UniqueAddress.Equals(other.UniqueAddress);
+    public override bool Equals(object obj) => Equals(obj as Member);
+    public override int GetHashCode() => UniqueAddress.GetHashCode();
+    public override string ToString() => $"Member(address = {Address}, Uid={UniqueAddress.Uid} status = {Status}, "
+        + $"role=[{string.Join(",", Roles)}], upNumber={UpNumber})";
 }

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Akka.Actor;
-using Akka.Util;
 
 namespace Akka.Cluster;
 
@@ -8,7 +7,7 @@ namespace Akka.Cluster;
 internal abstract record MembershipInput
 {
     /// <summary>A node wants in.</summary>
-    public sealed record Join(UniqueAddress Node, ImmutableHashSet<string> Roles, AppVersion Version) : MembershipInput;
+    public sealed record Join(UniqueAddress Node, ImmutableHashSet<string> Roles) : MembershipInput;
 
     /// <summary>The answer to our join.</summary>
     public sealed record Welcomed(Gossip Gossip) : MembershipInput;
@@ -31,31 +30,17 @@ internal abstract record MembershipInput
 
     /// <summary>Moves members on, if <see cref="Membership.MayLead"/>: a step of its own, so that each change is an event.</summary>
     public sealed record Lead : MembershipInput;
-
-    /// <summary>Joining members may become WeaklyUp: there was no convergence for long.</summary>
-    public sealed record AllowWeaklyUp : MembershipInput;
 }
 
 /// <summary>A message that the state machine wants sent; Welcome answers a join, otherwise it is gossip.</summary>
 internal sealed record MembershipOutput(UniqueAddress To, bool Welcome);
 
-/// <summary>How many members it takes before the leader moves any to Up.</summary>
-internal sealed record MembershipRules(int MinMembers, ImmutableDictionary<string, int> MinMembersOfRole)
-{
-    public static readonly MembershipRules Default = new(1, ImmutableDictionary<string, int>.Empty);
-
-    public bool Allow(Gossip gossip)
-    {
-        var counted = gossip.Members.Values.Where(m => m.Stage <= 2).ToList();
-        return counted.Count >= MinMembers && MinMembersOfRole.All(rule => counted.Count(m => m.HasRole(rule.Key)) >= rule.Value);
-    }
-}
-
 /// <summary>
 /// The membership protocol of one node as a value: (state, input) -> (state, messages to send). The leader of the moment moves
-/// members on; what it decides spreads as gossip, at once to those who have not seen it and by intervals to catch what was lost.
+/// members on, to Up once there are enough; what it decides spreads as gossip, at once to those who have not seen it and by
+/// intervals to catch what was lost.
 /// </summary>
-internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gossip Gossip)
+internal sealed record Membership(UniqueAddress Self, int MinMembers, Gossip Gossip)
 {
     /// <summary>How many get a change at once: from the node that made it, and from one that passes it on.</summary>
     private const int OriginFanout = 9, RelayFanout = 2;
@@ -97,9 +82,9 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
             case MembershipInput.Received { From: var from } when Gossip.Removed.ContainsKey(from):
                 direct = [new MembershipOutput(from, Welcome: false)];
                 return this;
-            case MembershipInput.Leave leave when Gossip.Find(leave.Address) is { Stage: < 3 } member:
+            case MembershipInput.Leave leave when Gossip.Find(leave.Address) is { Stage: < 2 } member:
                 return this with { Gossip = Gossip.With(member.With(MemberStatus.Leaving)) };
-            case MembershipInput.Down down when Gossip.Find(down.Address) is { Stage: < 5 } member:
+            case MembershipInput.Down down when Gossip.Find(down.Address) is { Stage: < 4 } member:
                 return this with { Gossip = Gossip.With(member.With(MemberStatus.Down)) };
             case MembershipInput.Observed observed:
                 return Observe(observed.Unreachable);
@@ -107,9 +92,6 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
                 return this with { Ready = Ready.Add(ready.Node) };
             case MembershipInput.Lead when MayLead:
                 return this with { Gossip = Lead() };
-            case MembershipInput.AllowWeaklyUp when IsLeader:
-                var joining = Reachable(MemberStatus.Joining);
-                return this with { Gossip = joining.Aggregate(Gossip, (all, m) => all.With(m.With(MemberStatus.WeaklyUp))) };
             default:
                 return this;
         }
@@ -120,7 +102,7 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
         direct = [];
         var old = Gossip.Find(join.Node.Address);
         bool first = Gossip.Members.IsEmpty && join.Node == Self;
-        if (!first && SelfMember is null or { Stage: > 3 }) return this;
+        if (!first && SelfMember is null or { Stage: > 2 }) return this;
         if (Gossip.Removed.ContainsKey(join.Node))
         {
             direct = [new MembershipOutput(join.Node, Welcome: false)];
@@ -130,7 +112,7 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
         if (old is not null && old.UniqueAddress != join.Node) return this with { Gossip = Gossip.With(old.With(MemberStatus.Down)) };
         if (!first) direct = [new MembershipOutput(join.Node, Welcome: true)];
         if (old is not null) return this;
-        return this with { Gossip = Gossip.With(new Member(join.Node, MemberStatus.Joining, Member.NotUpYet, join.Roles, join.Version)) };
+        return this with { Gossip = Gossip.With(new Member(join.Node, MemberStatus.Joining, Member.NotUpYet, join.Roles)) };
     }
 
     /// <summary>Gossip counts between members of one cluster; but who says that we are removed may be newer than our view.</summary>
@@ -160,13 +142,13 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
     {
         var gossip = Gossip;
         int upNumber = Gossip.Members.Values.Where(m => m.UpNumber != Member.NotUpYet).Select(m => m.UpNumber).DefaultIfEmpty(0).Max();
-        bool enough = Rules.Allow(Gossip);
+        bool enough = Gossip.Members.Values.Count(m => m.Stage <= 1) >= MinMembers;
         foreach (var member in Gossip.Members.Values)
         {
             bool gone = Gossip.Unreachable.Contains(member.UniqueAddress) || Ready.Contains(member.UniqueAddress);
             gossip = member.Status switch
             {
-                MemberStatus.Joining or MemberStatus.WeaklyUp when enough => gossip.With(member.Up(++upNumber)),
+                MemberStatus.Joining when enough => gossip.With(member.Up(++upNumber)),
                 MemberStatus.Leaving => gossip.With(member.With(MemberStatus.Exiting)),
                 MemberStatus.Down => gossip.Remove(member),
                 MemberStatus.Exiting when gone => gossip.Remove(member),
@@ -182,7 +164,8 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
         if (Gossip.Members.IsEmpty) return targets;
         bool changed = Gossip.Digest != before.Gossip.Digest;
         var received = input as MembershipInput.Received;
-        if (received is not null && before.Knows(received))
+        // Whoever was put out answers nothing: the others would tell it again, and so on without a pause.
+        if (received is not null && before.Knows(received) && SelfMember is not null)
         {
             // They do not know yet what we know, or that we have seen it.
             if (Gossip.Digest != received.Gossip.Digest || MyVersion(received.Gossip) < MyVersion(Gossip)) targets.Add(received.From);
@@ -191,24 +174,23 @@ internal sealed record Membership(UniqueAddress Self, MembershipRules Rules, Gos
         if (changed || input is MembershipInput.GossipTick)
         {
             int fanout = !changed ? 1 : received is null || IsLeader ? OriginFanout : RelayFanout;
-            var others = Reachable(null).Select(m => m.UniqueAddress).Where(node => node != Self).ToList();
+            var others = Reachable().Select(m => m.UniqueAddress).Where(node => node != Self).ToList();
             int start = others.Count == 0 ? 0 : Round % others.Count;
             targets.AddRange(others.Skip(start).Concat(others.Take(start)).OrderBy(Gossip.IsSeenBy).Take(fanout));
             // Those put out must learn of it, though nobody gossips with them any more.
-            targets.AddRange(before.Gossip.Members.Values.Where(m => m.Stage < 5).Select(m => m.UniqueAddress).Where(IsPutOut));
+            targets.AddRange(before.Gossip.Members.Values.Where(m => m.Stage < 4).Select(m => m.UniqueAddress).Where(IsPutOut));
         }
         return [.. targets.Distinct().Where(node => node != Self)];
     }
 
     private bool IsPutOut(UniqueAddress node) =>
-        Gossip.Removed.GetValueOrDefault(node) is { Downed: true } || Gossip.Members.GetValueOrDefault(node) is { Stage: 5 };
+        Gossip.Removed.GetValueOrDefault(node) is { Downed: true } || Gossip.Members.GetValueOrDefault(node) is { Stage: 4 };
 
     private long MyVersion(Gossip gossip) => gossip.Observations.GetValueOrDefault(Self)?.Version ?? 0;
 
-    private IEnumerable<Member> Reachable(MemberStatus? status)
+    private IEnumerable<Member> Reachable()
     {
         var mine = Gossip.Observations.GetValueOrDefault(Self)?.Unreachable ?? [];
-        return Gossip.Members.Values.Where(m => status is null ? m.Stage < 5 : m.Status == status)
-            .Where(m => !mine.Contains(m.UniqueAddress));
+        return Gossip.Members.Values.Where(m => m.Stage < 4 && !mine.Contains(m.UniqueAddress));
     }
 }

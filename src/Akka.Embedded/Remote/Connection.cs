@@ -23,7 +23,8 @@ internal sealed class Connection
         socket.NoDelay = true;
         socket.Blocking = false;
         PartialSinceMs = transport.NowMs;
-        _endPoint = socket.RemoteEndPoint?.ToString();
+        // Asked of a called one that has closed already, it would throw.
+        if (wanted is null) _endPoint = socket.RemoteEndPoint?.ToString();
         Inbox = new Inbox(transport);
     }
 
@@ -56,6 +57,13 @@ internal sealed class Connection
             // The reader noticed first.
         }
         return -1;
+    }
+
+    /// <summary>Sends a frame of the handshake, for which there is always room, or of the end, when it does not matter.</summary>
+    public void Say(WireWriter frame)
+    {
+        TrySend(frame.Written.Span);
+        frame.Return();
     }
 
     public async Task SendAllAsync(ReadOnlyMemory<byte> bytes)

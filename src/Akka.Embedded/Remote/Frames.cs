@@ -36,7 +36,7 @@ internal sealed record Hello(Address From, int Uid, Address To);
 internal static class Frames
 {
     public const int Magic = 0x50525254; // "TRRP"
-    public const int Version = 1;
+    public const int Version = 2;
     public const int HeaderBytes = 5, MaxPathBytes = 2048, MaxManifestBytes = 512, MaxAddressBytes = 512, MaxReasonBytes = 512;
 
     /// <summary>What a handshake frame may be at most, whatever maximum-frame-size says.</summary>

@@ -38,12 +38,11 @@ internal sealed class Outbox(RemoteTransport transport)
             return;
         }
         var outgoing = new Outgoing(frame, message, sender, recipient);
-        while (recipient.Peer?.Send(outgoing) != true)
+        while (recipient.Peer is { } peer)
         {
-            if (recipient.Peer is not null) continue;
-            transport.Lose(outgoing, counted: false);
-            return;
+            if (peer.Send(outgoing)) return;
         }
+        transport.Lose(outgoing, counted: false);
     }
 
     private WireWriter Encode(RemoteActorRef recipient, object message, IActorRef sender)

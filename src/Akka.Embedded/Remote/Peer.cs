@@ -15,6 +15,10 @@ internal sealed class Peer(RemoteTransport transport, Address address)
 {
     public const int MaxQueuedFrames = 20_000;
     public const long MaxQueuedBytes = 64 << 20;
+
+    /// <summary>The refusal of an incarnation that was given up for ever.</summary>
+    public const string Quarantined = "this incarnation is quarantined";
+
     private const int BatchBytes = 64 * 1024;
 
     private readonly Lock _gate = new();
@@ -28,6 +32,9 @@ internal sealed class Peer(RemoteTransport transport, Address address)
 
     /// <summary>Of the incarnation that we spoke to last; 0 if none.</summary>
     public int Uid { get; private set; }
+
+    /// <summary>How many connections were ever established: it grows when the peer comes back.</summary>
+    public int Arrivals { get; private set; }
 
     public bool IsConnected
     {
@@ -49,7 +56,7 @@ internal sealed class Peer(RemoteTransport transport, Address address)
 
     public bool IsRetired => _retired;
 
-    /// <summary>Messages become dead letters at once: it has just refused a connection, or said goodbye.</summary>
+    /// <summary>Messages become dead letters at once: a connection to it was just refused or closed.</summary>
     public bool IsGated => _connections.Count == 0 && _gatedUntilMs > transport.NowMs;
 
     /// <summary>Lets the next message try to connect at once.</summary>
@@ -81,104 +88,126 @@ internal sealed class Peer(RemoteTransport transport, Address address)
     /// <summary>Sends, queues, or gives up a frame. False: this peer is retired, nothing was done.</summary>
     public bool Send(in Outgoing frame)
     {
-        bool refused = false, connect = false;
+        bool lost = false, connect = false;
         List<Outgoing> dropped = null;
         lock (_gate)
         {
             if (_retired) return false;
             if (_connections.Count == 0)
             {
-                refused = IsGated;
-                connect = !refused && !_connecting;
+                bool gated = IsGated;
+                connect = !gated && !_connecting;
                 _connecting |= connect;
                 // Watches are sent again on every new connection, and a heartbeat is worth nothing later.
-                if (frame.Message is null) frame.Frame.Return();
-                else if (!refused) dropped = Enqueue(frame);
+                lost = gated || frame.Message is null;
+                if (!lost) dropped = Enqueue(frame);
             }
             else if (_pumping) dropped = Enqueue(frame);
-            else Write(frame);
+            else lost = !TryWrite(frame);
         }
         if (connect) _ = transport.ConnectAsync(this);
-        if (refused && frame.Message is not null) transport.Lose(frame, counted: false);
-        dropped?.ForEach(lost => transport.Lose(lost, counted: true));
+        if (lost) transport.Lose(frame, counted: false);
+        dropped?.ForEach(old => transport.Lose(old, counted: true));
         return true;
     }
 
-    /// <summary>The handshake on a connection is done. Null: welcome; else why not.</summary>
-    public string Established(Connection connection, int uid)
+    /// <summary>
+    /// The handshake on a connection is done: it is answered and used, unless there is a refusal. False: this peer is retired, nothing
+    /// was done.
+    /// </summary>
+    public bool TryEstablish(Connection connection, int uid, out string refusal)
     {
-        List<Connection> stale = [];
-        bool restarted;
+        Connection[] stale = [];
         lock (_gate)
         {
-            if (_retired) return "a race with forgetting the peer; try again";
-            restarted = Uid != 0 && uid != Uid;
-            if (restarted) stale = [.. _connections];
-            Uid = uid;
+            refusal = _quarantined.Contains(uid) ? Quarantined : null;
+            if (_retired || refusal is not null) return !_retired;
+            // Before anybody else may write.
+            if (connection.Inbound) connection.Say(transport.HelloTo(this));
+            if (Uid != 0 && uid != Uid)
+            {
+                stale = TakeConnections();
+                transport.Watches.WatchersGone(address);
+            }
+            (Uid, connection.Peer) = (uid, this);
+            Arrivals++;
             _connecting &= connection.Inbound;
             _gatedUntilMs = 0;
-            _connections.RemoveAll(stale.Contains);
             _connections.Add(connection);
             if (_connections.Count == 1) SendWatchesFirst();
         }
-        stale.ForEach(old => old.Shutdown("a new incarnation of the peer connected"));
-        if (restarted) transport.Watches.WatchersGone(address);
-        return null;
+        Shutdown(stale, "a new incarnation of the peer connected");
+        return true;
     }
 
-    /// <summary>A connection that was established is gone. True: it was the last one.</summary>
+    /// <summary>A connection that was established is gone. True: there is no other, and the address is gated.</summary>
     public bool Closed(Connection connection)
     {
-        bool last, again;
+        Outgoing[] waiting = [];
         lock (_gate)
         {
-            if (!_connections.Remove(connection)) return false;
-            last = _connections.Count == 0;
-            again = last && _queue.Count > 0 && !_connecting;
-            _connecting |= again;
-            if (!last) StartPump(default, 0);
+            bool written = _connections.Count > 0 && _connections[0] == connection, used = _connections.Remove(connection);
+            if (_connections.Count > 0)
+            {
+                // A watch may have been lost with it; the peer that came back so soon does not know.
+                if (written) SendWatchesFirst();
+                return false;
+            }
+            if (used) waiting = Gate();
         }
-        if (again) _ = transport.ConnectAsync(this);
-        return last;
+        Lose(waiting);
+        return true;
     }
 
     /// <summary>Our call failed: unless the peer called us meanwhile, it is gated and what waited is lost. True: gated.</summary>
     public bool ConnectFailed()
     {
+        Outgoing[] waiting;
         lock (_gate)
         {
             _connecting = false;
             if (_connections.Count > 0) return false;
+            waiting = Gate();
         }
-        GateAndDrop();
+        Lose(waiting);
         return true;
     }
 
     /// <summary>Never speaks to this incarnation again. False: that was so before.</summary>
     public bool Quarantine(int uid, string reason)
     {
-        List<Connection> connections = [];
+        Connection[] cut = [];
+        Outgoing[] waiting = [];
         lock (_gate)
         {
             if (_quarantined.Contains(uid)) return false;
             if (_quarantined.Count == 16) _quarantined.RemoveAt(0);
             _quarantined.Add(uid);
-            if (Uid == uid)
+            if (Uid == uid && _connections.Count > 0)
             {
-                connections = [.. _connections];
-                if (!_pumping && connections.Count > 0) Write(new Outgoing(Frames.Goodbye(true, reason), null, null, null));
-                _connections.Clear();
+                if (!_pumping) _connections[0].Say(Frames.Goodbye(true, reason));
+                (cut, waiting) = (TakeConnections(), Gate());
             }
         }
-        connections.ForEach(connection => connection.Shutdown(reason));
-        if (connections.Count > 0) GateAndDrop();
+        Shutdown(cut, reason);
+        Lose(waiting);
         return true;
     }
 
-    /// <summary>Closes the connections; the next one begins anew.</summary>
-    public void Disconnect(string reason)
+    /// <summary>Forgets what the peer watches and closes its connections; not if it has come back since it had so many arrivals.</summary>
+    public void GiveUp(int arrivals, string reason)
     {
-        lock (_gate) _connections.ForEach(connection => connection.Shutdown(reason));
+        Connection[] cut;
+        Outgoing[] waiting;
+        lock (_gate)
+        {
+            if (Arrivals != arrivals) return;
+            // Under the lock: what it watches over its next connection comes after this.
+            transport.Watches.WatchersGone(address);
+            (cut, waiting) = (TakeConnections(), Gate());
+        }
+        Shutdown(cut, reason);
+        Lose(waiting);
     }
 
     /// <summary>Says goodbye and closes everything.</summary>
@@ -187,36 +216,46 @@ internal sealed class Peer(RemoteTransport transport, Address address)
         lock (_gate)
         {
             _retired = true;
-            if (_connections.Count > 0 && !_pumping) Write(new Outgoing(Frames.Goodbye(false, reason), null, null, null));
+            if (_connections.Count > 0 && !_pumping) _connections[0].Say(Frames.Goodbye(false, reason));
             _connections.ForEach(connection => connection.Shutdown(reason));
         }
     }
 
-    /// <summary>We never speak to this incarnation again.</summary>
-    public bool IsQuarantined(int uid)
+    /// <summary>Under the lock: for a while no call is tried, and what comes is lost. Gives what waited: that is lost, too.</summary>
+    private Outgoing[] Gate()
     {
-        lock (_gate) return _quarantined.Contains(uid);
+        _gatedUntilMs = transport.NowMs + (long)transport.Settings.GateClosedFor.TotalMilliseconds;
+        Outgoing[] waiting = [.. _queue];
+        _queue.Clear();
+        _queuedBytes = 0;
+        return waiting;
     }
 
-    /// <summary>For a while no call is tried; what waits, and what comes meanwhile, is lost.</summary>
-    public void GateAndDrop()
+    private Connection[] TakeConnections()
     {
-        Outgoing[] lost;
-        lock (_gate)
-        {
-            _gatedUntilMs = transport.NowMs + (long)transport.Settings.GateClosedFor.TotalMilliseconds;
-            lost = [.. _queue];
-            _queue.Clear();
-            _queuedBytes = 0;
-        }
-        foreach (var frame in lost) transport.Lose(frame, counted: false);
+        Connection[] taken = [.. _connections];
+        _connections.Clear();
+        return taken;
     }
 
-    private void Write(in Outgoing outgoing)
+    private static void Shutdown(Connection[] connections, string reason)
+    {
+        foreach (var connection in connections) connection.Shutdown(reason);
+    }
+
+    private void Lose(Outgoing[] frames)
+    {
+        foreach (var frame in frames) transport.Lose(frame, counted: false);
+    }
+
+    /// <summary>Under the lock. False: the connection is broken, the frame is still the caller's.</summary>
+    private bool TryWrite(in Outgoing outgoing)
     {
         int sent = _connections[0].TrySend(outgoing.Frame.Written.Span);
-        if (sent >= 0 && sent < outgoing.Frame.Length) StartPump(outgoing, sent);
+        if (sent < 0) return false;
+        if (sent < outgoing.Frame.Length) StartPump(outgoing, sent);
         else outgoing.Frame.Return();
+        return true;
     }
 
     private List<Outgoing> Enqueue(in Outgoing outgoing)

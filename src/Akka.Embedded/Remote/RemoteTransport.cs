@@ -7,24 +7,12 @@ using Akka.Event;
 
 namespace Akka.Remote;
 
-/// <summary>What ProviderHooks calls for `akka.actor.provider` remote and cluster.</summary>
-internal static class RemoteProvider
-{
-    public static IRemoteTransport Create(ActorSystemImpl system)
-    {
-        if (system.Settings.Config.GetString("akka.actor.provider") == "cluster")
-            system.Settings.InjectTopLevelFallback(Cluster.ClusterSettings.Reference);
-        return new RemoteTransport(system);
-    }
-}
-
 /// <summary>
 /// Listens, connects, and keeps one <see cref="Peer"/> per address. Every limit here is a constant of this class, of Frames and
 /// Peer, or a key of RemoteSettings; a peer that passes one loses its connection, nobody else's.
 /// </summary>
-internal sealed class RemoteTransport : IRemoteTransport
+internal sealed class RemoteTransport
 {
-    private const string Quarantined = "this incarnation is quarantined";
     private const int MaxPeers = 4096, MaxInboundConnections = 1024;
 
     private readonly ConcurrentDictionary<Address, Peer> _peers = new();
@@ -119,17 +107,20 @@ internal sealed class RemoteTransport : IRemoteTransport
             var ip = Resolve(await Dns.GetHostAddressesAsync(peer.Address.Host, deadline.Token));
             socket = new Socket(ip.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
             await socket.ConnectAsync(new IPEndPoint(ip, peer.Address.Port.Value), deadline.Token);
+            var connection = new Connection(this, socket, peer);
+            connection.Say(HelloTo(peer));
+            Run(connection);
         }
-        catch (Exception e) when (e is SocketException or OperationCanceledException or ArgumentException)
+        catch (Exception e)
         {
+            // Whatever it was, the peer must hear of it: it waits for this call and tries no other meanwhile.
             socket?.Dispose();
             Failed(peer, e is OperationCanceledException ? new TimeoutException($"no connection within {Settings.ConnectionTimeout}") : e);
-            return;
         }
-        var connection = new Connection(this, socket, peer);
-        Say(connection, Frames.Hello(new Hello(LocalAddress, Uid, peer.Address)));
-        Run(connection);
     }
+
+    /// <summary>The first frame to a peer.</summary>
+    public WireWriter HelloTo(Peer peer) => Frames.Hello(new Hello(LocalAddress, Uid, peer.Address));
 
     /// <summary>One frame of a connection, on its reader's thread.</summary>
     public void Handle(Connection connection, FrameKind kind, ReadOnlySpan<byte> body)
@@ -140,8 +131,6 @@ internal sealed class RemoteTransport : IRemoteTransport
             var from = connection.Peer ?? connection.Wanted;
             bool quarantined = reader.U8() == 1;
             string reason = reader.Text(Frames.MaxReasonBytes);
-            // Whoever said goodbye will not be there, or will not listen, if we call again at once.
-            connection.Peer?.GateAndDrop();
             if (quarantined && from is not null)
                 System.EventStream.Publish(new ThisActorSystemQuarantinedEvent(LocalAddress, from.Address));
             connection.Shutdown($"the peer said goodbye: {reason}");
@@ -245,31 +234,27 @@ internal sealed class RemoteTransport : IRemoteTransport
 
     private void Welcome(Connection connection, Hello hello)
     {
-        string refusal = hello.To != LocalAddress ? $"this is {LocalAddress}, not {hello.To}"
-            : connection.Wanted is { } wanted && hello.From != wanted.Address ? $"we called {wanted.Address}, not {hello.From}" : null;
-        var peer = refusal is null ? PeerFor(hello.From) : null;
-        refusal ??= peer is null ? "no room for another peer" : peer.IsQuarantined(hello.Uid) ? Quarantined : null;
-        if (refusal is null)
+        if (Refusal(connection, hello) is { } refusal)
         {
-            if (connection.Inbound) Say(connection, Frames.Hello(new Hello(LocalAddress, Uid, hello.From)));
-            connection.Peer = peer;
-            refusal = peer.Established(connection, hello.Uid);
-            if (refusal is null)
-            {
-                Log.Debug("Connection {0} {1} is ready", connection.Inbound ? "from" : "to", hello.From);
-                System.EventStream.Publish(new AssociatedEvent(LocalAddress, hello.From, connection.Inbound));
-                return;
-            }
-            connection.Peer = null;
+            connection.Say(Frames.Goodbye(refusal == Peer.Quarantined, refusal));
+            throw new WireException($"refused {hello.From}: {refusal}");
         }
-        Say(connection, Frames.Goodbye(refusal == Quarantined, refusal));
-        throw new WireException($"refused {hello.From}: {refusal}");
+        foreach (var monitor in Monitors) monitor.Replied(hello.From);
+        Log.Debug("Connection {0} {1} is ready", connection.Inbound ? "from" : "to", hello.From);
+        System.EventStream.Publish(new AssociatedEvent(LocalAddress, hello.From, connection.Inbound));
     }
 
-    private static void Say(Connection connection, WireWriter frame)
+    /// <summary>Why that side is not welcome; null: it is, and the connection is its peer's now.</summary>
+    private string Refusal(Connection connection, Hello hello)
     {
-        connection.TrySend(frame.Written.Span);
-        frame.Return();
+        if (hello.To != LocalAddress) return $"this is {LocalAddress}, not {hello.To}";
+        if (connection.Wanted is { } wanted && hello.From != wanted.Address) return $"we called {wanted.Address}, not {hello.From}";
+        while (PeerFor(hello.From) is { } peer)
+        {
+            // False: it was just being forgotten. The next one is new.
+            if (peer.TryEstablish(connection, hello.Uid, out string refusal)) return refusal;
+        }
+        return "no room for another peer";
     }
 
     private void Failed(Peer peer, Exception cause)

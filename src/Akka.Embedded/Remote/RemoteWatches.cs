@@ -12,6 +12,7 @@ internal readonly record struct WatchPair(InternalActorRef Watchee, InternalActo
 internal sealed class RemoteWatches(RemoteTransport transport)
 {
     private const int MaxWatchesOfPeer = 100_000;
+    private const string Silent = "no answer to heartbeats";
 
     private readonly Lock _gate = new();
 
@@ -108,14 +109,14 @@ internal sealed class RemoteWatches(RemoteTransport transport)
         _monitor.Beat(targets);
         foreach (var address in targets)
         {
+            // Whoever comes back while we decide is not whom the verdict is about.
+            var peer = transport.PeerFor(address);
+            var (uid, arrivals) = (peer?.Uid ?? 0, peer?.Arrivals ?? 0);
             if (_monitor.IsAvailable(address)) continue;
             // Only what was reported as dead must never speak again; a watcher that comes back begins with its watches.
-            if (watched.Contains(address)) transport.Quarantine(address, transport.PeerFor(address)?.Uid ?? 0, "no answer to heartbeats");
-            else
-            {
-                WatchersGone(address);
-                transport.PeerFor(address)?.Disconnect("no answer to heartbeats");
-            }
+            if (watched.Contains(address)) transport.Quarantine(address, uid, Silent);
+            else if (peer is not null) peer.GiveUp(arrivals, Silent);
+            else WatchersGone(address);
         }
     }
 

@@ -73,8 +73,6 @@ public abstract class ActorBase
     internal void RunPostRestart(Exception reason) => PostRestart(reason);
 }
 
-public delegate void UntypedReceive(object message);
-
 /// <summary>An actor with one method for all messages.</summary>
 public abstract class UntypedActor : ActorBase
 {
@@ -86,21 +84,6 @@ public abstract class UntypedActor : ActorBase
 
     protected abstract void OnReceive(object message);
 
-    protected void Become(UntypedReceive receive) => Context.Become(Handled(receive));
-    protected void BecomeStacked(UntypedReceive receive) => Context.BecomeStacked(Handled(receive));
-
     /// <summary>Runs an `async` action; no further message is handled until it ends.</summary>
     protected void RunTask(Func<Task> action) => ActorCell.Current.RunTask(action);
-
-    protected void RunTask(Action action) => RunTask(() =>
-    {
-        action();
-        return Task.CompletedTask;
-    });
-
-    private static Receive Handled(UntypedReceive receive) => message =>
-    {
-        receive(message);
-        return true;
-    };
 }

@@ -6,7 +6,7 @@ namespace Akka.Actor;
 /// The place of an actor in its system's tree. Equal by address and names; the uid, which tells the incarnations of one name
 /// apart (0: any), takes no part.
 /// </summary>
-public abstract class ActorPath : IEquatable<ActorPath>, IComparable<ActorPath>
+public abstract class ActorPath : IEquatable<ActorPath>
 {
     private string _text;
 
@@ -101,7 +101,6 @@ public abstract class ActorPath : IEquatable<ActorPath>, IComparable<ActorPath>
 
     public override bool Equals(object obj) => Equals(obj as ActorPath);
     public override int GetHashCode() => HashCode.Combine(Name, Parent is RootActorPath ? Address.GetHashCode() : 0);
-    public int CompareTo(ActorPath other) => string.CompareOrdinal(ToStringWithAddress(), other?.ToStringWithAddress());
     public override string ToString() => ToStringWithAddress();
     public static bool operator ==(ActorPath left, ActorPath right) => left is null ? right is null : left.Equals(right);
     public static bool operator !=(ActorPath left, ActorPath right) => !(left == right);

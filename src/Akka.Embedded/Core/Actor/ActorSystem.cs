@@ -20,8 +20,6 @@ public abstract class ActorSystem : IActorRefFactory, IDisposable
     public abstract ILoggingAdapter Log { get; }
     public abstract IActorRef DeadLetters { get; }
     public abstract Serialization.Serialization Serialization { get; }
-    public abstract TimeSpan Uptime { get; }
-
     /// <summary>Ends when all actors have stopped and the transport is closed.</summary>
     public abstract Task WhenTerminated { get; }
 
@@ -36,13 +34,8 @@ public abstract class ActorSystem : IActorRefFactory, IDisposable
     public abstract ActorSelection ActorSelection(string actorPath);
     public abstract ActorSelection ActorSelection(ActorPath actorPath);
 
-    /// <summary>What is registered for that id's type, or null.</summary>
-    public abstract object GetExtension(IExtensionId extensionId);
-
     /// <summary>The registered extension of that type, or null.</summary>
     public abstract T GetExtension<T>() where T : class, IExtension;
-
-    public abstract bool TryGetExtension<T>(out T extension) where T : class, IExtension;
 
     /// <summary>Creates it on the first call; gives the same object on later ones.</summary>
     public abstract object RegisterExtension(IExtensionId extension);
@@ -69,13 +62,7 @@ public interface IActorRefProvider
     /// <summary>The address that peers use, or akka://NAME without remoting.</summary>
     Address DefaultAddress { get; }
 
-    IActorRef DeadLetters { get; }
-
-    ActorPath RootPath { get; }
-
     IActorRef ResolveActorRef(string path);
-
-    IActorRef ResolveActorRef(ActorPath actorPath);
 }
 
 /// <summary>The configuration of a system, over the defaults of this library.</summary>
@@ -95,30 +82,17 @@ public interface IExtensionId
 {
     Type ExtensionType { get; }
     object CreateExtension(ExtendedActorSystem system);
-    object Apply(ActorSystem system);
-    object Get(ActorSystem system);
-}
-
-public interface IExtensionId<out T> : IExtensionId where T : IExtension
-{
-    new T CreateExtension(ExtendedActorSystem system);
-    new T Apply(ActorSystem system);
-    new T Get(ActorSystem system);
 }
 
 /// <summary>The usual base of an extension's id.</summary>
-public abstract class ExtensionIdProvider<T> : IExtensionId<T> where T : IExtension
+public abstract class ExtensionIdProvider<T> : IExtensionId where T : class, IExtension
 {
     public abstract T CreateExtension(ExtendedActorSystem system);
     public T Apply(ActorSystem system) => (T)system.RegisterExtension(this);
 
     /// <summary>Null before <see cref="Apply"/>.</summary>
-    public T Get(ActorSystem system) => (T)system.GetExtension(this);
+    public T Get(ActorSystem system) => system.GetExtension<T>();
 
-    public Type ExtensionType => typeof(T);
+    Type IExtensionId.ExtensionType => typeof(T);
     object IExtensionId.CreateExtension(ExtendedActorSystem system) => CreateExtension(system);
-    object IExtensionId.Apply(ActorSystem system) => Apply(system);
-    object IExtensionId.Get(ActorSystem system) => Get(system);
-    public override bool Equals(object obj) => obj is ExtensionIdProvider<T>;
-    public override int GetHashCode() => typeof(T).GetHashCode();
 }

@@ -3,7 +3,6 @@ namespace Akka.Actor;
 /// <summary>The base of what this library throws.</summary>
 public abstract class AkkaException : Exception
 {
-    protected AkkaException() { }
     protected AkkaException(string message, Exception cause = null) : base(message, cause) { }
 }
 

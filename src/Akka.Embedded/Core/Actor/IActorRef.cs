@@ -6,7 +6,7 @@ public interface ICanTell
 }
 
 /// <summary>A handle to an actor: it outlives restarts, and a new incarnation of the name has another. Equal by path and uid.</summary>
-public interface IActorRef : ICanTell, IComparable, IComparable<IActorRef>, IEquatable<IActorRef>
+public interface IActorRef : ICanTell, IEquatable<IActorRef>
 {
     ActorPath Path { get; }
 }
@@ -42,9 +42,6 @@ public static class ActorRefFactoryExtensions
 {
     public static IActorRef ActorOf<TActor>(this IActorRefFactory factory, string name = null) where TActor : ActorBase, new() =>
         factory.ActorOf(Props.Create<TActor>(), name);
-
-    public static ActorSelection ActorSelection(this IActorRefFactory factory, IActorRef anchorRef, string actorPath) =>
-        Actor.ActorSelection.From((InternalActorRef)anchorRef, actorPath);
 }
 
 public interface ICanWatch

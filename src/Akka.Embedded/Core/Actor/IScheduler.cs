@@ -1,36 +1,24 @@
 namespace Akka.Actor;
 
-public interface ITimeProvider
-{
-    DateTimeOffset Now { get; }
-    TimeSpan MonotonicClock { get; }
-    TimeSpan HighResMonotonicClock { get; }
-}
-
 public interface ITellScheduler
 {
-    void ScheduleTellOnce(TimeSpan delay, ICanTell receiver, object message, IActorRef sender);
-    void ScheduleTellOnce(TimeSpan delay, ICanTell receiver, object message, IActorRef sender, ICancelable cancelable);
-    void ScheduleTellRepeatedly(TimeSpan initialDelay, TimeSpan interval, ICanTell receiver, object message, IActorRef sender);
+    void ScheduleTellOnce(TimeSpan delay, ICanTell receiver, object message, IActorRef sender, ICancelable cancelable = null);
 
     void ScheduleTellRepeatedly(TimeSpan initialDelay, TimeSpan interval, ICanTell receiver, object message, IActorRef sender,
-        ICancelable cancelable);
-}
-
-public interface IRunnableScheduler
-{
-    void ScheduleOnce(TimeSpan delay, Action action);
-    void ScheduleOnce(TimeSpan delay, Action action, ICancelable cancelable);
-    void ScheduleRepeatedly(TimeSpan initialDelay, TimeSpan interval, Action action);
-    void ScheduleRepeatedly(TimeSpan initialDelay, TimeSpan interval, Action action, ICancelable cancelable);
+        ICancelable cancelable = null);
 }
 
 /// <summary>Runs actions; they run on threads of the pool, not in an actor.</summary>
-public interface IAdvancedScheduler : IRunnableScheduler;
+public interface IAdvancedScheduler
+{
+    void ScheduleOnce(TimeSpan delay, Action action, ICancelable cancelable = null);
+    void ScheduleRepeatedly(TimeSpan initialDelay, TimeSpan interval, Action action, ICancelable cancelable = null);
+}
 
 /// <summary>Tells later, never early. A negative delay or an interval of 0 throws ArgumentOutOfRangeException.</summary>
-public interface IScheduler : ITellScheduler, ITimeProvider
+public interface IScheduler : ITellScheduler
 {
+    TimeSpan MonotonicClock { get; }
     IAdvancedScheduler Advanced { get; }
 }
 

@@ -34,15 +34,6 @@ public abstract class InternalActorRef : IActorRef
 
     public override int GetHashCode() => HashCode.Combine(Path.Name, Path.Uid);
 
-    public int CompareTo(IActorRef other)
-    {
-        int byPath = Path.CompareTo(other?.Path);
-        return byPath != 0 || other is null ? byPath : Path.Uid.CompareTo(other.Path.Uid);
-    }
-
-    int IComparable.CompareTo(object obj) => obj is null or IActorRef
-        ? CompareTo((IActorRef)obj) : throw new ArgumentException($"an actor reference compares with another, got {obj.GetType()}");
-
     public override string ToString() => $"[{Path.ToSerializationFormat()}]";
 }
 
@@ -66,7 +57,7 @@ public sealed class Nobody : InternalActorRef
 }
 
 /// <summary>Stands where a path names no living actor: messages become dead letters, Identify and Watch are answered.</summary>
-internal sealed class EmptyActorRef(ActorSystemImpl system, ActorPath path) : InternalActorRef
+internal class EmptyActorRef(ActorSystemImpl system, ActorPath path) : InternalActorRef
 {
     public override ActorPath Path => path;
     internal override ActorSystemImpl System => system;

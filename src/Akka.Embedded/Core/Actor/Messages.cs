@@ -12,19 +12,13 @@ public interface IPossiblyHarmful;
 public interface INotInfluenceReceiveTimeout;
 
 /// <summary>A message and who sent it.</summary>
-public readonly struct Envelope(object message, IActorRef sender)
-{
-    public object Message { get; } = message;
-    public IActorRef Sender { get; } = sender;
-    public override string ToString() => $"<{Message}> from {Sender?.ToString() ?? "NoSender"}";
-}
+internal readonly record struct Envelope(object Message, IActorRef Sender);
 
 /// <summary>Stops its receiver after the messages before it.</summary>
 public sealed class PoisonPill : IAutoReceivedMessage, IPossiblyHarmful, IDeadLetterSuppression
 {
     public static PoisonPill Instance { get; } = new();
     private PoisonPill() { }
-    public override string ToString() => "<PoisonPill>";
 }
 
 /// <summary>Makes its receiver throw <see cref="ActorKilledException"/>.</summary>
@@ -32,7 +26,6 @@ public sealed class Kill : IAutoReceivedMessage, IPossiblyHarmful
 {
     public static Kill Instance { get; } = new();
     private Kill() { }
-    public override string ToString() => "<Kill>";
 }
 
 /// <summary>Comes when nothing was handled for the time given to SetReceiveTimeout.</summary>
@@ -40,14 +33,12 @@ public sealed class ReceiveTimeout : IPossiblyHarmful
 {
     public static ReceiveTimeout Instance { get; } = new();
     private ReceiveTimeout() { }
-    public override string ToString() => "<ReceiveTimeout>";
 }
 
 /// <summary>Answered by the system with an <see cref="ActorIdentity"/>.</summary>
 public sealed class Identify(object messageId) : IAutoReceivedMessage, INotInfluenceReceiveTimeout
 {
     public object MessageId { get; } = messageId;
-    public override string ToString() => $"<Identify: {MessageId}>";
 }
 
 /// <summary>Subject is the actor's reference, or null where there is none.</summary>
@@ -55,7 +46,6 @@ public sealed class ActorIdentity(object messageId, IActorRef subject)
 {
     public object MessageId { get; } = messageId;
     public IActorRef Subject { get; } = subject;
-    public override string ToString() => $"<ActorIdentity MessageId: {MessageId}, Subject: {Subject}>";
 }
 
 /// <summary>To a watcher: the watched actor is gone.</summary>
@@ -65,7 +55,6 @@ public sealed class Terminated(IActorRef actorRef, bool existenceConfirmed, bool
     public IActorRef ActorRef { get; } = actorRef;
     public bool ExistenceConfirmed { get; } = existenceConfirmed;
     public bool AddressTerminated { get; } = addressTerminated;
-    public override string ToString() => $"<Terminated>: {ActorRef} - ExistenceConfirmed={ExistenceConfirmed}";
 }
 
 /// <summary>The two ends of a request.</summary>
@@ -76,7 +65,6 @@ public abstract class Status
     public sealed class Success(object status) : Status
     {
         public readonly object Status = status;
-        public override string ToString() => $"Success: {Status}";
     }
 
     public sealed class Failure(Exception cause, object state) : Status
@@ -85,9 +73,5 @@ public abstract class Status
 
         public readonly Exception Cause = cause;
         public readonly object State = state;
-        public override string ToString() => $"Failure: {Cause}";
     }
 }
-
-/// <summary>Kept for the shape of the API: local messages are never serialized here.</summary>
-public interface INoSerializationVerificationNeeded;

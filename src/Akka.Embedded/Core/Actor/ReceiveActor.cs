@@ -37,8 +37,6 @@ public abstract class ReceiveActor : UntypedActor
 
     protected void ReceiveAsync<T>(Predicate<T> shouldHandle, Func<T, Task> handler) => ReceiveAsync(handler, shouldHandle);
 
-    protected void ReceiveAnyAsync(Func<object, Task> handler) => ReceiveAsync(handler);
-
     internal override Receive Entry => _first.Handle;
 
     internal override void Constructed() => _open = null;

@@ -56,16 +56,14 @@ public abstract class SupervisorStrategy
         Directive.Stop.When<DeathPactException>());
 
     public static readonly SupervisorStrategy DefaultStrategy = new OneForOneStrategy(DefaultDecider);
-    public static readonly OneForOneStrategy StoppingStrategy = new(_ => Directive.Stop);
 
     private readonly int _maxRetries;
     private readonly TimeSpan? _window;
-    private readonly bool _log;
 
-    private protected SupervisorStrategy(int? maxRetries, TimeSpan? window, IDecider decider, bool log)
+    private protected SupervisorStrategy(int? maxRetries, TimeSpan? window, IDecider decider)
     {
         ArgumentNullException.ThrowIfNull(decider);
-        (_maxRetries, _window, Decider, _log) = (maxRetries ?? -1, window, decider, log);
+        (_maxRetries, _window, Decider) = (maxRetries ?? -1, window, decider);
     }
 
     public IDecider Decider { get; }
@@ -76,7 +74,7 @@ public abstract class SupervisorStrategy
         var directive = Decider.Decide(cause);
         var now = cell.System.Scheduler.MonotonicClock;
         if (directive == Directive.Restart && !failed.MayRestart(_maxRetries, _window, now)) directive = Directive.Stop;
-        if (_log) cell.LogVerdict(directive, failed.Child, cause);
+        cell.LogVerdict(directive, failed.Child, cause);
         switch (directive)
         {
             case Directive.Escalate:
@@ -98,36 +96,15 @@ public abstract class SupervisorStrategy
 public class OneForOneStrategy : SupervisorStrategy
 {
     public OneForOneStrategy(int? maxNrOfRetries, TimeSpan? withinTimeRange, Func<Exception, Directive> localOnlyDecider)
-        : this(maxNrOfRetries, withinTimeRange, Akka.Actor.Decider.From(localOnlyDecider))
+        : base(maxNrOfRetries, withinTimeRange, Akka.Actor.Decider.From(localOnlyDecider))
     {
     }
 
-    public OneForOneStrategy(int? maxNrOfRetries, TimeSpan? withinTimeRange, IDecider decider)
-        : base(maxNrOfRetries, withinTimeRange, decider, true)
+    public OneForOneStrategy(Func<Exception, Directive> localOnlyDecider) : this(null, null, localOnlyDecider)
     {
     }
 
-    public OneForOneStrategy(int maxNrOfRetries, int withinTimeMilliseconds, Func<Exception, Directive> localOnlyDecider,
-        bool loggingEnabled = true)
-        : this(maxNrOfRetries, withinTimeMilliseconds, Akka.Actor.Decider.From(localOnlyDecider), loggingEnabled)
-    {
-    }
-
-    public OneForOneStrategy(int maxNrOfRetries, int withinTimeMilliseconds, IDecider decider, bool loggingEnabled = true)
-        : base(maxNrOfRetries, TimeSpan.FromMilliseconds(withinTimeMilliseconds), decider, loggingEnabled)
-    {
-    }
-
-    public OneForOneStrategy(Func<Exception, Directive> localOnlyDecider) : this(Akka.Actor.Decider.From(localOnlyDecider))
-    {
-    }
-
-    public OneForOneStrategy(Func<Exception, Directive> localOnlyDecider, bool loggingEnabled = true)
-        : base(-1, null, Akka.Actor.Decider.From(localOnlyDecider), loggingEnabled)
-    {
-    }
-
-    public OneForOneStrategy(IDecider decider) : base(-1, null, decider, true)
+    public OneForOneStrategy(IDecider decider) : base(null, null, decider)
     {
     }
 }

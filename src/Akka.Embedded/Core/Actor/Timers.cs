@@ -19,7 +19,7 @@ public interface IWithTimers
 
 /// <summary>What a timer really sends: generation tells its timer from later ones under the same key.</summary>
 internal sealed record TimerMessage(object Key, object Message, long Generation, bool Single)
-    : IAutoReceivedMessage, INotInfluenceReceiveTimeout, INoSerializationVerificationNeeded, Event.IDeadLetterSuppression;
+    : IAutoReceivedMessage, INotInfluenceReceiveTimeout, Event.IDeadLetterSuppression;
 
 internal sealed class ActorTimers(ActorCell cell) : ITimerScheduler
 {

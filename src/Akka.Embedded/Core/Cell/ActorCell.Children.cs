@@ -29,20 +29,14 @@ internal sealed partial class ActorCell
     private Dictionary<string, ChildStats> _children;
     private long _lastAnonymous;
 
-    private bool HasChildren
+    private bool HasChildren()
     {
-        get
-        {
-            lock (_childrenGate) return _children is { Count: > 0 };
-        }
+        lock (_childrenGate) return _children is { Count: > 0 };
     }
 
-    private bool HasDyingChildren
+    private bool HasDyingChildren()
     {
-        get
-        {
-            lock (_childrenGate) return _children is not null && _children.Values.Any(child => child.Dying);
-        }
+        lock (_childrenGate) return _children is not null && _children.Values.Any(child => child.Dying);
     }
 
     public IActorRef ActorOf(Props props, string name = null)
@@ -111,9 +105,9 @@ internal sealed partial class ActorCell
         }
         switch (_state)
         {
-            case CellState.Terminating when !HasChildren: FinishTerminate(); break;
-            case CellState.Restarting when !HasDyingChildren: FinishRestart(); break;
-            case CellState.Recreating when !HasDyingChildren: FinishCreateAgain(); break;
+            case CellState.Terminating when !HasChildren(): FinishTerminate(); break;
+            case CellState.Restarting when !HasDyingChildren(): FinishRestart(); break;
+            case CellState.Recreating when !HasDyingChildren(): FinishCreateAgain(); break;
         }
     }
 

@@ -133,7 +133,7 @@ internal sealed partial class ActorCell
         DropActor();
         _restartCause = cause;
         _state = CellState.Restarting;
-        if (!HasDyingChildren) FinishRestart();
+        if (!HasDyingChildren()) FinishRestart();
     }
 
     private void FinishRestart()
@@ -162,7 +162,7 @@ internal sealed partial class ActorCell
     {
         StopChildren();
         _state = CellState.Recreating;
-        if (!HasDyingChildren) FinishCreateAgain();
+        if (!HasDyingChildren()) FinishCreateAgain();
     }
 
     private void FinishCreateAgain()
@@ -181,7 +181,7 @@ internal sealed partial class ActorCell
         UnwatchAll();
         _suspended++;
         StopChildren();
-        if (!HasChildren) FinishTerminate();
+        if (!HasChildren()) FinishTerminate();
     }
 
     private void FinishTerminate()
@@ -223,7 +223,7 @@ internal sealed partial class ActorCell
     {
         string source = child.Path.ToString();
         string text = cause is ActorInitializationException { InnerException: { } inner } ? inner.Message : cause.Message;
-        if (directive == Directive.Resume) _system.EventStream.Publish(new Warning(source, Props.Type, text));
+        if (directive == Directive.Resume) _system.EventStream.Publish(new Warning(null, source, Props.Type, text));
         else if (directive != Directive.Escalate) _system.EventStream.Publish(new Error(cause, source, Props.Type, text));
     }
 }

@@ -29,7 +29,7 @@ public class Config
     public HoconValue GetValue(string path)
     {
         var at = Root;
-        foreach (string key in HoconPath.Split(path))
+        foreach (string key in HoconParser.SplitPath(path))
         {
             if (at.GetObject() is not { } parent || !parent.Items.TryGetValue(key, out at)) return null;
         }
@@ -58,13 +58,10 @@ public class Config
     public TimeSpan GetTimeSpan(string path, TimeSpan? @default = null, bool allowInfinite = true) =>
         GetValue(path) is { } value ? value.GetTimeSpan(allowInfinite) : @default ?? TimeSpan.Zero;
 
-    public long? GetByteSize(string path) => GetByteSize(path, null);
     public long? GetByteSize(string path, long? def = null) => GetValue(path) is { } value ? value.GetByteSize() : def;
 
-    public IList<string> GetStringList(string path) => GetStringList(path, []);
-
-    public IList<string> GetStringList(string path, string[] defaultPaths) =>
-        GetValue(path) is { } value ? value.GetArray().Select(item => item.GetString()).ToList() : defaultPaths;
+    public IList<string> GetStringList(string path) =>
+        GetValue(path) is { } value ? value.GetArray().Select(item => item.GetString()).ToList() : [];
 
     /// <summary>The keys of the first level.</summary>
     public IEnumerable<KeyValuePair<string, HoconValue>> AsEnumerable() => Root.GetObject() is { } root ? root.Items : [];

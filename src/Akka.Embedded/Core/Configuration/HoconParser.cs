@@ -33,6 +33,14 @@ internal sealed class HoconParser
         return new HoconResolver(parser._root).Resolve();
     }
 
+    /// <summary>a."b.c".d as its keys.</summary>
+    public static List<string> SplitPath(string path)
+    {
+        var parser = new HoconParser(path);
+        var keys = parser.ReadKey();
+        return parser._at == path.Length ? keys : throw parser.Error($"a dot must come before '{parser.Peek}' in the path {path}");
+    }
+
     private char Peek => _at < _text.Length ? _text[_at] : '\0';
 
     private bool Take(char wanted)

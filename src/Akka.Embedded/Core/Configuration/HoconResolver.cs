@@ -92,7 +92,7 @@ internal sealed class HoconResolver(HoconSource root)
     private object Find(string path)
     {
         object at = root;
-        foreach (string key in HoconPath.Split(path))
+        foreach (string key in HoconParser.SplitPath(path))
         {
             if (at is not HoconSource parent || !parent.Fields.TryGetValue(key, out at))
                 throw new FormatException($"unresolved substitution ${{{path}}}");

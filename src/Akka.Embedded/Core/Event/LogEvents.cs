@@ -30,24 +30,18 @@ public abstract class LogEvent
     }
 }
 
-public class Debug : LogEvent
+public class Debug(Exception cause, string logSource, Type logClass, object message) : LogEvent(cause, logSource, logClass, message)
 {
-    public Debug(string logSource, Type logClass, object message) : this(null, logSource, logClass, message) { }
-    public Debug(Exception cause, string logSource, Type logClass, object message) : base(cause, logSource, logClass, message) { }
     public override LogLevel LogLevel() => Event.LogLevel.DebugLevel;
 }
 
-public class Info : LogEvent
+public class Info(Exception cause, string logSource, Type logClass, object message) : LogEvent(cause, logSource, logClass, message)
 {
-    public Info(string logSource, Type logClass, object message) : this(null, logSource, logClass, message) { }
-    public Info(Exception cause, string logSource, Type logClass, object message) : base(cause, logSource, logClass, message) { }
     public override LogLevel LogLevel() => Event.LogLevel.InfoLevel;
 }
 
-public class Warning : LogEvent
+public class Warning(Exception cause, string logSource, Type logClass, object message) : LogEvent(cause, logSource, logClass, message)
 {
-    public Warning(string logSource, Type logClass, object message) : this(null, logSource, logClass, message) { }
-    public Warning(Exception cause, string logSource, Type logClass, object message) : base(cause, logSource, logClass, message) { }
     public override LogLevel LogLevel() => Event.LogLevel.WarningLevel;
 }
 
@@ -57,9 +51,9 @@ public class Error(Exception cause, string logSource, Type logClass, object mess
 }
 
 /// <summary>The first message to a logger actor, which answers <see cref="LoggerInitialized"/> and then gets log events.</summary>
-public sealed class InitializeLogger(EventStream loggingBus) : Actor.INoSerializationVerificationNeeded
+public sealed class InitializeLogger(EventStream loggingBus)
 {
     public EventStream LoggingBus { get; } = loggingBus;
 }
 
-public sealed class LoggerInitialized : Actor.INoSerializationVerificationNeeded;
+public sealed class LoggerInitialized;

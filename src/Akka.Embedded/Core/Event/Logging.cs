@@ -14,14 +14,8 @@ public static class LoggingExtensions
     public static void Debug(this ILoggingAdapter log, string format, params object[] args) =>
         Write(log, LogLevel.DebugLevel, null, format, args);
 
-    public static void Debug(this ILoggingAdapter log, Exception cause, string format, params object[] args) =>
-        Write(log, LogLevel.DebugLevel, cause, format, args);
-
     public static void Info(this ILoggingAdapter log, string format, params object[] args) =>
         Write(log, LogLevel.InfoLevel, null, format, args);
-
-    public static void Info(this ILoggingAdapter log, Exception cause, string format, params object[] args) =>
-        Write(log, LogLevel.InfoLevel, cause, format, args);
 
     public static void Warning(this ILoggingAdapter log, string format, params object[] args) =>
         Write(log, LogLevel.WarningLevel, null, format, args);

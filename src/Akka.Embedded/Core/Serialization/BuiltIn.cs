@@ -47,6 +47,11 @@ public class RemoteFailureException(string message) : AkkaException(message);
 /// <summary>The messages of this library that travel. A payload inside goes through its own serializer.</summary>
 public sealed class MiscMessageSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
 {
+    internal const int MaxDepth = 16;
+
+    /// <summary>How many payloads of each other this thread is inside of.</summary>
+    [ThreadStatic] private static int t_depth;
+
     public override string Manifest(object o) => o switch
     {
         Identify => "ID",
@@ -105,7 +110,7 @@ public sealed class MiscMessageSerializer(ExtendedActorSystem system) : Serializ
         writer.Write(payload is not null);
         if (payload is null) return;
         var serializer = system.Serialization.FindSerializerFor(payload);
-        byte[] bytes = serializer.ToBinary(payload);
+        byte[] bytes = Deeper(() => serializer.ToBinary(payload));
         writer.Write(serializer.Identifier);
         writer.Write(Serialization.ManifestFor(serializer, payload));
         writer.Write(bytes.Length);
@@ -120,6 +125,22 @@ public sealed class MiscMessageSerializer(ExtendedActorSystem system) : Serializ
         int length = reader.ReadInt32();
         long left = reader.BaseStream.Length - reader.BaseStream.Position;
         if (length < 0 || length > left) throw new SerializationException($"a payload of {length} bytes, but only {left} are left");
-        return system.Serialization.Deserialize(reader.ReadBytes(length), identifier, manifest);
+        byte[] bytes = reader.ReadBytes(length);
+        return Deeper(() => system.Serialization.Deserialize(bytes, identifier, manifest));
+    }
+
+    /// <summary>A frame holds thousands of levels: without this, the stack would end before they do.</summary>
+    private static T Deeper<T>(Func<T> step)
+    {
+        if (t_depth == MaxDepth) throw new SerializationException($"payloads of Akka's messages nest at most {MaxDepth} deep");
+        t_depth++;
+        try
+        {
+            return step();
+        }
+        finally
+        {
+            t_depth--;
+        }
     }
 }

@@ -22,18 +22,13 @@ public class Serialization
         foreach (var (type, name) in config.GetConfig("serialization-bindings").AsEnumerable()) Bind(type, name.GetString());
     }
 
-    public ActorSystem System => _system;
-
     /// <exception cref="SerializationException">No serializer is bound to the class, nor to anything that it is.</exception>
-    public Serializer FindSerializerFor(object obj, string defaultSerializerName = null) =>
-        FindSerializerForType(obj?.GetType() ?? throw new SerializationException("null cannot be serialized"), defaultSerializerName);
-
-    public Serializer FindSerializerForType(Type objectType, string defaultSerializerName = null)
+    public Serializer FindSerializerFor(object obj)
     {
-        if (!_chosen.TryGetValue(objectType, out var serializer)) serializer = _chosen[objectType] = Choose(objectType);
-        if (serializer is null && defaultSerializerName is not null) serializer = _byName.GetValueOrDefault(defaultSerializerName);
+        var type = obj?.GetType() ?? throw new SerializationException("null cannot be serialized");
+        if (!_chosen.TryGetValue(type, out var serializer)) serializer = _chosen[type] = Choose(type);
         return serializer ?? throw new SerializationException(
-            $"no serializer is bound to {objectType}; bind one in akka.actor.serialization-bindings, to it or to an interface of it");
+            $"no serializer is bound to {type}; bind one in akka.actor.serialization-bindings, to it or to an interface of it");
     }
 
     public byte[] Serialize(object o) => FindSerializerFor(o).ToBinary(o);

@@ -17,7 +17,6 @@ public abstract class Serializer
     public abstract bool IncludeManifest { get; }
     public abstract byte[] ToBinary(object obj);
     public abstract object FromBinary(byte[] bytes, Type type);
-    public T FromBinary<T>(byte[] bytes) => (T)FromBinary(bytes, typeof(T));
 }
 
 /// <summary>A serializer that names the kinds of its messages itself, so that the wire never names a type.</summary>

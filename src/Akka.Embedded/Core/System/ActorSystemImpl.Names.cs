@@ -16,7 +16,7 @@ internal sealed partial class ActorSystemImpl : IActorRefProvider
     private TimeSpan _suspendLog;
     private TimeSpan? _logAgainAt;
 
-    public ActorPath RootPath { get; }
+    internal ActorPath RootPath { get; }
     public Address DefaultAddress => _defaultAddress ?? LocalAddress;
 
     /// <summary>akka://NAME</summary>
@@ -35,20 +35,15 @@ internal sealed partial class ActorSystemImpl : IActorRefProvider
     /// <summary>Ours, with or without host and port.</summary>
     internal bool IsLocal(Address address) => address == LocalAddress || address == _defaultAddress;
 
-    public IActorRef ResolveActorRef(string path) => path.StartsWith('/')
-        ? ResolveLocal(path)
-        : ActorPath.TryParse(path, out var parsed) ? ResolveActorRef(parsed) : DeadLetters;
+    /// <summary>/user/a#1, or the same with an address. What is not here (any more) gives a reference that says so.</summary>
+    public IActorRef ResolveActorRef(string path) =>
+        ActorPath.TryParse(path.StartsWith('/') ? LocalAddress + path : path, out var parsed) ? ResolveActorRef(parsed) : DeadLetters;
 
-    public IActorRef ResolveActorRef(ActorPath actorPath)
+    internal IActorRef ResolveActorRef(ActorPath actorPath)
     {
         if (IsLocal(actorPath.Address)) return ResolveLocal(actorPath);
         return Transport is null ? new EmptyActorRef(this, actorPath) : Transport.RefFor(actorPath);
     }
-
-    /// <summary>/user/a#1, or the same with an address of ours. What is not there (any more) gives a reference that says so.</summary>
-    internal InternalActorRef ResolveLocal(string path) =>
-        ActorPath.TryParse(path.StartsWith('/') ? LocalAddress + path : path, out var parsed)
-            ? ResolveLocal(parsed) : (InternalActorRef)DeadLetters;
 
     private InternalActorRef ResolveLocal(ActorPath path)
     {
@@ -101,11 +96,12 @@ internal sealed partial class ActorSystemImpl : IActorRefProvider
     private void LogDeadLetter(object message, IActorRef sender, IActorRef recipient)
     {
         if (_deadLettersToLog == 0 || (IsTerminating && !_logDuringShutdown)) return;
-        if (_logAgainAt is { } again && _suspendLog > TimeSpan.Zero && Uptime >= again) (_logAgainAt, _deadLetters) = (null, 0);
+        if (_logAgainAt is { } again && _suspendLog > TimeSpan.Zero && Scheduler.MonotonicClock >= again)
+            (_logAgainAt, _deadLetters) = (null, 0);
         int count = Interlocked.Increment(ref _deadLetters);
         if (count > _deadLettersToLog) return;
         string last = count == _deadLettersToLog ? ", no more dead letters will be logged for now" : "";
-        if (count == _deadLettersToLog) _logAgainAt = Uptime + _suspendLog;
+        if (count == _deadLettersToLog) _logAgainAt = Scheduler.MonotonicClock + _suspendLog;
         Log.Info("Message [{0}] from {1} to {2} was not delivered. [{3}] dead letters encountered{4}",
             message.GetType().Name, sender, recipient, count, last);
     }

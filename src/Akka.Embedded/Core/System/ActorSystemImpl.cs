@@ -2,13 +2,13 @@ using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using Akka.Configuration;
 using Akka.Event;
+using Akka.Remote;
 
 namespace Akka.Actor;
 
 /// <summary>One system: what it starts, in which order, and how it ends. Names are in the other part.</summary>
 internal sealed partial class ActorSystemImpl : ExtendedActorSystem
 {
-    private static readonly Address Unbound = new("akka", "unbound");
     private readonly ConcurrentDictionary<Type, Lazy<object>> _extensions = new();
     private readonly TaskCompletionSource _terminated = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Stack<Action> _onTermination = new();
@@ -28,7 +28,7 @@ internal sealed partial class ActorSystemImpl : ExtendedActorSystem
         RootPath = new RootActorPath(LocalAddress);
         Log = Logging.GetLogger(this, "ActorSystem");
         Root = new RootRef(this);
-        DeadLetters = new DeadLetterRef(this);
+        DeadLetters = new EmptyActorRef(this, RootPath / "deadLetters");
     }
 
     public override string Name { get; }
@@ -38,12 +38,11 @@ internal sealed partial class ActorSystemImpl : ExtendedActorSystem
     public override IActorRef DeadLetters { get; }
     public override IScheduler Scheduler => _scheduler;
     public override Serialization.Serialization Serialization => _serialization;
-    public override TimeSpan Uptime => _scheduler.MonotonicClock;
     public override Task WhenTerminated => _terminated.Task;
     public override IActorRefProvider Provider => this;
 
     /// <summary>Remoting; null without it.</summary>
-    internal IRemoteTransport Transport { get; private set; }
+    internal RemoteTransport Transport { get; private set; }
 
     /// <summary>User messages in one turn of an actor.</summary>
     internal int Throughput { get; private set; }
@@ -78,14 +77,15 @@ internal sealed partial class ActorSystemImpl : ExtendedActorSystem
         if (provider is not ("local" or "remote" or "cluster"))
             throw new ConfigurationException($"akka.actor.provider must be local, remote or cluster, got {provider}");
         _loggers.StartStandardOutput();
-        if (provider != "local") Transport = ProviderHooks.CreateRemote(this);
+        if (provider == "cluster") Settings.InjectTopLevelFallback(Cluster.ClusterSettings.Reference);
+        if (provider != "local") Transport = new RemoteTransport(this);
         ReadSettings();
         Root.StartGuardians();
         _serialization = new Serialization.Serialization(this);
         if (Transport is not null) BindTransport();
         _loggers.StartLoggers();
         CoordinatedShutdown.Get(this);
-        if (provider == "cluster") ProviderHooks.StartCluster(this);
+        if (provider == "cluster") Cluster.Cluster.Get(this);
     }
 
     private void ReadSettings()
@@ -144,7 +144,7 @@ internal sealed partial class ActorSystemImpl : ExtendedActorSystem
         {
             Log.Error(failure, "remoting did not stop as it should");
         }
-        Finish(RunTerminationCallbacks);
+        Finish();
     }
 
     /// <summary>The start failed: nothing may stay behind that keeps a port or a thread.</summary>
@@ -158,14 +158,7 @@ internal sealed partial class ActorSystemImpl : ExtendedActorSystem
         {
             // Why the start failed is what the caller must see.
         }
-        Finish(RunTerminationCallbacks);
-    }
-
-    private void Finish(Action last)
-    {
-        _scheduler.Stop();
-        last();
-        _terminated.TrySetResult();
+        Finish();
     }
 
     public override void RegisterOnTermination(Action code)
@@ -177,8 +170,9 @@ internal sealed partial class ActorSystemImpl : ExtendedActorSystem
         }
     }
 
-    private void RunTerminationCallbacks()
+    private void Finish()
     {
+        _scheduler.Stop();
         Action[] callbacks;
         lock (_onTermination) callbacks = [.. _onTermination];
         foreach (var callback in callbacks)
@@ -192,17 +186,10 @@ internal sealed partial class ActorSystemImpl : ExtendedActorSystem
                 Log.Error(failure, "a termination callback failed");
             }
         }
+        _terminated.TrySetResult();
     }
 
-    public override object GetExtension(IExtensionId extensionId) => _extensions.GetValueOrDefault(extensionId.ExtensionType)?.Value;
-
-    public override T GetExtension<T>() => TryGetExtension(out T extension) ? extension : null;
-
-    public override bool TryGetExtension<T>(out T extension)
-    {
-        extension = _extensions.TryGetValue(typeof(T), out var found) ? (T)found.Value : null;
-        return extension is not null;
-    }
+    public override T GetExtension<T>() => (T)_extensions.GetValueOrDefault(typeof(T))?.Value;
 
     public override object RegisterExtension(IExtensionId extension) =>
         _extensions.GetOrAdd(extension.ExtensionType, _ => new Lazy<object>(() => extension.CreateExtension(this))).Value;

@@ -18,11 +18,7 @@ namespace Akka.Actor
     public sealed class CoordinatedShutdown : IExtension
     {
         public const string PhaseBeforeServiceUnbind = "before-service-unbind";
-        public const string PhaseServiceUnbind = "service-unbind";
-        public const string PhaseServiceRequestsDone = "service-requests-done";
         public const string PhaseServiceStop = "service-stop";
-        public const string PhaseBeforeClusterShutdown = "before-cluster-shutdown";
-        public const string PhaseClusterShardingShutdownRegion = "cluster-sharding-shutdown-region";
         public const string PhaseClusterLeave = "cluster-leave";
         public const string PhaseClusterExiting = "cluster-exiting";
         public const string PhaseClusterExitingDone = "cluster-exiting-done";
@@ -32,8 +28,8 @@ namespace Akka.Actor
 
         private static readonly string[] Phases =
         [
-            PhaseBeforeServiceUnbind, PhaseServiceUnbind, PhaseServiceRequestsDone, PhaseServiceStop, PhaseBeforeClusterShutdown,
-            PhaseClusterShardingShutdownRegion, PhaseClusterLeave, PhaseClusterExiting, PhaseClusterExitingDone, PhaseClusterShutdown,
+            PhaseBeforeServiceUnbind, "service-unbind", "service-requests-done", PhaseServiceStop, "before-cluster-shutdown",
+            "cluster-sharding-shutdown-region", PhaseClusterLeave, PhaseClusterExiting, PhaseClusterExitingDone, PhaseClusterShutdown,
             PhaseBeforeActorSystemTerminate, PhaseActorSystemTerminate,
         ];
 
@@ -56,8 +52,6 @@ namespace Akka.Actor
         }
 
         public static CoordinatedShutdown Get(ActorSystem sys) => Id.Instance.Apply(sys);
-
-        public ActorSystem System => _system;
 
         /// <summary>Why the shutdown runs; null while it does not.</summary>
         public Reason ShutdownReason => Volatile.Read(ref _reason);

@@ -63,29 +63,9 @@ internal sealed class RootRef(ActorSystemImpl system) : InternalActorRef
     }
 
     /// <summary>/temp: the references that Ask waits on.</summary>
-    private sealed class TemporaryFolder(ActorSystemImpl system, ActorPath path) : InternalActorRef
+    private sealed class TemporaryFolder(ActorSystemImpl system, ActorPath path) : EmptyActorRef(system, path)
     {
-        public override ActorPath Path => path;
-        internal override ActorSystemImpl System => system;
-        internal override InternalActorRef Parent => system.Root;
-        public override void Tell(object message, IActorRef sender) => system.PublishDeadLetter(message, sender, this);
-        internal override void SendSystemMessage(SystemMessage message) => message.AnswerForTheDead();
-        internal override InternalActorRef GetChild(string name) => system.FindTemporary(name);
+        internal override InternalActorRef Parent => System.Root;
+        internal override InternalActorRef GetChild(string name) => System.FindTemporary(name);
     }
-}
-
-/// <summary>Takes what has no receiver, and publishes it.</summary>
-internal sealed class DeadLetterRef(ActorSystemImpl system) : InternalActorRef
-{
-    public override ActorPath Path { get; } = system.RootPath / "deadLetters";
-    internal override ActorSystemImpl System => system;
-
-    public override void Tell(object message, IActorRef sender)
-    {
-        if (message is null) throw new InvalidMessageException("a message must not be null");
-        if (message is Identify identify) sender?.Tell(new ActorIdentity(identify.MessageId, null), this);
-        else system.PublishDeadLetter(message, sender, this);
-    }
-
-    internal override void SendSystemMessage(SystemMessage message) => message.AnswerForTheDead();
 }

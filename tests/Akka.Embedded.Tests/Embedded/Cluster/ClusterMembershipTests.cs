@@ -56,19 +56,6 @@ public sealed class ClusterMembershipTests
     }
 
     [Fact]
-    public void Joining_nodes_become_weakly_up_when_one_is_unreachable_for_long()
-    {
-        var (first, _, third) = Three();
-        _cluster.Crash(third);
-        _cluster.Settle();
-        var fourth = _cluster.StartAndJoin(3, first);
-        _cluster.Settle();
-        foreach (var node in _cluster.Nodes.Keys.ToArray()) _cluster.Apply(node, new MembershipInput.AllowWeaklyUp());
-        _cluster.Settle();
-        Assert.All(_cluster.Nodes.Values, node => Assert.Equal(MemberStatus.WeaklyUp, node.Gossip.Members[fourth].Status));
-    }
-
-    [Fact]
     public void A_restarted_node_replaces_what_it_was_before()
     {
         var (first, second, third) = Three();

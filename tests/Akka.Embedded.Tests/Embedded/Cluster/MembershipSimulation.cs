@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Cluster;
-using Akka.Util;
 using Xunit;
 
 namespace Troupe.AkkaContract.Tests.Embedded.Cluster;
@@ -25,14 +24,14 @@ internal sealed class MembershipSimulation(Random random, int minMembers = 1)
     public UniqueAddress Start(int node)
     {
         var self = new UniqueAddress(AddressOf(node), ++_uids);
-        Nodes[self] = new Membership(self, new MembershipRules(minMembers, ImmutableDictionary<string, int>.Empty), Gossip.Empty);
+        Nodes[self] = new Membership(self, minMembers, Gossip.Empty);
         return self;
     }
 
     public UniqueAddress Form(int node)
     {
         var self = Start(node);
-        Apply(self, new MembershipInput.Join(self, [], AppVersion.Zero));
+        Apply(self, new MembershipInput.Join(self, []));
         return self;
     }
 
@@ -46,7 +45,7 @@ internal sealed class MembershipSimulation(Random random, int minMembers = 1)
     /// <summary>Asking oneself would form a cluster of one's own.</summary>
     public void AskToJoin(UniqueAddress self, UniqueAddress contact)
     {
-        if (self != contact) _wire.Add((contact, new MembershipInput.Join(self, [], AppVersion.Zero)));
+        if (self != contact) _wire.Add((contact, new MembershipInput.Join(self, [])));
     }
 
     public void Crash(UniqueAddress node)

@@ -48,7 +48,7 @@ public sealed class RemotePeerTests : IDisposable
     }
 
     [Fact]
-    public async Task The_watches_of_a_vanished_peer_are_forgotten()
+    public async Task The_watches_of_a_vanished_peer_are_forgotten_and_it_may_come_back()
     {
         var inbox = new Inbox();
         var watched = Probe.In(_node.System, inbox, "watched");
@@ -62,6 +62,33 @@ public sealed class RemotePeerTests : IDisposable
         using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         using var deadline = new CancellationTokenSource(RemoteNode.Deadline);
         while (Transport.Watches.Concern(Stranger.Address)) await tick.WaitForNextTickAsync(deadline.Token);
+        await ComesBack(inbox, watched);
+    }
+
+    /// <summary>As it happens when the verdict and the return fall into one moment: the watches are gone, the connection is new.</summary>
+    [Fact]
+    public async Task A_peer_that_comes_back_while_it_is_given_up_keeps_its_new_connection()
+    {
+        var inbox = new Inbox();
+        var watched = Probe.In(_node.System, inbox, "watched");
+        using var stranger = await Stranger.ShakeHands(_node);
+        var peer = Transport.PeerFor(Stranger.Address);
+        int arrivals = peer.Arrivals;
+        peer.GiveUp(arrivals, "for the test");
+        Assert.Equal(0, await stranger.ReadToEnd());
+        await ComesBack(inbox, watched, () => peer.GiveUp(arrivals, "for the test, late"));
+    }
+
+    /// <summary>Connects as the same incarnation, watches, and hears of the end.</summary>
+    private async Task ComesBack(Inbox inbox, IActorRef watched, Action meanwhile = null)
+    {
+        using var again = await Stranger.ShakeHands(_node);
+        await again.Send(Frames.Watching(FrameKind.Watch, $"{Stranger.Address}/user/w", _node.PathOf(watched)));
+        await again.Send(Stranger.Message(_node.PathOf(watched), 17, "S", "watching again"u8));
+        Assert.Equal("watching again", inbox.Next());
+        meanwhile?.Invoke();
+        _node.System.Stop(watched);
+        Assert.Equal(FrameKind.Stopped, (await again.NextFrame()).Kind);
     }
 
     [Fact]
@@ -81,6 +108,19 @@ public sealed class RemotePeerTests : IDisposable
         var (watcher, watchee) = TwoTexts(body);
         await again.Send(Frames.Stopped(watcher, watchee, existed: false));
         Assert.Equal(remote, inbox.Next<Terminated>().ActorRef);
+    }
+
+    [Fact]
+    public async Task A_watch_is_sent_again_when_the_peer_is_back_before_its_old_connection_ends()
+    {
+        var probe = Probe.In(_node.System, new Inbox());
+        var remote = ((ExtendedActorSystem)_node.System).Provider.ResolveActorRef($"{Stranger.Address}/user/x#7");
+        var stranger = await Stranger.ShakeHands(_node);
+        probe.Tell((Action<IActorContext>)(context => context.Watch(remote)));
+        Assert.Equal(FrameKind.Watch, (await stranger.NextFrame()).Kind);
+        using var again = await Stranger.ShakeHands(_node);
+        stranger.Dispose();
+        Assert.Equal(FrameKind.Watch, (await again.NextFrame()).Kind);
     }
 
     [Fact]

@@ -1,6 +1,8 @@
+using System.Runtime.Serialization;
 using Akka.Actor;
 using Akka.Event;
 using Akka.Remote;
+using Akka.Serialization;
 using Troupe.Testing;
 using Xunit;
 
@@ -146,8 +148,29 @@ public sealed class RemoteWireTests : IDisposable
         using var stranger = await Stranger.ShakeHands(_node);
         await stranger.Send(Stranger.Message(path, serializer: 16, "SS", nested));
         await stranger.Send(Stranger.Message(path, serializer: 17, "S", "after"u8));
-        object received = inbox.Next();
-        Assert.Equal("after", received is Status.Success ? inbox.Next() : received);
+        Assert.Equal("after", inbox.Next());
+        Assert.Contains($"nest at most {MiscMessageSerializer.MaxDepth} deep", _warnings.Next<Warning>().ToString());
+    }
+
+    [Theory]
+    [InlineData(MiscMessageSerializer.MaxDepth, true)]
+    [InlineData(MiscMessageSerializer.MaxDepth + 1, false)]
+    public void Payloads_nest_up_to_the_limit_also_on_the_way_out(int depth, bool travels)
+    {
+        object message = "core";
+        for (int i = 0; i < depth; i++) message = new Status.Success(message);
+        var serialization = _node.System.Serialization;
+        // Twice: a refusal leaves nothing behind.
+        for (int run = 0; run < 2; run++)
+        {
+            if (!travels) Assert.Throws<SerializationException>(() => serialization.Serialize(message));
+            else
+            {
+                object read = serialization.Deserialize(serialization.Serialize(message), 16, "SS");
+                for (int i = 0; i < depth; i++) read = Assert.IsType<Status.Success>(read).Status;
+                Assert.Equal("core", read);
+            }
+        }
     }
 
     private async Task Refused(byte[] bytes, string why)
