@@ -26,8 +26,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private readonly SchedulerSetup _setup;
     private readonly BatchState _batch;
     private readonly RequestStreams _streams;
-    private readonly long[] _offeredAt;
-    private long _leaveAskedAt;
+    private readonly StepClock _steps;
     private SchedulerWired? _wired;
     private string? _failure;
     private bool _draining;
@@ -36,7 +35,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     public SchedulerActor(SchedulerSetup setup)
     {
         _setup = setup;
-        _offeredAt = new long[setup.Sizes.Lanes];
+        _steps = new StepClock(setup.Clock, setup.StepDeadline, setup.Sizes.Lanes);
         _batch = new BatchState(setup.Epoch, setup.Replica, setup.Sizes, setup.MaxQueue);
         _streams = new RequestStreams(setup.Epoch, setup.Clock, (sequence, reason) => _batch.End(sequence, reason));
         Receive<SchedulerWired>(wired => _wired = wired);
@@ -79,14 +78,8 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     {
         EndWhere(s => _setup.Clock.GetElapsedTime(s.Times.Queued) > _setup.RequestTimeout, "timeout",
             $"the request took longer than {_setup.RequestTimeout.TotalSeconds:0} s (troupe.scheduler.request-timeout)");
-        // Waits inside a step have their deadline on the fabric; this one is for a step whose plan or result never came.
-        bool Late(long at) => at > 0 && _setup.Clock.GetElapsedTime(at) > _setup.StepDeadline;
-        int lane = Array.FindIndex(_offeredAt, Late);
-        if (_failure is not null || (lane < 0 && !Late(_leaveAskedAt))) return;
-        string what = lane < 0 ? "the ranks of stage 0 were asked to leave their lease, and it has not ended"
-            : $"lane {lane} had a step before it, and no result came";
-        var failed = new RankFailed(_setup.Epoch, default, _setup.Rank, -1,
-            $"replica {_setup.Replica}: {what} in {_setup.StepDeadline.TotalSeconds:0} s: was the router or a rank lost?");
+        if (_failure is not null || _steps.Late() is not { } late) return;
+        var failed = new RankFailed(_setup.Epoch, default, _setup.Rank, -1, $"replica {_setup.Replica}: {late}");
         _setup.Coordinator.Tell(failed);
         Fail(failed.Error);
     }
@@ -125,7 +118,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         _streams.Take(result, _batch);
         _batch.Settle(result, news);
         // Under a lease the lane's next step runs already, unless the lane is dry.
-        _offeredAt[result.Lane] = news == LaneNews.GoesOn && result.Tokens.Count > 0 ? _setup.Clock.GetTimestamp() : 0;
+        _steps.Lane(result.Lane, waits: news == LaneNews.GoesOn && result.Tokens.Count > 0);
         // Sequences that were waiting for this step to end, whether they ran to their end in it or were given up, are gone now.
         if (news == LaneNews.Freed) OfferOrPass(result.Lane, result);
         Pump();
@@ -135,10 +128,10 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private void OnEnded(LeaseEnded ended)
     {
         if (ended.Epoch != _setup.Epoch) return;
-        _leaveAskedAt = 0;
+        _steps.Lease(waits: false);
         foreach (int lane in _batch.On(ended))
         {
-            _offeredAt[lane] = 0;
+            _steps.Lane(lane, waits: false);
             OfferOrPass(lane, null);
         }
         Pump();
@@ -152,7 +145,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     {
         for (int lane = 0; lane < _setup.Sizes.Lanes; lane++) Offer(lane, null);
         if (_wired is null || _failure is not null || _batch.Note() is not { } note) return;
-        if (note.Leave) _leaveAskedAt = _setup.Clock.GetTimestamp();
+        if (note.Leave) _steps.Lease(waits: true);
         _wired.Stages[0].Tell(note);
     }
 
@@ -169,7 +162,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         var admitted = new List<Sequence>();
         BatchDelta? delta = _batch.Compose(lane, admitted);
         long now = _setup.Clock.GetTimestamp();
-        if (delta is not null) _offeredAt[lane] = now;
+        if (delta is not null) _steps.Lane(lane, waits: true);
         foreach (Sequence sequence in admitted) sequence.Times = sequence.Times with { Admitted = now };
         if (delta is null) return false;
         foreach (IActorRef stage in _wired.Stages) stage.Tell(delta);

@@ -63,6 +63,8 @@ internal sealed class LeaseScheduler(int replica, int lanes, int perLane, Wish[]
         {
             bool there = result.Tokens.Any(t => t.Slot == slot);
             if (Slots[slot] is { Ending: true } && (!there || news == LaneNews.Freed)) Release(slot);
+            else if (Slots[slot] is not null && !there && news == LaneNews.GoesOn)
+                throw new LeaseViolation($"slot {slot} goes on, but {result.Step} has no token of it");
         }
         if (news == LaneNews.Freed) Reoffer(result.Lane, world);
         Pump(world);
