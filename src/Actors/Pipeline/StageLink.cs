@@ -53,6 +53,9 @@ public sealed class StageLink(IFabric fabric, StageLinkPlan plan, bool rendezvou
     private readonly int _stages = fabric.World.Layout.Stages;
     private readonly long[] _received = new long[plan.Lanes];
 
+    /// <summary>Whether a send of rows waits for its receive.</summary>
+    public bool IsRendezvous => rendezvous;
+
     private RankId At(int stage) => fabric.World.RankAt(stage, _place.Replica, _place.Tensor);
 
     /// <summary>
@@ -65,7 +68,8 @@ public sealed class StageLink(IFabric fabric, StageLinkPlan plan, bool rendezvou
         var head = new StageHead(step.Value, rows.Length / plan.Hidden, slots.Length, verdict);
         Region region = plan.HeadOf(lane, slots.Length);
         fabric.Put(next, region.Slice(0, Unsafe.SizeOf<StageHead>()), MemoryMarshal.AsBytes(new ReadOnlySpan<StageHead>(in head)));
-        if (!slots.IsEmpty) fabric.Put(next, region.Slice(Unsafe.SizeOf<StageHead>(), slots.Length * sizeof(int)), MemoryMarshal.AsBytes(slots));
+        if (!slots.IsEmpty)
+            fabric.Put(next, region.Slice(Unsafe.SizeOf<StageHead>(), slots.Length * sizeof(int)), MemoryMarshal.AsBytes(slots));
         if (!rows.IsEmpty) fabric.Put(next, plan.RowsOf(lane, rows.Length / plan.Hidden), MemoryMarshal.AsBytes(rows));
         fabric.Notify(next, plan.Sent[lane], (ulong)step.Value);
     }

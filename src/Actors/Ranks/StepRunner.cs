@@ -200,15 +200,17 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         return hidden;
     }
 
-    /// <summary>Hands the rows on. An odd stage takes in the next step first, if that may exist by now.</summary>
+    /// <summary>
+    /// Hands the rows on. Where a send waits for its receive, an odd stage takes in the next step first, if that may exist by now: a
+    /// planned one does, because its lane's last step is over everywhere. A leased one is known long before it exists; to wait for it
+    /// while holding rows would starve the ring.
+    /// </summary>
     private void Send(StepId step, int lane, ReadOnlySpan<float> hidden, ReadOnlySpan<int> slots, LeaseVerdict verdict)
     {
         Enter(step, StepPhase.StageSend);
-        LeasedStep? next = IsLeased ? _lease.State.Walk!.Next
-            : _executor.Next?.Plan is { } plan ? new LeasedStep(plan.Step, plan.Lane, plan.After) : null;
-        if (!_first && next is { } known
-            && PipelineSchedule.Order(_rank.Place.Stage, step, known.Step, known.After) == TransferOrder.ReceiveFirst)
-            _rank.Link.Await(known.Step, known.Lane);
+        if (!_first && !IsLeased && _rank.Link.IsRendezvous && _executor.Next?.Plan is { } next
+            && PipelineSchedule.Order(_rank.Place.Stage, step, next.Step, next.After) == TransferOrder.ReceiveFirst)
+            _rank.Link.Await(next.Step, next.Lane);
         _rank.Link.Send(step, lane, hidden, slots, verdict);
     }
 
