@@ -43,6 +43,16 @@ public static class Ranks
         FabricKind kind, World world, WindowPlan plan, Action<IFabric> body, FabricOptions? options = null) =>
         RunAll(kind, world, plan, body, options).Outcomes;
 
+    /// <summary>
+    /// On a mixed fabric this machine plays several hosts of two ranks each; two ranks alone are on different hosts, and more than two
+    /// reach some peers each way.
+    /// </summary>
+    private static FabricOptions OptionsFor(FabricKind kind, World world, FabricOptions options) =>
+        kind == FabricKind.Mixed && options.Hosts.Count == 0 ? options with { Hosts = PerHost(world.Size == 2 ? 1 : 2) } : options;
+
+    /// <summary>Host names that put so many consecutive ranks on each host.</summary>
+    public static IReadOnlyList<string> PerHost(int ranks) => [.. Enumerable.Range(0, 64).Select(rank => $"host{rank / ranks}")];
+
     private static (Exception?[] Outcomes, Exception? First) RunAll(
         FabricKind kind, World world, WindowPlan plan, Action<IFabric> body, FabricOptions? options)
     {
@@ -60,7 +70,7 @@ public static class Ranks
                 var toCount = new Queue<CountdownEvent>([opened, connected]);
                 try
                 {
-                    var setup = new FabricSetup(world, rank, new Epoch(1), plan, options ?? Options, session);
+                    var setup = new FabricSetup(world, rank, new Epoch(1), plan, OptionsFor(kind, world, options ?? Options), session);
                     using var endpoint = Fabrics.Open(kind, setup, hub);
                     descriptors[rank.Value] = endpoint.Descriptor;
                     toCount.Dequeue().Signal();

@@ -22,7 +22,8 @@ internal static class OptionText
     private static readonly (string Word, NumberType Value)[] s_numbers = [("fp32", NumberType.Fp32), ("bf16", NumberType.Bf16)];
 
     private static readonly (string Word, FabricKind? Value)[] s_fabrics =
-        [("auto", null), ("inprocess", FabricKind.InProcess), ("shm", FabricKind.SharedMemory), ("tcp", FabricKind.Tcp)];
+        [("auto", null), ("inprocess", FabricKind.InProcess), ("shm", FabricKind.SharedMemory), ("tcp", FabricKind.Tcp),
+            ("mixed", FabricKind.Mixed)];
 
     public static TroupeOptions Read(ConfigLayers layers)
     {
@@ -47,7 +48,8 @@ internal static class OptionText
                 read.Choice("troupe.fabric.kind", s_fabrics),
                 read.Text("troupe.fabric.listen-host"),
                 read.Duration("troupe.fabric.wait-deadline", Tick, Hour),
-                read.Duration("troupe.fabric.setup-deadline", Tick, Hour)),
+                read.Duration("troupe.fabric.setup-deadline", Tick, Hour),
+                read.Text("troupe.fabric.host", mayBeEmpty: true)),
             new RoutingOptions(
                 read.Text("troupe.routing.strategy"),
                 read.Int("troupe.routing.history", 1, 1 << 20),
@@ -87,6 +89,7 @@ internal static class OptionText
         ("fabric.listen-host", o.Fabric.ListenHost),
         ("fabric.wait-deadline", Time(o.Fabric.WaitDeadline)),
         ("fabric.setup-deadline", Time(o.Fabric.SetupDeadline)),
+        ("fabric.host", o.Fabric.Host),
         ("routing.strategy", o.Routing.Strategy),
         ("routing.history", $"{o.Routing.History}"),
         ("routing.lease-steps", $"{o.Routing.LeaseSteps}"),

@@ -62,7 +62,8 @@ public sealed record NumberOptions(MathMode Math, NumberType Rows, NumberType Kv
 /// <param name="ListenHost">Address that the tcp fabric listens on.</param>
 /// <param name="WaitDeadline">For one wait inside a step.</param>
 /// <param name="SetupDeadline">For mapping and connecting.</param>
-public sealed record FabricSettings(FabricKind? Kind, string ListenHost, TimeSpan WaitDeadline, TimeSpan SetupDeadline);
+/// <param name="Host">What the host is called for grouping ranks; empty to find out.</param>
+public sealed record FabricSettings(FabricKind? Kind, string ListenHost, TimeSpan WaitDeadline, TimeSpan SetupDeadline, string Host);
 
 /// <summary>troupe.routing</summary>
 /// <param name="Strategy">A strategy's name or auto, as written: an unknown one falls back later, with a warning.</param>

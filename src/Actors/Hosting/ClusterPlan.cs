@@ -4,6 +4,7 @@ using Troupe.Actors.Protocols;
 using Troupe.Actors.Ranks;
 using Troupe.Actors.Routing;
 using Troupe.Actors.Scheduling;
+using Troupe.Devices.All2All;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Tensors;
 using Troupe.Devices.Topology;
@@ -67,8 +68,15 @@ public sealed class ClusterPlan
                 $"troupe.scheduler.max-running is {options.Scheduler.MaxRunning}, but {layout.Stages} stages keep as many micro-batches "
                 + "in flight; "
                 + $"set it to {layout.Stages} or more");
+        int rows = Math.Max(options.Scheduler.PrefillChunk, options.Scheduler.MaxRunning / layout.Stages);
+        if (rows > All2AllShape.MostTokens)
+            throw new ConfigException($"troupe.scheduler: a step may have {All2AllShape.MostTokens} rows, got {rows}: "
+                + "use a smaller prefill-chunk or max-running");
         return new ClusterPlan(options, model);
     }
+
+    /// <summary>What this node's host is called; empty to find out.</summary>
+    public string Host => _options.Fabric.Host;
 
     /// <summary>What this node shares with its cluster.</summary>
     public Fingerprint Fingerprint => new(

@@ -80,7 +80,10 @@ public static class Nodes
     public static void StartLocalRank(ActorSystem system, ClusterPlan plan, int rank, InProcessHub hub, IActorRef coordinator,
         TimeProvider clock)
     {
-        var setup = new NodeSetup(plan.Fingerprint, rank, $"local/{rank}", Provider, plan.Rank(hub, clock), (_, _) => { });
+        var setup = new NodeSetup(plan.Fingerprint, rank, $"local/{rank}", Provider, plan.Rank(hub, clock), (_, _) => { })
+        {
+            Host = plan.Host,
+        };
         system.ActorOf(Props.Create(() => new NodeActor(setup)), $"node-{rank}").Tell(new CoordinatorFound(coordinator));
     }
 
@@ -91,7 +94,10 @@ public static class Nodes
     public static void StartRank(ActorSystem system, TroupeOptions options, ClusterPlan plan, Action<string, bool> stopped,
         TimeProvider clock)
     {
-        var setup = new NodeSetup(plan.Fingerprint, options.Rank ?? -1, AddressOf(system), Provider, plan.Rank(null, clock), stopped);
+        var setup = new NodeSetup(plan.Fingerprint, options.Rank ?? -1, AddressOf(system), Provider, plan.Rank(null, clock), stopped)
+        {
+            Host = plan.Host,
+        };
         IActorRef node = system.ActorOf(Props.Create(() => new NodeActor(setup)), "node");
         var inspector = new Inspector(new AkkaClusterPort(system), clock, plan.Model.Name, options.Layout, Provider);
         IActorRef gateway = system.ActorOf(Props.Create(() => new GatewayActor(inspector)), "gateway");

@@ -165,8 +165,14 @@ public sealed partial record CoordinatorState(
     public ImmutableArray<IActorRef> Schedulers =>
         [.. ByRank.Where(n => n.Prepared?.Scheduler is not null).Select(n => n.Prepared!.Scheduler!)];
 
-    /// <summary>The fabric in use: as configured, else shared memory where all nodes share it, else tcp.</summary>
-    public string Fabric => Terms.Fabric != "auto" ? Terms.Fabric : Nodes.Values.All(n => n.SharesMemory) ? "shm" : "tcp";
+    /// <summary>The fabric in use: as configured, else shared memory where all nodes share it, else both where some do, else tcp.</summary>
+    public string Fabric => Terms.Fabric != "auto" ? Terms.Fabric : Nodes.Values.All(n => n.SharesMemory) ? "shm"
+        : HostsByRank.Distinct(StringComparer.Ordinal).Count() < HostsByRank.Length ? "mixed" : "tcp";
+
+    /// <summary>The host of every rank, in rank order: as configured, else the control node's memory, else the address.</summary>
+    private string[] HostsByRank => [.. ByRank.Select(n => n.Join.Host.Split(',') is var names
+        && names[n.Rank % names.Length] is { Length: > 0 } name
+        ? name : n.SharesMemory ? "" : n.Join.Address.Split(':')[0])];
 
     private NodeEntry? Find(int rank) => Nodes.Values.FirstOrDefault(n => n.Rank == rank);
 
@@ -198,7 +204,8 @@ public sealed partial record CoordinatorState(
         string session = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
         byte[] secret = RandomNumberGenerator.GetBytes(16);
         return (state, [.. state.ByRank.Select(n =>
-            new Effect.Tell(n.Join.Node, new Assign(Epoch, n.Rank, session, secret, Fabric, Terms.Strategy, Terms.Sizes)))]);
+            new Effect.Tell(n.Join.Node, new Assign(Epoch, n.Rank, session, secret, Fabric, Terms.Strategy,
+                Terms.Sizes, state.HostsByRank)))]);
     }
 }
 

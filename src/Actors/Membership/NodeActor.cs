@@ -17,7 +17,11 @@ public sealed record CoordinatorFound(IActorRef Coordinator);
 /// <param name="Rank">What the rank itself needs.</param>
 /// <param name="Stopped">Told once when the node is to stop: the reason, and whether it is a failure.</param>
 public sealed record NodeSetup(
-    Fingerprint Fingerprint, int ConfiguredRank, string Address, string Provider, RankSetup Rank, Action<string, bool> Stopped);
+    Fingerprint Fingerprint, int ConfiguredRank, string Address, string Provider, RankSetup Rank, Action<string, bool> Stopped)
+{
+    /// <summary>What its host is called; empty to find out.</summary>
+    public string Host { get; init; } = "";
+}
 
 /// <summary>Takes one rank node into the cluster: joins, holds the lifeline, and hosts the rank it is assigned.</summary>
 public sealed class NodeActor : ReceiveActor, IWithTimers
@@ -82,7 +86,7 @@ public sealed class NodeActor : ReceiveActor, IWithTimers
     {
         if (_coordinator is null || _accepted is not null || _stopping) return;
         _coordinator.Tell(new JoinRequest(_setup.Fingerprint, _setup.ConfiguredRank, Environment.ProcessId, _setup.Address,
-            _setup.Provider, Self));
+            _setup.Provider, Self, _setup.Host));
         Timers.StartSingleTimer("join", "join", Retry);
     }
 

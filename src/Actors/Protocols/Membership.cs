@@ -24,8 +24,12 @@ public sealed record Fingerprint(int Protocol, string Cluster, string Layout, st
         string.Equals(wanted, got, StringComparison.Ordinal) ? null : (what, wanted, got);
 }
 
-/// <summary>A rank node asks to take part. <paramref name="ConfiguredRank"/> is -1 where the coordinator may choose.</summary>
-public sealed record JoinRequest(Fingerprint Fingerprint, int ConfiguredRank, int Pid, string Address, string Provider, IActorRef Node)
+/// <summary>
+/// A rank node asks to take part. <paramref name="ConfiguredRank"/> is -1 where the coordinator may choose. <paramref name="Host"/> is what
+/// its host is called, or names by rank separated by commas; empty to find out.
+/// </summary>
+public sealed record JoinRequest(
+    Fingerprint Fingerprint, int ConfiguredRank, int Pid, string Address, string Provider, IActorRef Node, string Host)
     : ProtocolMessage(default, default);
 
 /// <summary>The coordinator's no, with the value that differs.</summary>
@@ -50,9 +54,13 @@ public sealed record NodeAttached(string Token, bool SharesMemory) : ProtocolMes
 /// <param name="Context">Positions that a sequence may have.</param>
 public sealed record EpochSizes(int Lanes, int MaxRows, int MaxRunning, int Blocks, int BlockSize, int Context);
 
-/// <summary>A node's rank in the coming epoch, and what it needs to build its half of the fabric.</summary>
+/// <summary>
+/// A node's rank in the coming epoch, and what it needs to build its half of the fabric. <paramref name="Hosts"/>: the host of every
+/// rank, in rank order; empty where all share one.
+/// </summary>
 public sealed record Assign(
-    Epoch Epoch, int Rank, string Session, ReadOnlyMemory<byte> Secret, string Fabric, string Strategy, EpochSizes Sizes)
+    Epoch Epoch, int Rank, string Session, ReadOnlyMemory<byte> Secret, string Fabric, string Strategy, EpochSizes Sizes,
+    IReadOnlyList<string> Hosts)
     : ProtocolMessage(Epoch, default);
 
 /// <summary>How far a rank has loaded, for people who wait. Fraction in [0, 1].</summary>

@@ -39,12 +39,12 @@ internal static class MembershipWire
     private static Wire.JoinRequest Write(JoinRequest m) => new()
     {
         Epoch = m.Epoch.Value, Step = m.Step.Value, Fingerprint = Write(m.Fingerprint), ConfiguredRank = m.ConfiguredRank, Pid = m.Pid,
-        Address = m.Address, Provider = m.Provider, Node = PathOf(m.Node),
+        Address = m.Address, Provider = m.Provider, Node = PathOf(m.Node), Host = m.Host,
     };
 
     private static JoinRequest Read(Wire.JoinRequest p, ExtendedActorSystem system) => new(
         Read(Present(p.Fingerprint)), AtLeast(-1, p.ConfiguredRank), NotNegative(p.Pid), Text(p.Address), Text(p.Provider),
-        ActorAt(p.Node, system));
+        ActorAt(p.Node, system), Text(p.Host));
 
     private static Wire.JoinRefused Write(JoinRefused m) =>
         new() { Epoch = m.Epoch.Value, Step = m.Step.Value, What = m.What, Wanted = m.Wanted, Got = m.Got };
@@ -77,7 +77,7 @@ internal static class MembershipWire
     private static Wire.Assign Write(Assign m) => new()
     {
         Epoch = m.Epoch.Value, Step = m.Step.Value, Rank = m.Rank, Session = m.Session, Secret = ByteString.CopyFrom(m.Secret.Span),
-        Fabric = m.Fabric, Strategy = m.Strategy, Sizes = Write(m.Sizes),
+        Fabric = m.Fabric, Strategy = m.Strategy, Sizes = Write(m.Sizes), Hosts = { m.Hosts },
     };
 
     private static Assign Read(Wire.Assign p)
@@ -85,7 +85,7 @@ internal static class MembershipWire
         Count(p.Secret.Length, MaxSecret);
         return new(
             ToEpoch(p.Epoch), NotNegative(p.Rank), Text(p.Session), p.Secret.Memory, Text(p.Fabric), Text(p.Strategy),
-            Read(Present(p.Sizes)));
+            Read(Present(p.Sizes)), Each(p.Hosts, Troupe.Devices.Topology.Layout.MaxRanks, hosts => Text(hosts)));
     }
 
     private static Wire.LoadProgress Write(LoadProgress m) => new()

@@ -21,6 +21,7 @@ public sealed class RankRuntime : IDisposable
     private readonly FlagRange _voteFlags;
     private readonly All2AllShape? _shape;
     private readonly All2AllWindow? _window;
+    private readonly Hosts? _hosts;
     private readonly List<IAll2All> _strategies = [];
     private bool _mapped;
 
@@ -52,9 +53,11 @@ public sealed class RankRuntime : IDisposable
         {
             _shape = new All2AllShape(sizes.MaxRows, setup.Config.HiddenSize, setup.Config.ExpertsPerToken, setup.Bf16Rows
                 ? RowType.Bf16 : RowType.Fp32);
-            _window = All2AllWindow.Reserve(plan, group.Size, _shape);
+            _hosts = assign.Hosts.Count == World.Size
+                ? new Hosts([.. group.Members.Select(r => assign.Hosts[r.Value])]) : Hosts.One(group.Size);
+            _window = All2AllWindow.Reserve(plan, group.Size, _shape, _hosts);
         }
-        FabricOptions options = setup.FabricOptions with { Secret = assign.Secret.ToArray() };
+        FabricOptions options = setup.FabricOptions with { Secret = assign.Secret.ToArray(), Hosts = assign.Hosts };
         FabricKind kind = Fabrics.Parse(assign.Fabric, FabricKind.SharedMemory);
         _endpoint = Fabrics.Open(kind, new FabricSetup(World, Self, assign.Epoch, plan, options, assign.Session), setup.Hub);
     }
@@ -122,13 +125,12 @@ public sealed class RankRuntime : IDisposable
         if (Place.Stage == 0 && World.Stage(0).Size > 1) Vote = new LeaveVote(Fabric, World.Stage(0), _voteFlags);
         if (_shape is null) return;
         RankGroup group = World.Stage(Place.Stage);
-        var hosts = Hosts.One(group.Size);
-        GroupTraits traits = _window is null ? new GroupTraits(1, true, 1) : Strategies.TraitsOf(Fabric, group, _window, hosts);
+        GroupTraits traits = _window is null ? new GroupTraits(1, true, 1) : Strategies.TraitsOf(Fabric, group, _window, _hosts!);
         _mapped = traits.Mapped;
         foreach (Strategy strategy in Strategies.Available)
         {
             if (Strategies.Problem(strategy, traits) is null)
-                _strategies.Add(Strategies.Make(strategy, Fabric, group, _window, _shape, Epoch, Placement, hosts));
+                _strategies.Add(Strategies.Make(strategy, Fabric, group, _window, _shape, Epoch, Placement, _hosts!));
         }
     }
 

@@ -84,6 +84,7 @@ internal static class DeviceProbe
     {
         FabricKind.InProcess => "threads of one process (--in-process)",
         FabricKind.SharedMemory => "processes of one host, through /dev/shm",
-        _ => "processes anywhere, through sockets",
+        FabricKind.Tcp => "processes anywhere, through sockets",
+        _ => "processes of several hosts: /dev/shm within each, sockets between them",
     };
 }

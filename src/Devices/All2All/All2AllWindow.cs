@@ -13,10 +13,11 @@ namespace Troupe.Devices.All2All;
 public sealed class All2AllWindow
 {
     private const int Line = 64;
-    private readonly Region _inbox, _back, _greetings;
-    private readonly FlagRange _flags;
+    private readonly Region _inbox, _back, _greetings, _transit, _gather;
+    private readonly FlagRange _flags, _forward;
+    private readonly int _widest;
 
-    private All2AllWindow(WindowPlan plan, int members, All2AllShape shape)
+    private All2AllWindow(WindowPlan plan, int members, All2AllShape shape, Hosts hosts)
     {
         (Members, Shape) = (members, shape);
         RowBytes = shape.Rows.RowBytes(shape.Hidden);
@@ -27,6 +28,12 @@ public sealed class All2AllWindow
         _back = plan.Reserve(checked((long)members * shape.MaxTokens * PartialBytes));
         _greetings = plan.Reserve((long)members * Line);
         _flags = plan.ReserveFlags(4);
+        if (hosts.Count == 1) return;
+        var grid = new HostGrid(hosts, members);
+        _widest = grid.Widest;
+        _transit = plan.Reserve(checked((long)grid.MostServed * shape.MaxTokens * SlotBytes));
+        _gather = plan.Reserve(checked((long)grid.MostServed * grid.Widest * shape.MaxTokens * PartialBytes));
+        _forward = plan.ReserveFlags(2 * members);
     }
 
     /// <summary>Members of the groups that may use it.</summary>
@@ -51,12 +58,14 @@ public sealed class All2AllWindow
 
     internal int SumsFlag => _flags[3];
 
-    /// <summary>Reserves for groups of this size; every rank of the world does. A group of one needs nothing.</summary>
+    /// <summary>
+    /// Reserves for groups of this size; every rank of the world does, with the same hosts. A group of one needs nothing.
+    /// </summary>
     /// <exception cref="ArgumentException">A shape that headers cannot hold.</exception>
-    public static All2AllWindow? Reserve(WindowPlan plan, int members, All2AllShape shape)
+    public static All2AllWindow? Reserve(WindowPlan plan, int members, All2AllShape shape, Hosts? hosts = null)
     {
         if (shape.Problem() is { } problem) throw new ArgumentException(problem, nameof(shape));
-        return members == 1 ? null : new All2AllWindow(plan, members, shape);
+        return members == 1 ? null : new All2AllWindow(plan, members, shape, hosts ?? Hosts.One(members));
     }
 
     /// <summary>Slots [first, first + count) of a source's inbox.</summary>
@@ -66,6 +75,16 @@ public sealed class All2AllWindow
     /// <summary>Partial sums [first, first + count) to or of a member.</summary>
     internal Region Back(int member, int first, int count) =>
         _back.Slice(((long)member * Shape.MaxTokens + first) * PartialBytes, (long)count * PartialBytes);
+
+    /// <summary>At a relay: slots [first, first + count) of the rows of the source it serves at this index.</summary>
+    internal Region Transit(int served, int first, int count) =>
+        _transit.Slice(((long)served * Shape.MaxTokens + first) * SlotBytes, (long)count * SlotBytes);
+
+    /// <summary>At a relay: partial sums of a served source's rows, made by the member at a place of the host.</summary>
+    internal Region Gather(int served, int place, int first, int count) =>
+        _gather.Slice((((long)served * _widest + place) * Shape.MaxTokens + first) * PartialBytes, (long)count * PartialBytes);
+
+    internal int ForwardFlag(StepPhase phase, int source) => _forward[2 * source + (phase == StepPhase.Combine ? 1 : 0)];
 
     internal Region Greeting(int source) => _greetings.Slice((long)source * Line, 24);
 

@@ -104,6 +104,15 @@ internal sealed unsafe class GroupLink
         return new FabricException(_fabric.Self, culprit, _at, reason);
     }
 
+    /// <summary>Tells a member how many rows or partial sums of another member were forwarded to it.</summary>
+    public void NotifyForwarded(int member, StepPhase phase, int source, int rows) =>
+        _fabric.Notify(Group[member], _window.ForwardFlag(phase, source), Tile(phase, rows));
+
+    /// <summary>Waits for what a member forwards of another.</summary>
+    /// <returns>How many rows or partial sums.</returns>
+    public int WaitForwarded(int member, StepPhase phase, int source) =>
+        WaitTile(member, _window.ForwardFlag(phase, source), phase, 0);
+
     private ulong Tile(StepPhase phase, int rows) =>
         (_header >> (LowBits + 1) << 1 | (phase == StepPhase.Combine ? 1u : 0u)) << LowBits | (uint)rows;
 

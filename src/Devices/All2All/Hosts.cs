@@ -1,26 +1,24 @@
 namespace Troupe.Devices.All2All;
 
-/// <summary>Which members of a group share a host: consecutive members do, and hosts are in ascending order.</summary>
+/// <summary>
+/// Which members of a group share a host: neighbours with the same label. Members of one label that are not neighbours count as apart.
+/// </summary>
 public sealed class Hosts
 {
-    private readonly int[] _endOf;
+    private readonly int[] _firstOf, _endOf;
 
     /// <summary>Takes the label of each member's host, in the order of the group.</summary>
-    /// <exception cref="ArgumentException">The members of a host are not side by side.</exception>
     public Hosts(IReadOnlyList<string> labels)
     {
         Labels = labels;
-        _endOf = new int[labels.Count];
-        var seen = new HashSet<string>(StringComparer.Ordinal);
+        (_firstOf, _endOf) = (new int[labels.Count], new int[labels.Count]);
         for (int first = 0; first < labels.Count; Count++)
         {
-            if (!seen.Add(labels[first]))
-                throw new ArgumentException(
-                    $"the ranks of host '{labels[first]}' must be numbered one after the other, got [{string.Join(", ", labels)}]",
-                        nameof(labels));
             int end = first + 1;
             while (end < labels.Count && labels[end] == labels[first]) end++;
-            for (; first < end; first++) _endOf[first] = end;
+            _firstOf.AsSpan(first, end - first).Fill(first);
+            _endOf.AsSpan(first, end - first).Fill(end);
+            first = end;
         }
     }
 
@@ -32,6 +30,9 @@ public sealed class Hosts
 
     /// <summary>The host of each member.</summary>
     public IReadOnlyList<string> Labels { get; }
+
+    /// <summary>The first of the members that share a member's host.</summary>
+    public int FirstOf(int member) => _firstOf[member];
 
     /// <summary>The end of the members that share a member's host.</summary>
     public int EndOf(int member) => _endOf[member];

@@ -32,7 +32,7 @@ internal sealed unsafe class RowExchange : IAll2All, ITiles
         if (group.Size != window.Members)
             throw new ArgumentException($"the window was planned for groups of {window.Members} ranks, got {group.Size}", nameof(group));
         _link = new GroupLink(fabric, group, window, epoch);
-        _routing = new RowRouting(placement, _link.Position, window.Shape, traits);
+        _routing = new RowRouting(placement.Owners(_link.Position).ToArray(), group.Size, window.Shape, traits);
         _peers = new Peers(fabric, group, window, traits);
         _own = new OwnRows(_peers.Inbox(_link.Position), window) { Publish = traits.PullRows };
         _sums = new SumReader(hosts, window.Shape, group.Size);
@@ -210,10 +210,7 @@ internal sealed unsafe class RowExchange : IAll2All, ITiles
         {
             byte* slot = inbox + (long)row * _window.SlotBytes;
             int* slots = (int*)(slot + _window.TrailerAt);
-            int token = slots[1 + 2 * _window.Shape.TopK];
-            if ((uint)token >= (uint)_window.Shape.MaxTokens || (uint)slots[0] > (uint)_window.Shape.TopK)
-                throw _link.Refuse(_link.Group[member], $"sent a row of token {token} with {slots[0]} experts: "
-                    + $"tokens must be below {_window.Shape.MaxTokens}, experts at most {_window.Shape.TopK}");
+            int token = All2AllCheck.Token(slots, _window.Shape, _link, member);
             byte* at = member == Self ? _own.Row(token) : _traits.PullRows ? _peers.Published(member, token) : slot;
             _handle.Add(at, slots, sums + (long)row * _window.PartialBytes);
         }

@@ -3,15 +3,14 @@ using Troupe.Devices.Topology;
 namespace Troupe.Devices.All2All;
 
 /// <summary>
-/// Which row of this rank goes to which member, decided from its experts. Rows to a member keep the order of their tokens.
+/// Which row of this rank goes to which member, decided from its experts. owners: [E] where each expert's rows of this rank go.
 /// </summary>
-internal sealed unsafe class RowRouting(ExpertPlacement placement, int self, All2AllShape shape, Traits traits)
+internal sealed unsafe class RowRouting(int[] owners, int members, All2AllShape shape, Traits traits)
 {
-    private readonly int[] _owners = placement.Owners(self).ToArray();
-    private readonly int[] _place = new int[shape.MaxTokens * placement.Members];    // [T, R] slot at the member, -1 for none
-    private readonly int[] _tokens = new int[placement.Members * shape.MaxTokens];   // [R, T] tokens by slot
-    private readonly int[] _counts = new int[placement.Members];
-    private readonly int[] _next = new int[placement.Experts + 1], _sorted = new int[shape.MaxTokens];
+    private readonly int[] _place = new int[shape.MaxTokens * members];    // [T, R] slot at the member, -1 for none
+    private readonly int[] _tokens = new int[members * shape.MaxTokens];   // [R, T] tokens by slot
+    private readonly int[] _counts = new int[members];
+    private readonly int[] _next = new int[owners.Length + 1], _sorted = new int[shape.MaxTokens];
 
     /// <summary>Rows of this rank.</summary>
     public int Tokens { get; private set; }
@@ -23,14 +22,13 @@ internal sealed unsafe class RowRouting(ExpertPlacement placement, int self, All
     public ReadOnlySpan<int> TokensOf(int member) => _tokens.AsSpan(member * shape.MaxTokens, _counts[member]);
 
     /// <summary>A token's slot at a member, -1 if it does not go there.</summary>
-    public int Slot(int token, int member) => _place[token * placement.Members + member];
+    public int Slot(int token, int member) => _place[token * members + member];
 
     /// <summary>Decides. experts: [T, K], checked here.</summary>
     public void Route(ReadOnlySpan<int> experts, int tokens)
     {
         Tokens = tokens;
         Array.Clear(_counts);
-        int members = placement.Members;
         _place.AsSpan(0, tokens * members).Fill(-1);
         for (int token = 0; token < tokens; token++)
         {
@@ -42,9 +40,9 @@ internal sealed unsafe class RowRouting(ExpertPlacement placement, int self, All
             foreach (int expert in experts.Slice(token * shape.TopK, shape.TopK))
             {
                 if (expert < 0) continue;
-                if ((uint)expert >= (uint)_owners.Length)
-                    throw new ArgumentOutOfRangeException(nameof(experts), $"expert must be in [0, {_owners.Length}), got {expert}");
-                Give(token, _owners[expert]);
+                if ((uint)expert >= (uint)owners.Length)
+                    throw new ArgumentOutOfRangeException(nameof(experts), $"expert must be in [0, {owners.Length}), got {expert}");
+                Give(token, owners[expert]);
             }
         }
         if (traits.GroupByExpert)
@@ -63,7 +61,7 @@ internal sealed unsafe class RowRouting(ExpertPlacement placement, int self, All
             for (int k = token * shape.TopK; k < (token + 1) * shape.TopK; k++)
             {
                 int expert = experts[k];
-                if (expert < 0 || (uint)expert >= (uint)_owners.Length || _owners[expert] != member) continue;
+                if (expert < 0 || (uint)expert >= (uint)owners.Length || owners[expert] != member) continue;
                 (trailer[1 + count], shares[count]) = (expert, weights[k]);
                 count++;
             }
@@ -85,7 +83,7 @@ internal sealed unsafe class RowRouting(ExpertPlacement placement, int self, All
         {
             int token = _sorted[i], place = _next[Lowest(token, member, experts)]++;
             tokens[place] = token;
-            _place[token * placement.Members + member] = place;
+            _place[token * members + member] = place;
         }
     }
 
@@ -93,13 +91,13 @@ internal sealed unsafe class RowRouting(ExpertPlacement placement, int self, All
     {
         int lowest = int.MaxValue;
         foreach (int expert in experts.Slice(token * shape.TopK, shape.TopK))
-            if (expert >= 0 && expert < lowest && _owners[expert] == member) lowest = expert;
+            if (expert >= 0 && expert < lowest && owners[expert] == member) lowest = expert;
         return lowest;
     }
 
     private void Give(int token, int member)
     {
-        ref int place = ref _place[token * placement.Members + member];
+        ref int place = ref _place[token * members + member];
         if (place >= 0) return;
         place = _counts[member]++;
         _tokens[member * shape.MaxTokens + place] = token;

@@ -26,7 +26,7 @@ public static class Strategies
     [
         new(AllGatherReduceScatter.Traits, "allgather_reducescatter", Deprecated: ["naive"], Also: []),
         new(HighThroughput.Traits, "high_throughput", Deprecated: [], Also: ["deepep_high_throughput"]),
-        new(null, "hierarchical", Deprecated: [], Also: ["deepep_internode"]),
+        new(Hierarchical.Traits, "hierarchical", Deprecated: [], Also: ["deepep_internode"]),
         new(LowLatency.Traits, "low_latency", Deprecated: [], Also: ["deepep_low_latency"]),
         new(PeerMapped.Traits, "peer_mapped", Deprecated: [], Also: ["pplx"]),
         new(Workspace.Traits, "workspace", Deprecated: [], Also: ["flashinfer_all2allv", "flashinfer"]),
@@ -36,9 +36,8 @@ public static class Strategies
     /// <summary>The names of the strategies, for help texts, in the order of the table.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. Table.Select(entry => entry.Name)];
 
-    /// <summary>Those that this build has, in the order of the table.</summary>
-    public static IReadOnlyList<Strategy> Available { get; } =
-        [.. Enum.GetValues<Strategy>().Where(s => Table[(int)s - 1].Traits is not null)];
+    /// <summary>All of them, in the order of the table.</summary>
+    public static IReadOnlyList<Strategy> Available { get; } = Enum.GetValues<Strategy>();
 
     /// <summary>What users call a strategy.</summary>
     public static string NameOf(Strategy strategy) => Table[(int)strategy - 1].Name;
@@ -51,7 +50,7 @@ public static class Strategies
     /// capacity.</summary>
     public static string? Problem(Strategy strategy, GroupTraits group) => Table[(int)strategy - 1].Traits switch
     {
-        null => "it is not available in this build",
+        { Strategy: Strategy.Hierarchical } when group.Hosts < 2 => "it needs ranks on several hosts",
         { NeedsMapping: true } when !group.Mapped => "it needs ranks that address each other's memory: one host, fabric inprocess or shm",
         _ => null,
     };
@@ -67,7 +66,6 @@ public static class Strategies
             Entry entry = Table[(int)strategy - 1];
             bool deprecated = entry.Deprecated.Contains(name, StringComparer.Ordinal);
             if (entry.Name != name && !deprecated && !entry.Also.Contains(name, StringComparer.Ordinal)) continue;
-            if (entry.Traits is null) return Instead(name, $"{entry.Name} is not available in this build");
             if (!deprecated) return new Resolution(strategy, null);
             return new Resolution(strategy, $"strategy '{name}' is an old name, {entry.Name} is used: write {entry.Name}");
         }
@@ -89,7 +87,8 @@ public static class Strategies
         if (window is null) return new Alone(shape);
         if (Problem(strategy, TraitsOf(fabric, group, window, hosts)) is { } problem)
             throw new InvalidOperationException($"{NameOf(strategy)} is not legal here: {problem}");
-        return new RowExchange(fabric, group, window, epoch, placement, hosts, Table[(int)strategy - 1].Traits!);
+        return strategy == Strategy.Hierarchical ? new Hierarchical(fabric, group, window, epoch, placement, hosts)
+            : new RowExchange(fabric, group, window, epoch, placement, hosts, Table[(int)strategy - 1].Traits);
     }
 
     /// <summary>What a group is like over a connected fabric.</summary>
@@ -99,5 +98,5 @@ public static class Strategies
         return new GroupTraits(group.Size, mapped, hosts.Count);
     }
 
-    private sealed record Entry(Traits? Traits, string Name, string[] Deprecated, string[] Also);
+    private sealed record Entry(Traits Traits, string Name, string[] Deprecated, string[] Also);
 }

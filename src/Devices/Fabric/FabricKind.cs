@@ -11,4 +11,8 @@ public enum FabricKind
 
     /// <summary>Processes anywhere; windows are written through sockets.</summary>
     Tcp,
+
+    /// <summary>Processes on several hosts; windows are files in /dev/shm, written directly on their host and through sockets from
+    /// others.</summary>
+    Mixed,
 }

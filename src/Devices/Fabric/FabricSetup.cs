@@ -23,6 +23,8 @@ public sealed record FabricSetup(World World, RankId Self, Epoch Epoch, WindowPl
         if (Options.Secret.Length != FabricOptions.SecretBytes)
             throw new ArgumentException($"the fabric's secret must be {FabricOptions.SecretBytes} bytes, got {Options.Secret.Length}",
                 nameof(Options));
+        if (Options.Hosts.Count > 0 && Options.Hosts.Count < World.Size)
+            throw new ArgumentException($"every rank has a host: got {Options.Hosts.Count} names for {World.Size} ranks", nameof(Options));
     }
 }
 

@@ -13,6 +13,7 @@ public static class Fabrics
         ("inprocess", FabricKind.InProcess),
         ("shm", FabricKind.SharedMemory),
         ("tcp", FabricKind.Tcp),
+        ("mixed", FabricKind.Mixed),
     ];
 
     /// <summary>Every name that <see cref="Parse"/> takes, for help texts.</summary>
@@ -51,6 +52,7 @@ public static class Fabrics
                 "ranks of one process meet in an InProcessHub: make one and give it to each of them")),
             FabricKind.SharedMemory => SharedMemoryEndpoint.Open(setup),
             FabricKind.Tcp => TcpEndpoint.Open(setup),
+            FabricKind.Mixed => MixedEndpoint.Open(setup),
             _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, $"known fabrics are {Names}"),
         };
     }

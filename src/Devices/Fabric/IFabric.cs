@@ -11,7 +11,7 @@ namespace Troupe.Devices.Fabric;
 /// </summary>
 public interface IFabric : IDisposable
 {
-    /// <summary>What users call it: <c>inprocess</c>, <c>shm</c> or <c>tcp</c>.</summary>
+    /// <summary>What users call it: <c>inprocess</c>, <c>shm</c>, <c>tcp</c> or <c>mixed</c>.</summary>
     string Name { get; }
 
     /// <summary>The world whose ranks are reached.</summary>
@@ -89,6 +89,15 @@ public sealed record FabricOptions(TimeSpan WaitDeadline, TimeSpan SetupDeadline
     /// <summary>What other ranks call this host, where that is not <see cref="ListenHost"/> (as with 0.0.0.0).</summary>
     public string? AdvertisedHost { get; init; }
 
+    /// <summary>
+    /// What the host of each rank is called, in rank order: on a mixed fabric only ranks of one name look for each other's memory, so that
+    /// one machine can play several hosts. Empty: all look. The same on all ranks.
+    /// </summary>
+    public IReadOnlyList<string> Hosts { get; init; } = [];
+
     /// <summary>What deadlines are measured with.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    /// <summary>The longest sleep in one piece; tests make it long, to show that nothing depends on it.</summary>
+    internal TimeSpan LongestNap { get; init; } = WaitPolicy.LongestNap;
 }

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace Troupe.Devices.Fabric;
 
 /// <summary>Where the ranks of one process find each other's windows. One hub may serve several worlds, told apart by their
@@ -17,7 +15,7 @@ public sealed class InProcessHub
                 throw new InvalidOperationException($"{name} exists already: two worlds of one hub need different sessions");
             var block = new HeapBlock(bytes);
             _blocks.Add(name, block);
-            return new HeapMemory(block, this, name);
+            return new HubMemory(block, this, name);
         }
     }
 
@@ -27,7 +25,7 @@ public sealed class InProcessHub
         {
             if (!_blocks.TryGetValue(name, out var block)) return null;
             block.Users++;
-            return new HeapMemory(block, this, name);
+            return new HubMemory(block, this, name);
         }
     }
 
@@ -37,35 +35,23 @@ public sealed class InProcessHub
         {
             if (--block.Users > 0) return;
             _blocks.Remove(name);
-            block.Free();
+            block.Memory.Dispose();
         }
     }
 
-    /// <summary>Zeroed memory that lives until the last rank that addresses it lets go.</summary>
-    private sealed unsafe class HeapBlock
+    /// <summary>Memory that lives until the last rank that addresses it lets go.</summary>
+    private sealed class HeapBlock(long bytes)
     {
-        private const int Alignment = 4096;
-        private readonly void* _memory;
-
-        public HeapBlock(long bytes)
-        {
-            // Zeroed by the allocator, which takes fresh pages for a large block: untouched parts cost nothing.
-            _memory = NativeMemory.AllocZeroed(checked((nuint)bytes + Alignment));
-            Base = (byte*)(((nuint)_memory + Alignment - 1) / Alignment * Alignment);
-        }
-
-        public byte* Base { get; }
+        public HeapMemory Memory { get; } = new(bytes);
 
         public int Users { get; set; } = 1;
-
-        public void Free() => NativeMemory.Free(_memory);
     }
 
-    private sealed unsafe class HeapMemory(HeapBlock block, InProcessHub hub, string name) : IWindowMemory
+    private sealed unsafe class HubMemory(HeapBlock block, InProcessHub hub, string name) : IWindowMemory
     {
         private bool _released;
 
-        public byte* Base => block.Base;
+        public byte* Base => block.Memory.Base;
 
         public bool OwnerDied() => false;
 

@@ -131,11 +131,10 @@ internal sealed unsafe class MappedFabric : IFabric
             var first = _windows[0];
             if (first.ClaimAbort()) first.PublishAbort(blamed, reason);
             else if (Settled(first)) first.TryReadAbort(out blamed, out reason);
+            // First the word to all, then the bells: whoever is woken may take this thread's core for a while.
             foreach (var window in _windows)
-            {
                 if (window.ClaimAbort()) window.PublishAbort(blamed, reason);
-                window.RingAlways();
-            }
+            foreach (var window in _windows) window.RingAlways();
         }
     }
 
@@ -156,11 +155,13 @@ internal sealed unsafe class MappedFabric : IFabric
     /// long.</summary>
     private static bool Settled(Window window)
     {
-        for (int i = 0; i < 1000; i++)
+        var patience = new Deadline(TimeProvider.System, TimeSpan.FromMilliseconds(2));
+        do
         {
             if (window.TryReadAbort(out _, out _)) return true;
             Thread.Yield();
         }
+        while (!patience.Passed);
         return false;
     }
 
@@ -185,8 +186,8 @@ internal sealed unsafe class MappedFabric : IFabric
             bool done = Arrived(word, value, out ulong seen);
             if (!done)
             {
-                var left = until.Left;
-                Libc.FutexWait(_own.Bell, 1 + (uint)peer.Value, left < WaitPolicy.LongestNap ? left : WaitPolicy.LongestNap);
+                TimeSpan left = until.Left, nap = _setup.Options.LongestNap;
+                Libc.FutexWait(_own.Bell, 1 + (uint)peer.Value, left < nap ? left : nap);
             }
             Volatile.Write(ref *_own.Bell, 0);
             if (done || Arrived(word, value, out seen)) return seen;

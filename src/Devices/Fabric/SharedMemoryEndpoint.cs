@@ -18,7 +18,7 @@ internal sealed class SharedMemoryEndpoint : IFabricEndpoint
         try
         {
             SharedMemoryFile.RemoveLeftovers();
-            var own = SharedMemoryFile.Create(PathOf(name), layout.TotalBytes, setup.World.Size);
+            var own = SharedMemoryFile.Create(SharedMemoryFile.PathOf(name), layout.TotalBytes, setup.World.Size);
             new Window(own, layout).Identity = FabricIdentity.Of(setup);
             return new SharedMemoryEndpoint(setup, layout, own, name);
         }
@@ -47,13 +47,11 @@ internal sealed class SharedMemoryEndpoint : IFabricEndpoint
             throw new FabricSetupException(_setup.Self, $"'{name}' is not a shared-memory window: do all ranks use the same --fabric?");
         try
         {
-            return SharedMemoryFile.Open(PathOf(name), _layout.TotalBytes);
+            return SharedMemoryFile.Open(SharedMemoryFile.PathOf(name), _layout.TotalBytes);
         }
         catch (IOException failed)
         {
             throw new FabricSetupException(_setup.Self, failed.Message, failed);
         }
     }
-
-    private static string PathOf(string name) => Path.Combine(SharedMemoryFile.Folder, name);
 }

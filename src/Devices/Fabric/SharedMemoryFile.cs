@@ -31,6 +31,9 @@ internal sealed unsafe class SharedMemoryFile : IWindowMemory
 
     public byte* Base => (byte*)_address;
 
+    /// <summary>Where the file of this name lies.</summary>
+    public static string PathOf(string name) => Path.Combine(Folder, name);
+
     /// <summary>Makes, locks, reserves and maps a file that does not exist yet.</summary>
     /// <exception cref="IOException">Says why not and what to do.</exception>
     public static SharedMemoryFile Create(string path, long bytes, int ranks)

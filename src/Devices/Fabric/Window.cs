@@ -44,8 +44,15 @@ internal sealed unsafe class Window(IWindowMemory memory, WindowLayout layout) :
     /// checks.</summary>
     public void Ring(int source)
     {
+        if (TakeBell(source)) Libc.FutexWake(Bell);
+    }
+
+    /// <summary>Whether the owner sleeps for <paramref name="source"/> and it is on the caller to wake it, as <see cref="Ring"/>
+    /// does.</summary>
+    public bool TakeBell(int source)
+    {
         uint sleeping = Volatile.Read(ref *Bell);
-        if (sleeping == 1 + (uint)source && Interlocked.CompareExchange(ref *Bell, 0, sleeping) == sleeping) Libc.FutexWake(Bell);
+        return sleeping == 1 + (uint)source && Interlocked.CompareExchange(ref *Bell, 0, sleeping) == sleeping;
     }
 
     /// <summary>Wakes the owner whatever it sleeps for.</summary>

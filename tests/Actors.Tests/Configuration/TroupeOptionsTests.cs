@@ -71,8 +71,9 @@ public sealed class TroupeOptionsTests
                 Numbers = new((MathMode)random.Next(2), (NumberType)random.Next(2), (NumberType)random.Next(2)),
                 Fabric = plain.Fabric with
                 {
-                    Kind = random.Next(4) is var k && k < 3 ? (FabricKind)k : null,
+                    Kind = random.Next(5) is var k && k < 4 ? (FabricKind)k : null,
                     WaitDeadline = TimeSpan.FromMilliseconds(random.Next(1, 100_000)),
+                    Host = random.Next(2) == 0 ? "" : "a,b",
                 },
                 Scheduler = plain.Scheduler with { KvTokens = random.Next(2) == 0 ? null : random.Next(1, int.MaxValue) },
                 Control = plain.Control with { LifelineHost = random.Next(2) == 0 ? "" : "10.0.0.1", LifelinePort = random.Next(65536) },
@@ -91,7 +92,7 @@ public sealed class TroupeOptionsTests
     [InlineData("model = \"\"", "troupe.model wants text that is not empty, got \"\"")]
     [InlineData("weights = int7", "troupe.weights wants one of as-stored, bf16, int8, int4, got int7")]
     [InlineData("numbers.math = Exact", "troupe.numbers.math wants one of exact, fast, got Exact")]
-    [InlineData("fabric.kind = shmem", "troupe.fabric.kind wants one of auto, inprocess, shm, tcp, got shmem")]
+    [InlineData("fabric.kind = shmem", "troupe.fabric.kind wants one of auto, inprocess, shm, tcp, mixed, got shmem")]
     [InlineData("fabric.wait-deadline = 30", "troupe.fabric.wait-deadline wants a duration from 1ms to 1h, as 500ms, 30s or 10m, got 30")]
     [InlineData("fabric.wait-deadline = soon",
         "troupe.fabric.wait-deadline wants a duration from 1ms to 1h, as 500ms, 30s or 10m, got soon")]

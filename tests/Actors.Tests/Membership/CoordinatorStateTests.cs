@@ -97,6 +97,19 @@ public sealed class CoordinatorStateTests : IDisposable
         Assert.StartsWith("rank 1 did not answer within 6 s: process 1 at a:2", state.Failure);
     }
 
+    [Theory]
+    [InlineData("", "", "", "")]
+    [InlineData("east", "west", "east", "west")]
+    [InlineData("x,y", "x,y", "x", "y")]
+    [InlineData("", "west", "", "west")]
+    public void Every_rank_learns_the_hosts_of_all(string first, string second, string firstHost, string secondHost)
+    {
+        CoordinatorState state = Attach(New(), Join(Ours, "a:1") with { Host = first }, "t1");
+        JoinRequest last = Join(Ours, "a:2") with { Host = second };
+        var effects = state.On(last, Accept("t2")).Item1.On(new NodeAttached("t2", true)).Item2;
+        Assert.All(effects.OfType<Effect.Tell>(), tell => Assert.Equal([firstHost, secondHost], ((Assign)tell.Message).Hosts));
+    }
+
     [Fact]
     public void What_the_cluster_waits_for_is_said_at_every_stage()
     {
@@ -121,7 +134,7 @@ public sealed class CoordinatorStateTests : IDisposable
     private static JoinAccepted Accept(string token) => new("h", 1, token, "");
 
     private JoinRequest Join(Fingerprint fingerprint, string address) =>
-        new(fingerprint, -1, 1, address, "", _system.ActorOf(Props.Create(() => new Silent())));
+        new(fingerprint, -1, 1, address, "", _system.ActorOf(Props.Create(() => new Silent())), "");
 
     private sealed class Silent : ReceiveActor;
 }

@@ -52,7 +52,8 @@ public sealed class SteadyDecodeTests
     {
         var epoch = new Epoch(1);
         RankSetup setup = plan.Rank(hub, TimeProvider.System);
-        var runtime = new RankRuntime(setup, new Assign(epoch, rank, "steady", Fabrics.NewSecret(), "inprocess", "auto", sizes), _ => { });
+        var runtime = new RankRuntime(setup, new Assign(epoch, rank, "steady", Fabrics.NewSecret(), "inprocess", "auto", sizes, []), _ =>
+            { });
         descriptors[rank] = runtime.Descriptor;
         opened.SignalAndWait();
         runtime.Connect(descriptors);

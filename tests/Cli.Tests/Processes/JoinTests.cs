@@ -64,7 +64,7 @@ public sealed class JoinTests
         var answer = new TaskCompletionSource<JoinRefused>(TaskCreationOptions.RunContinuationsAsynchronously);
         IActorRef node = system.ActorOf(Props.Create(() => new Listener(answer)), "node");
         system.ActorSelection($"akka.tcp://{Nodes.SystemName}@{world.Handle.Address}/user/coordinator")
-            .Tell(new JoinRequest(print, -1, Environment.ProcessId, "127.0.0.1:1", "", node), node);
+            .Tell(new JoinRequest(print, -1, Environment.ProcessId, "127.0.0.1:1", "", node, ""), node);
         return await answer.Task.WaitAsync(ProcessWorld.Deadline);
     }
 

@@ -128,7 +128,7 @@ public sealed class JsonContractTests
     {
         JsonElement result = (await CliRun.Of("devices", "--json")).Json();
         Has(result, "cores", "simd", "onednn", "fabrics", "strategies");
-        Assert.Equal(["inprocess", "shm", "tcp"],
+        Assert.Equal(["inprocess", "shm", "tcp", "mixed"],
             result.GetProperty("fabrics").EnumerateArray().Select(f => f.GetProperty("name").GetString()));
         Assert.All(result.GetProperty("fabrics").EnumerateArray(), f =>
             Assert.True(f.GetProperty("available").GetBoolean(), f.GetProperty("detail").GetString()));

@@ -36,7 +36,7 @@ public sealed class WrongUsageTests
     [InlineData("--math must be one of exact, fast", "generate", "x", "--math", "sloppy")]
     [InlineData("--in-process and fabric shm contradict each other", "generate", "x", "--in-process", "--fabric", "shm")]
     [InlineData("--in-process and fabric tcp contradict each other", "verify", "--in-process", "--fabric", "tcp")]
-    [InlineData("known are auto, inprocess, shm, tcp", "generate", "x", "--fabric", "pigeon")]
+    [InlineData("known are auto, inprocess, shm, tcp, mixed", "generate", "x", "--fabric", "pigeon")]
     [InlineData("the prompt is empty", "generate", "")]
     [InlineData("prompt 2 is empty", "submit", "x", "")]
     [InlineData("no prompt", "submit")]

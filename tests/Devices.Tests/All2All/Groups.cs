@@ -17,7 +17,8 @@ internal sealed class Groups(IFabric fabric, All2AllWindow? window, All2AllShape
 
     /// <summary>The strategies that are legal for so many ranks on so many hosts over a fabric.</summary>
     public static Strategy[] Legal(FabricKind kind, int ranks, int hosts) =>
-        [.. Strategies.Available.Where(s => Strategies.Problem(s, new GroupTraits(ranks, kind != FabricKind.Tcp, hosts)) is null)];
+        [.. Strategies.Available.Where(s => Strategies.Problem(s, new GroupTraits(ranks,
+            kind is FabricKind.InProcess or FabricKind.SharedMemory, hosts)) is null)];
 
     public static StepPoint At(int step, int layer = 0) =>
         new(new Epoch(1), new StepId(step), new LayerIndex(layer), StepPhase.Route);

@@ -22,6 +22,8 @@ public sealed class StrategiesTests
     [Theory]
     [InlineData("high_throughput", Strategy.HighThroughput)]
     [InlineData("deepep_high_throughput", Strategy.HighThroughput)]
+    [InlineData("hierarchical", Strategy.Hierarchical)]
+    [InlineData("deepep_internode", Strategy.Hierarchical)]
     [InlineData("low_latency", Strategy.LowLatency)]
     [InlineData("deepep_low_latency", Strategy.LowLatency)]
     [InlineData("peer_mapped", Strategy.PeerMapped)]
@@ -33,17 +35,6 @@ public sealed class StrategiesTests
     [InlineData("mc2", Strategy.Fused)]
     public void A_strategy_and_its_other_names_come_without_a_warning(string asked, Strategy strategy) =>
         Assert.Equal(new Resolution(strategy, null), Strategies.Resolve(asked));
-
-    [Theory]
-    [InlineData("hierarchical")]
-    [InlineData("deepep_internode")]
-    public void A_strategy_that_is_not_built_falls_back_and_says_so(string asked)
-    {
-        var resolved = Strategies.Resolve(asked);
-        Assert.Equal(Strategy.AllGatherReduceScatter, resolved.Use);
-        Assert.Equal($"strategy '{asked}' was asked for, allgather_reducescatter is used: hierarchical is not available in this build",
-            resolved.Warning);
-    }
 
     [Theory]
     [InlineData("")]

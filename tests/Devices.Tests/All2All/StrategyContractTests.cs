@@ -16,11 +16,18 @@ public sealed class StrategyContractTests
     {
         var data = new TheoryData<FabricKind, int, int, RowType, string>();
         foreach (var kind in Worlds.Fabrics)
-            foreach ((int ranks, int hosts) in ((int, int)[])[(1, 1), (2, 1), (3, 1), (4, 1), (8, 1), (4, 2), (3, 2)])
+            foreach ((int ranks, int hosts) in Sizes(kind))
                 foreach (var rows in Enum.GetValues<RowType>())
                     foreach (var shape in Case.All) data.Add(kind, ranks, hosts, rows, shape.Name);
         return data;
     }
+
+    private static (int Ranks, int Hosts)[] Sizes(FabricKind kind) => kind switch
+    {
+        FabricKind.InProcess => [(1, 1), (2, 1), (3, 1), (4, 1), (8, 1), (2, 2), (3, 2), (4, 2), (8, 2), (8, 3)],
+        FabricKind.Mixed => [(3, 2), (8, 4)],
+        _ => [(1, 1), (2, 1), (3, 1), (4, 1), (8, 1), (4, 2)],
+    };
 
     [Theory]
     [MemberData(nameof(Cases))]
@@ -37,7 +44,7 @@ public sealed class StrategyContractTests
         float[][][] outputs = [.. inputs.Select(_ => new float[ranks][])];
 
         var plan = new WindowPlan();
-        All2AllWindow? window = All2AllWindow.Reserve(plan, ranks, shape);
+        All2AllWindow? window = All2AllWindow.Reserve(plan, ranks, shape, labels);
         Ranks.Run(kind, Worlds.Of(ranks), plan, fabric =>
         {
             int rank = fabric.Self.Value;
@@ -71,7 +78,8 @@ public sealed class StrategyContractTests
         All2AllWindow? window = All2AllWindow.Reserve(plan, 2, shape);
         Ranks.Run(FabricKind.SharedMemory, Worlds.Of(2), plan, fabric =>
         {
-            using var all = new Groups(fabric, window, shape, ExpertPlacement.Blocks(4, 2), Hosts.One(2), [.. Strategies.Available]);
+            using var all = new Groups(fabric, window, shape, ExpertPlacement.Blocks(4, 2), Hosts.One(2),
+                Groups.Legal(FabricKind.SharedMemory, 2, 1));
             using var narrow = Pinned.Of(MemoryMarshal.Cast<float, uint>(wide).ToArray().Select(b => (ushort)(b >> 16)).ToArray());
             using var hidden = Pinned.Of(wide.ToArray());
             int[] experts = [.. Enumerable.Range(0, 16).Select(i => i % 4)];

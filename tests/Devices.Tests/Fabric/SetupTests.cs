@@ -115,7 +115,7 @@ public sealed class SetupTests
         Assert.Equal(FabricKind.Tcp, Fabrics.Parse("auto", FabricKind.Tcp));
         foreach (var kind in Enum.GetValues<FabricKind>()) Assert.Equal(kind, Fabrics.Parse(Fabrics.NameOf(kind), FabricKind.Tcp));
         string message = Assert.Throws<ArgumentException>(() => Fabrics.Parse("rdma", FabricKind.Tcp)).Message;
-        Assert.Contains("'rdma'; known are auto, inprocess, shm, tcp", message, StringComparison.Ordinal);
+        Assert.Contains("'rdma'; known are auto, inprocess, shm, tcp, mixed", message, StringComparison.Ordinal);
     }
 
     /// <summary>Opens and connects ranks whose set-ups differ; what each threw.</summary>

@@ -7,7 +7,7 @@ namespace Troupe.Devices.Tests;
 /// <summary>Worlds and fabrics that contract tests run over.</summary>
 public static class Worlds
 {
-    public static FabricKind[] Fabrics { get; } = [FabricKind.InProcess, FabricKind.SharedMemory, FabricKind.Tcp];
+    public static FabricKind[] Fabrics { get; } = [FabricKind.InProcess, FabricKind.SharedMemory, FabricKind.Tcp, FabricKind.Mixed];
 
     public static TheoryData<FabricKind> Kinds() => [.. Fabrics];
 

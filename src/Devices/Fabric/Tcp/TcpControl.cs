@@ -22,10 +22,11 @@ internal sealed unsafe class TcpControl : IDisposable
     private readonly Thread _listener;
     private readonly WakeUp _stop = new();
     private readonly Lock _writing = new();
-    private readonly object _answers = new(); // guards the three below, and is pulsed when they change
+    private readonly object _answers = new(); // guards the four below, and is pulsed when they change
     private readonly StepPoint[] _status;
     private readonly int[] _answered;
     private readonly bool[] _ended;
+    private bool _stirred; // nobody waits here any more
     private long _ownEpoch;
     private ulong _ownStatus;
 
@@ -69,7 +70,8 @@ internal sealed unsafe class TcpControl : IDisposable
             if (Send(peer, new Frame { Kind = FrameKind.Ask }))
             {
                 var patience = new Deadline(TimeProvider.System, AnswerPatience);
-                while (_answered[peer] == before && patience is { Passed: false, Left: var left }) Monitor.Wait(_answers, left);
+                while (_answered[peer] == before && !_stirred && patience is { Passed: false, Left: var left })
+                    Monitor.Wait(_answers, left);
             }
             return _status[peer];
         }
@@ -81,7 +83,17 @@ internal sealed unsafe class TcpControl : IDisposable
         lock (_answers)
         {
             var patience = new Deadline(TimeProvider.System, AnswerPatience);
-            while (!_ended[peer] && patience is { Passed: false, Left: var left }) Monitor.Wait(_answers, left);
+            while (!_ended[peer] && !_stirred && patience is { Passed: false, Left: var left }) Monitor.Wait(_answers, left);
+        }
+    }
+
+    /// <summary>Ends the waits of the two above, now and later: the epoch was aborted, so nothing can be learned that matters.</summary>
+    public void Stir()
+    {
+        lock (_answers)
+        {
+            _stirred = true;
+            Monitor.PulseAll(_answers);
         }
     }
 

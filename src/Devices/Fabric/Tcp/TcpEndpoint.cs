@@ -17,6 +17,13 @@ internal sealed class TcpEndpoint : IFabricEndpoint
 
     public static TcpEndpoint Open(FabricSetup setup)
     {
+        var (listener, address) = Listen(setup);
+        return new TcpEndpoint(setup, listener, address);
+    }
+
+    /// <summary>Listens on a free port; also the address that other ranks are told.</summary>
+    public static (Socket Listener, string Address) Listen(FabricSetup setup)
+    {
         string host = setup.Options.ListenHost;
         Socket? listener = null;
         try
@@ -32,7 +39,7 @@ internal sealed class TcpEndpoint : IFabricEndpoint
             listener.Bind(new IPEndPoint(address, 0));
             listener.Listen(Backlog);
             int port = ((IPEndPoint)listener.LocalEndPoint!).Port;
-            return new TcpEndpoint(setup, listener, told.Contains(':', StringComparison.Ordinal) ? $"[{told}]:{port}" : $"{told}:{port}");
+            return (listener, told.Contains(':', StringComparison.Ordinal) ? $"[{told}]:{port}" : $"{told}:{port}");
         }
         catch (SocketException failed)
         {
@@ -54,8 +61,13 @@ internal sealed class TcpEndpoint : IFabricEndpoint
         // Once connected there is nobody left to listen for: strangers that come later find no door at all.
         using var listener = Interlocked.Exchange(ref _listener, null)
             ?? throw new InvalidOperationException("this endpoint was connected or disposed already");
-        using var joining = new TcpJoining(_setup, (int)listener.Handle, FabricDescriptor.Addresses(_setup, descriptors));
-        return joining.Run();
+        string name = Fabrics.NameOf(FabricKind.Tcp);
+        using var joining = new TcpJoining(name, _setup, (int)listener.Handle, FabricDescriptor.Addresses(_setup, descriptors));
+        var (data, control) = joining.Run();
+        var layout = new WindowLayout(_setup.World.Size, _setup.Plan);
+        var windows = new Window?[_setup.World.Size];
+        windows[_setup.Self.Value] = new Window(new HeapMemory(layout.TotalBytes), layout);
+        return new TcpFabric(name, _setup, windows, data, control);
     }
 
     public void Dispose() => Interlocked.Exchange(ref _listener, null)?.Dispose();

@@ -7,15 +7,16 @@ namespace Troupe.Devices.Fabric.Tcp;
 /// <summary>
 /// A fabric over sockets. The executor itself moves all bytes, inside Put, Notify and Wait; while a write would block it reads what the
 /// peers send, so that all may send much at once.
+/// <para>On a mixed fabric the windows of peers on the same host are mapped: bytes and flags for them are stored there, and if such a peer
+/// sleeps, a bell on its socket wakes it. A futex could not: a rank that sleeps must also read what comes from other hosts.</para>
 /// </summary>
 internal sealed unsafe class TcpFabric : IFabric
 {
     private readonly FabricSetup _setup;
     private readonly long _planBytes;
     private readonly int _self, _flagCount;
-    private readonly void* _memory;
-    private readonly byte* _window;
-    private readonly ulong* _flags; // [source, flag]
+    private readonly Window?[] _windows; // by rank; null on other hosts
+    private readonly Window _own;
     private readonly TcpLink?[] _links; // by rank, null for this one
     private readonly TcpControl _control;
     private readonly Sockets.PollEntry* _entries; // by rank, then the wake-up
@@ -27,24 +28,23 @@ internal sealed unsafe class TcpFabric : IFabric
     private bool _disposed;
     private long _bytesSent;
 
-    /// <summary>Takes over the descriptors of the connections, by rank.</summary>
-    public TcpFabric(FabricSetup setup, int[] data, int[] control)
+    /// <summary>
+    /// Takes over the windows, by rank: this rank's own and those that are mapped; and the descriptors of the connections, by rank.
+    /// </summary>
+    public TcpFabric(string name, FabricSetup setup, Window?[] windows, int[] data, int[] control)
     {
-        const int alignment = 4096;
-        (_setup, _self, _planBytes, _flagCount) = (setup, setup.Self.Value, setup.Plan.Bytes, setup.Plan.Flags);
-        _memory = NativeMemory.AllocZeroed(checked((nuint)_planBytes + alignment));
-        _window = (byte*)(((nuint)_memory + alignment - 1) / alignment * alignment);
-        _flags = (ulong*)NativeMemory.AllocZeroed((nuint)Math.Max(1, (long)World.Size * _flagCount), sizeof(ulong));
+        (Name, _setup, _self, _planBytes, _flagCount) = (name, setup, setup.Self.Value, setup.Plan.Bytes, setup.Plan.Flags);
+        (_windows, _own) = (windows, windows[_self]!);
         _entries = (Sockets.PollEntry*)NativeMemory.AllocZeroed((nuint)World.Size + 1, (nuint)sizeof(Sockets.PollEntry));
         _entries[World.Size] = new Sockets.PollEntry { Descriptor = _wakeUp.Descriptor, Events = Sockets.Readable };
         _links = [.. data.Select((descriptor, rank) =>
-            rank == _self ? null : new TcpLink(descriptor, _window, _planBytes, _flags + (long)rank * _flagCount, _flagCount))];
+            rank == _self ? null : new TcpLink(descriptor, _own.Data, _planBytes, _own.Flag(rank, 0), _flagCount))];
         _policy = new WaitPolicy(World.Size);
         _control = new TcpControl(setup, control, Spread);
         _control.Start();
     }
 
-    public string Name => Fabrics.NameOf(FabricKind.Tcp);
+    public string Name { get; }
 
     public World World => _setup.World;
 
@@ -55,8 +55,7 @@ internal sealed unsafe class TcpFabric : IFabric
     public Span<byte> Local(Region region)
     {
         ThrowIfDead();
-        Bounds.CheckRegion(region, _planBytes);
-        return new Span<byte>(_window + region.Offset, (int)region.Length);
+        return At(_own, region);
     }
 
     public void Put(RankId peer, Region region, ReadOnlySpan<byte> source)
@@ -64,11 +63,13 @@ internal sealed unsafe class TcpFabric : IFabric
         ThrowIfDead();
         Bounds.CheckRegion(region, _planBytes);
         if (region.Length != source.Length) Bounds.ThrowLength(region, source.Length);
-        if (_links[peer.Value] is not { } link)
+        if (_windows[peer.Value] is { } window)
         {
-            source.CopyTo(Local(region));
+            source.CopyTo(At(window, region));
+            if (window != _own) _bytesSent += source.Length;
             return;
         }
+        var link = _links[peer.Value]!;
         fixed (byte* start = source)
         {
             if (link.IsFullFor(source.Length))
@@ -86,12 +87,18 @@ internal sealed unsafe class TcpFabric : IFabric
     {
         ThrowIfDead();
         Bounds.CheckFlag(flag, _flagCount);
-        if (_links[peer.Value] is not { } link)
+        var link = _links[peer.Value];
+        if (_windows[peer.Value] is not { } window)
         {
-            *Flag(peer, flag) = value;
-            return;
+            link!.Notify(flag, value);
         }
-        link.Notify(flag, value);
+        else
+        {
+            // Store and full fence in one: the store must be visible before we look whether the peer sleeps (see Wait).
+            Interlocked.Exchange(ref *window.Flag(_self, flag), value);
+            if (link is null || !window.TakeBell(_self)) return;
+            link.Bell();
+        }
         Push(peer, link);
     }
 
@@ -99,20 +106,25 @@ internal sealed unsafe class TcpFabric : IFabric
     {
         ThrowIfDead();
         Bounds.CheckFlag(flag, _flagCount);
-        ulong* word = Flag(peer, flag);
-        if (*word >= value) return *word;
+        ulong* word = _own.Flag(peer.Value, flag);
+        if (Arrived(word, value, out ulong seen)) return seen;
+        bool mapped = _windows[peer.Value] is not null;
         for (int turn = 0; ; turn++)
         {
-            Read(peer);
-            if (*word >= value) return *word;
+            if (!mapped) Read(peer);
+            if (Arrived(word, value, out seen)) return seen;
             ThrowIfDead();
             if (!_policy.Pass(turn)) break;
         }
         var deadline = new Deadline(_setup.Options.Clock, _setup.Options.WaitDeadline);
         while (true)
         {
-            if (*word >= value) return *word;
-            Sleep(writing: null, peer, deadline);
+            // Say that we sleep, full fence, look again, sleep: a mapped notifier that stores after our look sees that we sleep.
+            if (mapped) Interlocked.Exchange(ref *_own.Bell, 1 + (uint)peer.Value);
+            bool done = Arrived(word, value, out seen);
+            if (!done) Sleep(writing: null, peer, deadline);
+            if (mapped) Volatile.Write(ref *_own.Bell, 0);
+            if (done || Arrived(word, value, out seen)) return seen;
         }
     }
 
@@ -120,14 +132,16 @@ internal sealed unsafe class TcpFabric : IFabric
     {
         ThrowIfDead();
         Bounds.CheckFlag(flag, _flagCount);
-        Read(peer);
-        return *Flag(peer, flag);
+        if (_windows[peer.Value] is null) Read(peer);
+        return Volatile.Read(ref *_own.Flag(peer.Value, flag));
     }
 
     public bool TryMap(RankId peer, Region region, out Span<byte> mapped)
     {
-        mapped = peer == Self ? Local(region) : default;
-        return peer == Self;
+        ThrowIfDead();
+        var window = _windows[peer.Value];
+        mapped = window is null ? default : At(window, region);
+        return window is not null;
     }
 
     public void SetStatus(StepPoint point)
@@ -142,7 +156,16 @@ internal sealed unsafe class TcpFabric : IFabric
         return Volatile.Read(ref _disposed) ? default : _control.StatusOf(peer.Value);
     }
 
-    public void Abort(RankId? culprit, string reason) => Spread(new Failure(culprit, reason));
+    public void Abort(RankId? culprit, string reason)
+    {
+        lock (_gate)
+        {
+            if (_disposed) return;
+            // The others first: this rank's own executor, once woken, may take this thread's core for a while.
+            if (_abort is null) _control.Abort(_abort = new Failure(culprit, reason));
+            End();
+        }
+    }
 
     public void Dispose()
     {
@@ -154,26 +177,43 @@ internal sealed unsafe class TcpFabric : IFabric
         _control.Dispose();
         foreach (var link in _links) link?.Dispose();
         _wakeUp.Dispose();
-        NativeMemory.Free(_memory);
-        NativeMemory.Free(_flags);
+        foreach (var window in _windows) window?.Dispose();
         NativeMemory.Free(_entries);
     }
 
-    private ulong* Flag(RankId source, int flag) => _flags + (long)source.Value * _flagCount + flag;
+    private static bool Arrived(ulong* word, ulong value, out ulong seen)
+    {
+        seen = Volatile.Read(ref *word);
+        return seen >= value;
+    }
+
+    private Span<byte> At(Window window, Region region)
+    {
+        Bounds.CheckRegion(region, _planBytes);
+        return new Span<byte>(window.Data + region.Offset, (int)region.Length);
+    }
 
     /// <summary>
-    /// Aborts, because this rank says so or another one told. Told to all before this rank's own calls end: a peer that then sees this
-    /// rank go has heard why.
+    /// Aborts because another rank told. This rank's calls end first; then it tells all others, for the first to know may have died while
+    /// it told them. Nobody sees this rank go without having heard why: Dispose waits for the gate.
     /// </summary>
     private void Spread(Failure failure)
     {
         lock (_gate)
         {
             if (_disposed) return;
-            if (_abort is null) _control.Abort(_abort = failure);
-            Interlocked.CompareExchange(ref _failure, _abort, null);
-            _wakeUp.Set();
+            bool first = _abort is null;
+            _abort ??= failure;
+            End();
+            if (first) _control.Abort(_abort);
         }
+    }
+
+    private void End()
+    {
+        Interlocked.CompareExchange(ref _failure, _abort, null);
+        _wakeUp.Set();
+        _control.Stir();
     }
 
     /// <summary>Writes what is ready for a peer, and reads from everybody meanwhile.</summary>
@@ -211,8 +251,8 @@ internal sealed unsafe class TcpFabric : IFabric
             _entries[rank].Descriptor = link is null or { Closed: true } ? -1 : link.Descriptor;
             _entries[rank].Events = link is not null && link == writing ? (short)(Sockets.Readable | Sockets.Writable) : Sockets.Readable;
         }
-        var left = deadline.Left;
-        Sockets.Poll(_entries, _links.Length + 1, left < WaitPolicy.LongestNap ? left : WaitPolicy.LongestNap);
+        TimeSpan left = deadline.Left, nap = _setup.Options.LongestNap;
+        Sockets.Poll(_entries, _links.Length + 1, left < nap ? left : nap);
         for (int rank = 0; rank < _links.Length; rank++)
             if (_entries[rank].Found != 0) Read(World.Rank(rank));
         ThrowIfDead();

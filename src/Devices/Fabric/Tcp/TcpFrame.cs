@@ -8,7 +8,7 @@ internal struct TcpFrame
 {
     public const int Size = 16;
 
-    private const ulong NotifyBit = 1UL << 63;
+    private const ulong NotifyBit = 1UL << 63, BellOnly = ulong.MaxValue;
 
     private ulong _what;
 
@@ -21,6 +21,11 @@ internal struct TcpFrame
     /// <summary>A flag and its new value.</summary>
     public static TcpFrame Notify(int flag, ulong value) => new() { _what = NotifyBit | (uint)flag, Amount = value };
 
+    /// <summary>Nothing but a reason to wake up: the flag was raised in shared memory.</summary>
+    public static TcpFrame Bell => new() { _what = BellOnly };
+
+    public readonly bool IsBell => _what == BellOnly;
+
     public readonly bool IsNotify => (_what & NotifyBit) != 0;
 
     /// <summary>Offset in the window, or the flag.</summary>
@@ -28,7 +33,7 @@ internal struct TcpFrame
 
     /// <summary>Whether the frame stays within a window. A frame that does not is the end of its connection.</summary>
     public readonly bool Fits(long planBytes, int flags) => IsNotify
-        ? Target < (ulong)flags
+        ? IsBell || Target < (ulong)flags
         : Target <= (ulong)planBytes && Amount <= (ulong)planBytes - Target;
 
     public override readonly string ToString() => IsNotify ? $"flag {Target}" : $"{Amount} bytes at {Target}";

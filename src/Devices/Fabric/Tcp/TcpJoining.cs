@@ -14,23 +14,25 @@ internal sealed unsafe class TcpJoining : IDisposable
     /// <summary>How long a caller may take to say who it is.</summary>
     public static readonly TimeSpan CallersPatience = TimeSpan.FromSeconds(5);
 
+    private readonly string _name;
     private readonly FabricSetup _setup;
     private readonly int _listener;
     private readonly string[] _addresses;
     private readonly List<TcpGreeting> _greetings = [];
     private readonly int[] _data, _control; // descriptor per rank, -1 where there is none (yet)
 
-    public TcpJoining(FabricSetup setup, int listener, string[] addresses)
+    public TcpJoining(string name, FabricSetup setup, int listener, string[] addresses)
     {
-        (_setup, _listener, _addresses) = (setup, listener, addresses);
+        (_name, _setup, _listener, _addresses) = (name, setup, listener, addresses);
         (_data, _control) = (new int[setup.World.Size], new int[setup.World.Size]);
         Array.Fill(_data, -1);
         Array.Fill(_control, -1);
     }
 
-    /// <summary>Returns once every rank is connected.</summary>
+    /// <summary>Returns once every rank is connected: the descriptors by rank, -1 for this one. They are the caller's from then
+    /// on.</summary>
     /// <exception cref="FabricSetupException">A rank cannot be reached, is of another kind, or did not come in time.</exception>
-    public TcpFabric Run()
+    public (int[] Data, int[] Control) Run()
     {
         var deadline = new Deadline(_setup.Options.Clock, _setup.Options.SetupDeadline);
         foreach (var peer in _setup.World.Ranks)
@@ -46,10 +48,10 @@ internal sealed unsafe class TcpJoining : IDisposable
             if (deadline.Passed) throw Failed($"{string.Join(", ", missing)} did not connect within {deadline}");
             Turn(deadline);
         }
-        var fabric = new TcpFabric(_setup, [.. _data], [.. _control]);
+        (int[] Data, int[] Control) joined = ([.. _data], [.. _control]);
         Array.Fill(_data, -1);
         Array.Fill(_control, -1);
-        return fabric;
+        return joined;
     }
 
     public void Dispose()
@@ -128,5 +130,5 @@ internal sealed unsafe class TcpJoining : IDisposable
         return false;
     }
 
-    private FabricSetupException Failed(string reason) => new(_setup.Self, $"set-up of fabric tcp: {reason}");
+    private FabricSetupException Failed(string reason) => new(_setup.Self, $"set-up of fabric {_name}: {reason}");
 }

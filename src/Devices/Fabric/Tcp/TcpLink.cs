@@ -13,6 +13,9 @@ internal sealed unsafe class TcpLink : IDisposable
     /// <summary>Puts up to this size are copied, so that one call sends several: about what a system call costs in copying.</summary>
     private const int CopyLimit = 8 << 10;
 
+    /// <summary>Bytes read or written before the caller may look around: a fast peer must not keep a rank from an abort for long.</summary>
+    private const int TurnBytes = 4 << 20;
+
     private readonly byte* _window;
     private readonly long _planBytes;
     private readonly ulong* _flags; // of this peer, here
@@ -42,11 +45,11 @@ internal sealed unsafe class TcpLink : IDisposable
     /// <summary>What the peer sent that it must not, where it did; nothing is read from then on.</summary>
     public string? Violation { get; private set; }
 
-    /// <summary>Reads what is there.</summary>
+    /// <summary>Reads what is there, up to a turn's bytes.</summary>
     public void Read()
     {
         var pieces = stackalloc Sockets.Piece[2];
-        while (!Closed && Violation is null)
+        for (long turn = 0; turn < TurnBytes && !Closed && Violation is null;)
         {
             long wanted, got;
             if (_targetLeft > 0)
@@ -65,6 +68,7 @@ internal sealed unsafe class TcpLink : IDisposable
             if (got == -Libc.Interrupted) continue;
             Closed = got <= 0;
             if (got > 0) Take(got);
+            turn += got;
             if (got < wanted) return; // that was all there is
         }
     }
@@ -94,6 +98,13 @@ internal sealed unsafe class TcpLink : IDisposable
         Flush();
     }
 
+    /// <summary>Takes a bell; nothing else goes to a peer whose window is mapped.</summary>
+    public void Bell()
+    {
+        Append(TcpFrame.Bell);
+        Flush();
+    }
+
     /// <summary>Whether a Put of this size needs a <see cref="Flush"/> first.</summary>
     public bool IsFullFor(long length) => _outgoingLength + 2 * TcpFrame.Size + Math.Min(length, CopyLimit) > BufferBytes;
 
@@ -106,15 +117,16 @@ internal sealed unsafe class TcpLink : IDisposable
     }
 
     /// <summary>
-    /// Writes what the kernel takes of what is ready. What is meant for a peer that is gone is dropped: a rank learns of it when it waits
-    /// for the peer.
+    /// Writes what the kernel takes of what is ready, up to a turn's bytes. What is meant for a peer that is gone is dropped: a rank learns
+    /// of it when it waits for the peer.
     /// </summary>
     /// <returns>Whether nothing is left to write.</returns>
     public bool Write()
     {
         var pieces = stackalloc Sockets.Piece[2];
-        while (!_lost && !Closed && _first.Length + _second.Length > 0)
+        for (long turn = 0; !_lost && !Closed && _first.Length + _second.Length > 0;)
         {
+            if (turn >= TurnBytes) return false;
             (pieces[0], pieces[1]) = (_first, _second);
             long written = _first.Length > 0 ? Sockets.Write(Descriptor, pieces, 2) : Sockets.Write(Descriptor, pieces + 1, 1);
             if (written == -Libc.WouldBlock) return false;
@@ -124,6 +136,7 @@ internal sealed unsafe class TcpLink : IDisposable
                 _lost = true; // but what it sent before can still be read
                 break;
             }
+            turn += written;
             nint ofFirst = Math.Min((nint)written, _first.Length), ofSecond = (nint)written - ofFirst;
             _first = new Sockets.Piece(_first.Start + ofFirst, _first.Length - ofFirst);
             _second = new Sockets.Piece(_second.Start + ofSecond, _second.Length - ofSecond);
@@ -176,9 +189,10 @@ internal sealed unsafe class TcpLink : IDisposable
             Violation = $"sent {frame}, outside a window of {_planBytes} bytes and {_flagCount} flags";
             return;
         }
+        if (frame.IsBell) return;
         if (frame.IsNotify)
         {
-            _flags[frame.Target] = frame.Amount;
+            Volatile.Write(ref _flags[frame.Target], frame.Amount);
             return;
         }
         _target = _window + frame.Target;
