@@ -17,6 +17,14 @@ public enum LeaseVerdict
     Idle = 2,
 }
 
+/// <summary>Makes verdicts.</summary>
+public static class LeaseVerdicts
+{
+    /// <summary>The verdict on a step in which some rank asked to leave, or not, and some rank had rows, or not.</summary>
+    public static LeaseVerdict Of(bool leave, bool rows) =>
+        (leave ? LeaseVerdict.Leave : LeaseVerdict.GoOn) | (rows ? LeaseVerdict.GoOn : LeaseVerdict.Idle);
+}
+
 /// <summary>A step that a lease calls for. <paramref name="After"/> is the lane's step before it.</summary>
 public readonly record struct LeasedStep(StepId Step, int Lane, StepId After);
 
@@ -70,9 +78,9 @@ public sealed class LeaseWalk
     {
         if (Ended) throw new InvalidOperationException($"the lease from {Grant.First} has ended before {Step}");
         _lasts[_at] = Step;
-        _dry[_at] = (verdict & LeaseVerdict.Idle) != 0;
+        _dry[_at] = verdict.HasFlag(LeaseVerdict.Idle);
         Step = Step.Next;
-        Ended = (verdict & LeaseVerdict.Leave) != 0 || !_dry.AsSpan().Contains(false);
+        Ended = verdict.HasFlag(LeaseVerdict.Leave) || !_dry.AsSpan().Contains(false);
         if (Ended) return;
         do _at = (_at + 1) % _dry.Length;
         while (_dry[_at]);

@@ -30,16 +30,17 @@ public sealed class LeaveVote(IFabric fabric, RankGroup group, FlagRange flags)
         {
             RankId peer = group[i];
             if (peer == fabric.Self) continue;
-            ulong said = fabric.Wait(peer, flag, (_votes << LowBits));
+            ulong said = fabric.Wait(peer, flag, _votes << LowBits);
             if ((said & ~(LeaveBit | RowsBit)) != head) throw Apart(peer, step, said);
             all |= said & (LeaveBit | RowsBit);
         }
-        return ((all & LeaveBit) != 0 ? LeaseVerdict.Leave : 0) | ((all & RowsBit) == 0 ? LeaseVerdict.Idle : 0);
+        return LeaseVerdicts.Of((all & LeaveBit) != 0, (all & RowsBit) != 0);
     }
 
     private FabricException Apart(RankId peer, StepId step, ulong said)
     {
-        string reason = $"voted on step {(said >> 2) & StepMask} (its vote {said >> LowBits}) where {fabric.Self} is at {step} (vote {_votes})";
+        string reason = $"voted on step {(said >> 2) & StepMask} (its vote {said >> LowBits}) where {fabric.Self} is at {step} "
+            + $"(vote {_votes})";
         fabric.Abort(peer, reason);
         return new FabricException(fabric.Self, peer, new StepPoint(default, step, default, StepPhase.Dispatch), reason);
     }

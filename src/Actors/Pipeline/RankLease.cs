@@ -4,9 +4,9 @@ using Troupe.Devices.Topology;
 namespace Troupe.Actors.Pipeline;
 
 /// <summary>
-/// A rank's side of a lease, without a thread, a clock or a fabric: enters it after the planned steps that carried it, says which step comes
-/// next, gathers why to leave, and ends it by the verdict. Stage 0 makes the verdict of a step from what all its ranks say; later stages
-/// hear of it with the step's rows. All apply it from the next step on.
+/// A rank's side of a lease, without a thread, a clock or a fabric: enters it after the planned steps that carried it, says which step
+/// comes next, gathers why to leave, and ends it by the verdict. Stage 0 makes the verdict of a step from what all its ranks say; later
+/// stages hear of it with the step's rows. All apply it from the next step on.
 /// </summary>
 public sealed class RankLease
 {

@@ -134,6 +134,7 @@ public sealed class StageLink(IFabric fabric, StageLinkPlan plan, bool rendezvou
     private FabricException Apart(StepId step, string reason)
     {
         fabric.Abort(At(_place.Stage - 1), reason);
-        return new FabricException(fabric.Self, At(_place.Stage - 1), new StepPoint(default, step, default, StepPhase.StageReceive), reason);
+        var at = new StepPoint(default, step, default, StepPhase.StageReceive);
+        return new FabricException(fabric.Self, At(_place.Stage - 1), at, reason);
     }
 }

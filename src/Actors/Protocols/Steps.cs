@@ -55,8 +55,8 @@ public readonly record struct ReplicaShare(int Rows, long Version);
 
 /// <summary>
 /// Leave to go on without being asked: from step <paramref name="First"/> on every rank runs decode steps over
-/// <paramref name="Lanes"/> in turn, with one strategy, until one of stage 0 leaves or <paramref name="Steps"/> steps have run. The plans of
-/// the steps just before <paramref name="First"/>, one per lane in this order, carry it.
+/// <paramref name="Lanes"/> in turn, with one strategy, until one of stage 0 leaves or <paramref name="Steps"/> steps have run. The plans
+/// of the steps just before <paramref name="First"/>, one per lane in this order, carry it.
 /// </summary>
 /// <param name="First">The first leased step; names the lease.</param>
 /// <param name="Lanes">The lanes, in the order of their steps.</param>

@@ -3,7 +3,7 @@ using Troupe.Actors.Protocols;
 
 namespace Troupe.Actors.Ranks;
 
-/// <summary>Notes about leases on their way from the rank's actor to its executor. The only part of a lease that two threads share.</summary>
+/// <summary>Notes about leases on their way from the rank's actor to its executor: the only part of a lease that threads share.</summary>
 public sealed class LeaseNotes
 {
     /// <summary>Notes that may wait. A scheduler sends one for each end of a request at most, and asks to leave once per lease.</summary>

@@ -22,7 +22,7 @@ internal sealed class LeaseRunner(RankRuntime rank, EpochSizes sizes)
     {
         if (heard is { } said) (leave, rows) = (said.Leave, !said.AllIdle);
         else if (rank.Vote is { } vote) return vote.Vote(step, leave, rows);
-        return (leave ? LeaseVerdict.Leave : 0) | (rows ? 0 : LeaseVerdict.Idle);
+        return LeaseVerdicts.Of(leave, rows);
     }
 
     /// <summary>A planned step of a lane had this many rows.</summary>

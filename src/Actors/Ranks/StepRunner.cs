@@ -92,7 +92,7 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         LeaseVerdict verdict = _first ? LeaseVerdict.GoOn : FillByHead(at);
         if (_first) FillBySlots(at);
         if (_rows.Count > grant.Capacity)
-            throw new InvalidOperationException($"{at.Step} brings {_rows.Count} rows, the lease from {grant.First} holds {grant.Capacity}");
+            throw new InvalidOperationException($"{at.Step} has {_rows.Count} rows, the lease from {grant.First} holds {grant.Capacity}");
         Span<float> hidden = Receive(at.Step, at.Lane, _rows.Count);
         _rank.Shard.RunLayers(_rows, hidden, _rank.All2All(grant.Strategy), _rank.Epoch, at.Step, _timings, leave);
         if (_first) verdict = _lease.Verdict(at.Step, leave, _rows.Count > 0, _rank.Shard.Verdict);

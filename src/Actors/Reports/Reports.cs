@@ -10,7 +10,7 @@ public sealed record RankReport(
     int Rank, int Stage, int Replica, int Tensor, int Pid, string Address, string Layers, string Experts, string State,
     double LoadFraction, long WeightBytes, string At, long FabricBytesSent, long ActorBytesSent, long ResidentBytes)
 {
-    /// <summary>Messages about steps that its process has sent to others: offers, batches, plans, leases. Results are not among them.</summary>
+    /// <summary>Messages that its process has sent to get steps going: offers, batches, plans, leases; no results.</summary>
     public long StepMessagesSent { get; init; }
 }
 

@@ -7,7 +7,7 @@ namespace Troupe.Actors.Routing;
 /// <summary>A lease that is over, and how its steps went.</summary>
 public sealed record LeaseReport(LeaseState Lease, LeaseEnded Ended);
 
-/// <summary>What the state tooling can say about leases: the router plans none of their steps, but hears at the end how they went.</summary>
+/// <summary>What the state tooling can say of leases: the router plans none of their steps, but hears at the end how they went.</summary>
 public sealed class LeaseLog
 {
     /// <summary>Leases that are remembered.</summary>

@@ -119,8 +119,8 @@ public sealed class BatchState(Epoch epoch, int replica, EpochSizes sizes, int m
     }
 
     /// <summary>
-    /// What stage 0 is to hear about the lease, if anything is new: which of its slots end, and whether to leave it for a request that could
-    /// be admitted.
+    /// What stage 0 is to hear about the lease, if anything is new: which of its slots end, and whether to leave it for a request that
+    /// could be admitted.
     /// </summary>
     public LeaseNote? Note()
     {

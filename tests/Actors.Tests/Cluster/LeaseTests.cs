@@ -84,7 +84,7 @@ public sealed class LeaseTests
         await using InProcessWorld world = await StartAsync(stages, replicas, 1 << 20);
         RequestOutcome whole = (await world.RunAsync(InProcessWorld.Greedy("whole", [497, 14], 60)))[0];
         string stop = whole.Text[(whole.Text.Length / 2)..][..6];
-        var begun = new TaskCompletionSource();
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         Task<IReadOnlyList<RequestOutcome>> running = world.Client.RunAsync(
         [
             InProcessWorld.Greedy("slow", s_prompt, 800), InProcessWorld.Greedy("given up", [497, 14, 3], 1500),
@@ -137,7 +137,8 @@ public sealed class LeaseTests
     private static async Task<JsonElement> StatusAsync(InProcessWorld world) =>
         JsonDocument.Parse(await world.Client.InspectAsync(Subject.Status, "")).RootElement;
 
-    private static Task<JsonElement> UntilLeasedAsync(InProcessWorld world, long after) => UntilAsync(world, status => Since(status) > after);
+    private static Task<JsonElement> UntilLeasedAsync(InProcessWorld world, long after) =>
+        UntilAsync(world, status => Since(status) > after);
 
     private static async Task<JsonElement> UntilAsync(InProcessWorld world, Predicate<JsonElement> holds)
     {

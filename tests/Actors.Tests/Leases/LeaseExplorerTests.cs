@@ -76,7 +76,8 @@ public sealed class LeaseExplorerTests(ITestOutputHelper output)
         Assert.NotNull(explored.Violation);
     }
 
-    private sealed record Explored(int States, string? Violation, int MostLeased, int LeastLeased, int MostLeaves, IReadOnlySet<UInt128> Ends)
+    private sealed record Explored(
+        int States, string? Violation, int MostLeased, int LeastLeased, int MostLeaves, IReadOnlySet<UInt128> Ends)
     {
         public override string ToString() => $"{States} states, {Ends.Count} ends, {LeastLeased} to {MostLeased} leased steps; "
             + (Violation ?? "no violation");
@@ -85,8 +86,9 @@ public sealed class LeaseExplorerTests(ITestOutputHelper output)
     private static Explored Explore(LeaseSetup setup, bool reduce, int most, bool all = false)
     {
         var start = new LeaseWorld(setup);
-        if (all) foreach (var arrival in start.Actions(reduce).Where(a => a.Name.StartsWith("a request", StringComparison.Ordinal)).ToList())
-            for (int i = 0; i < setup.Wishes[0].Length; i++) arrival.Act(start);
+        var arrivals = start.Actions(reduce).Where(a => all && a.Name.StartsWith("a request", StringComparison.Ordinal)).ToList();
+        foreach (var (_, arrive) in arrivals)
+            for (int i = 0; i < setup.Wishes[0].Length; i++) arrive(start);
         var seen = new Dictionary<UInt128, (UInt128 From, string Action)> { [start.Key()] = (default, "") };
         var open = new Queue<(LeaseWorld World, UInt128 Key)>([(start, start.Key())]);
         var ends = new HashSet<UInt128>();
@@ -117,7 +119,8 @@ public sealed class LeaseExplorerTests(ITestOutputHelper output)
             }
             catch (Exception e) when (e is LeaseViolation or InvalidOperationException or Xunit.Sdk.XunitException)
             {
-                return new Explored(seen.Count, $"{e.Message}\n{world}\nafter {string.Join("\n  ", Path(seen, from))}", leased, least, leaves, ends);
+                string story = $"{e.Message}\n{world}\nafter {string.Join("\n  ", Path(seen, from))}";
+                return new Explored(seen.Count, story, leased, least, leaves, ends);
             }
         }
         return new Explored(seen.Count, null, leased, least, leaves, ends);

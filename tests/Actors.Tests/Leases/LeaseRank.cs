@@ -9,7 +9,8 @@ namespace Troupe.Actors.Tests.Leases;
 internal readonly record struct Said(long Step, int Lane, string Strategy, bool Leased, bool Leave, bool Rows);
 
 /// <summary>The step that a rank of the small world is in.</summary>
-internal sealed record Doing(LeasedStep At, string Strategy, StepPlan? Plan, BatchDelta? Batch, int[] Slots, bool Leave, LeaseVerdict Heard);
+internal sealed record Doing(
+    LeasedStep At, string Strategy, StepPlan? Plan, BatchDelta? Batch, int[] Slots, bool Leave, LeaseVerdict Heard);
 
 /// <summary>A sequence as a rank knows it: the last stage counts its tokens, stage 0 hears of its end.</summary>
 internal sealed record Held(int Drawn, int Most, bool Ended, bool Leased);
@@ -80,7 +81,7 @@ internal sealed class LeaseRank(int stage, int replica, int slots, int lanes)
         foreach (SlotJoin join in batch.Joins) Slots[join.Slot] = new Held(0, join.MaxTokens, false, false);
     }
 
-    /// <summary>The rows of a lane's planned step go on under the lease that its plan carried; a slot without one may be long given up.</summary>
+    /// <summary>The rows of a lane's planned step go on under the lease of its plan; a slot without one may be long given up.</summary>
     public void Lend(int[] slots, int from, int count)
     {
         for (int slot = from; slot < from + count; slot++)
@@ -106,7 +107,8 @@ internal sealed class LeaseRank(int stage, int replica, int slots, int lanes)
         foreach (LeaseNote note in Notes) key.AddRange([note.Step.Value, note.Leave ? 1 : 0, .. note.Ends.Select(e => (long)e)]);
         key.Add(Doing is null ? -1 : Doing.At.Step.Value * 8 + (Doing.Leave ? 4 : 0) + (long)Doing.Heard);
         if (Doing is not null) foreach (int slot in Doing.Slots) key.Add(slot);
-        foreach (Held? held in Slots) key.Add(held is null ? -1 : held.Drawn * 64 + held.Most * 4 + (held.Ended ? 2 : 0) + (held.Leased ? 1 : 0));
+        foreach (Held? held in Slots)
+            key.Add(held is null ? -1 : (held.Drawn * 64) + (held.Most * 4) + (held.Ended ? 2 : 0) + (held.Leased ? 1 : 0));
         foreach (bool had in HadRows) key.Add(had ? 1 : 0);
         foreach (Said said in Said) key.Add(said.Step * 8 + (said.Leased ? 4 : 0) + (said.Leave ? 2 : 0) + (said.Rows ? 1 : 0));
     }

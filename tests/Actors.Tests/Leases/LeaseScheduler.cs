@@ -88,7 +88,10 @@ internal sealed class LeaseScheduler(int replica, int lanes, int perLane, Wish[]
         foreach (int slot in _leaves) key.Add(slot);
         foreach (Wish wish in Waiting) key.Add(wish.Tokens * 64 + wish.StopAfter);
         foreach (LaneRun run in Runs.Lanes)
-            key.Add(run is LaneRun.Leased l ? 10 + (l.Lease.Value * 4096) + (l.Seen.Value * 2) + (l.Dry ? 1 : 0) : run is LaneRun.Free ? 0 : 1);
+        {
+            key.Add(run is LaneRun.Leased l ? 10 + (l.Lease.Value * 4096) + (l.Seen.Value * 2) + (l.Dry ? 1 : 0)
+                : run is LaneRun.Free ? 0 : 1);
+        }
         foreach (Served? served in Slots)
         {
             key.Add(served is null ? -1 : (served.Wish.Tokens * 4096) + (served.Wish.StopAfter * 256) + (served.Drawn * 4)
@@ -124,7 +127,8 @@ internal sealed class LeaseScheduler(int replica, int lanes, int perLane, Wish[]
             Slots[slot] = new Served(Waiting.Dequeue(), 0, false, false);
             joins.Add(new SlotJoin(slot, [], null!, SequenceMode.Generate, [], Slots[slot]!.Wish.Tokens, false));
         }
-        SlotWork[] work = [.. Enumerable.Range(lane * perLane, perLane).Where(s => Slots[s] is { Ending: false }).Select(s => new SlotWork(s, 1))];
+        SlotWork[] work = [.. Enumerable.Range(lane * perLane, perLane).Where(s => Slots[s] is { Ending: false })
+            .Select(s => new SlotWork(s, 1))];
         if (work.Length == 0) return false;
         int[] leaves = [.. _leaves.Where(s => s / perLane == lane)];
         _leaves.RemoveAll(s => s / perLane == lane);

@@ -19,7 +19,8 @@ public sealed class LeaseStateTests
     {
         var walk = new LeaseWalk(new LeaseGrant(new StepId(10), [2, 0, 1], "s", 4, 100));
         var steps = new List<LeasedStep>();
-        foreach (LeaseVerdict verdict in (LeaseVerdict[])[default, LeaseVerdict.Idle, default, default, default, LeaseVerdict.Leave])
+        foreach (LeaseVerdict verdict in (LeaseVerdict[])[LeaseVerdict.GoOn, LeaseVerdict.Idle, LeaseVerdict.GoOn, LeaseVerdict.GoOn,
+            LeaseVerdict.GoOn, LeaseVerdict.Leave])
         {
             steps.Add(walk.Next);
             walk.Finish(verdict);
@@ -41,7 +42,7 @@ public sealed class LeaseStateTests
         Assert.False(walk.Ended);
         walk.Finish(LeaseVerdict.Idle);
         Assert.True(walk.Ended);
-        Assert.Throws<InvalidOperationException>(() => walk.Finish(default));
+        Assert.Throws<InvalidOperationException>(() => walk.Finish(LeaseVerdict.GoOn));
     }
 
     [Fact]
@@ -189,7 +190,7 @@ public sealed class LeaseStateTests
                 vote.Vote(new StepId(i + 1), i % 5 == 0 && fabric.Self.Value == i % 3, i % 4 == fabric.Self.Value))];
         });
         LeaseVerdict[] want = [.. Enumerable.Range(0, 500).Select(i =>
-            (i % 5 == 0 ? LeaseVerdict.Leave : 0) | (i % 4 == 3 ? LeaseVerdict.Idle : 0))];
+            LeaseVerdicts.Of(leave: i % 5 == 0, rows: i % 4 != 3))];
         Assert.All(verdicts, got => Assert.Equal(want, got));
     }
 

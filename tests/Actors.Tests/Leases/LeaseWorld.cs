@@ -50,7 +50,7 @@ internal sealed class LeaseViolation(string message) : Exception(message);
 /// <summary>
 /// A whole small cluster with every message and every word on the fabric as a value, made of the states that the product runs. An action
 /// changes a copy. Actions that only make others possible, and that nothing else can change (a plan or batch that reaches its stage, the
-/// end of a step, a step of a later stage), are taken at once where <c>reduce</c>: in whatever order they are taken, the same states follow.
+/// end of a step, a step of a later stage), are taken at once where <c>reduce</c>: in whatever order, the same states follow.
 /// </summary>
 internal sealed partial class LeaseWorld
 {
@@ -67,8 +67,8 @@ internal sealed partial class LeaseWorld
         _ranks = [.. Enumerable.Range(0, setup.Stages * setup.Replicas).Select(i =>
             new LeaseRank(i / setup.Replicas, i % setup.Replicas, setup.Lanes * setup.PerLane, setup.Lanes))];
         _schedulers = [.. setup.Wishes.Select((wishes, r) => new LeaseScheduler(r, setup.Lanes, setup.PerLane, wishes))];
-        _router = RouterState.Start(Epoch, setup.Replicas, setup.Lanes, CostModel.For("shm"), new StepShape(setup.Replicas, 0, 0, 8, 1, 4, 1),
-            null, setup.LeaseSteps);
+        _router = RouterState.Start(Epoch, setup.Replicas, setup.Lanes, CostModel.For("shm"),
+            new StepShape(setup.Replicas, 0, 0, 8, 1, 4, 1), null, setup.LeaseSteps);
     }
 
     private LeaseWorld(LeaseWorld from)
@@ -121,7 +121,8 @@ internal sealed partial class LeaseWorld
         {
             int rank = i;
             if (i == Lost) continue;
-            if (_ranks[i].Doing is not null && AllSpoke(_ranks[i])) actions.Add(($"rank {i} ends its step", w => w.EndStep(w._ranks[rank])));
+            if (_ranks[i].Doing is not null && AllSpoke(_ranks[i]))
+                actions.Add(($"rank {i} ends its step", w => w.EndStep(w._ranks[rank])));
             else if (_ranks[i].Stage > 0 && MayBegin(_ranks[i])) actions.Add(($"rank {i} begins", w => w.Begin(w._ranks[rank])));
             if (reduce && actions.Count > 0) return actions;
         }
@@ -148,7 +149,10 @@ internal sealed partial class LeaseWorld
         {
             key.AddRange([lane.Last.Value, (long)lane.Kind]);
             foreach (LaneShare share in lane.Shares)
-                key.Add(share is LaneShare.Offered o ? 10 + (o.Version * 256) + (o.Rows * 4) + (long)o.Kind : share is LaneShare.Running ? 1 : 0);
+            {
+                key.Add(share is LaneShare.Offered o ? 10 + (o.Version * 256) + (o.Rows * 4) + (long)o.Kind
+                    : share is LaneShare.Running ? 1 : 0);
+            }
         }
         foreach (LeaseRank rank in _ranks) rank.Write(key);
         foreach (LeaseScheduler scheduler in _schedulers) scheduler.Write(key);
@@ -158,10 +162,16 @@ internal sealed partial class LeaseWorld
             foreach (char c in name) key.Add(c);
             foreach (ProtocolMessage message in queue) Write(message, key);
         }
-        foreach (var (at, link) in _links.OrderBy(l => l.Key)) key.AddRange([at.Stage, at.Replica, at.Lane, link.Step.Value, (long)link.Verdict,
-            .. link.Slots.Select(s => (long)s)]);
-        foreach (var (at, ring) in _rings.OrderBy(r => r.Key)) key.AddRange([at.Replica, at.Lane, ring.Step.Value,
-            .. ring.Ended.Select(s => (long)s)]);
+        foreach (var (at, link) in _links.OrderBy(l => l.Key))
+        {
+            key.AddRange([at.Stage, at.Replica, at.Lane, link.Step.Value, (long)link.Verdict]);
+            key.AddRange(link.Slots.Select(s => (long)s));
+        }
+        foreach (var (at, ring) in _rings.OrderBy(r => r.Key))
+        {
+            key.AddRange([at.Replica, at.Lane, ring.Step.Value]);
+            key.AddRange(ring.Ended.Select(s => (long)s));
+        }
         UInt128 hash = ((UInt128)14695981039346656037 << 64) | 0x9E3779B97F4A7C15;
         foreach (long value in key)
         {
@@ -189,7 +199,8 @@ internal sealed partial class LeaseWorld
     }
 
     public override string ToString() => $"router next {_router.Next}, lease {_router.Lease?.Grant.First.Value}; " + string.Join("; ",
-        _ranks.Select((r, i) => $"rank {i}: {(r.Doing is { } d ? $"in {d.At.Step}" : r.Lease.IsOn ? $"leased, next {r.Lease.Walk!.Step}" : "planned")}"
+        _ranks.Select((r, i) => $"rank {i}: "
+            + (r.Doing is { } d ? $"in {d.At.Step}" : r.Lease.IsOn ? $"leased, next {r.Lease.Walk!.Step}" : "planned")
             + $", {r.Queue.Count} steps wait")) + "; " + string.Join("; ",
         _schedulers.Select((s, i) => $"replica {i}: {s.Finished} of {s.Wishes.Length} done, {string.Join(", ", s.Runs.Lanes)}"))
         + "; " + string.Join("; ", _wires.Where(w => !w.Value.IsEmpty).Select(w => $"{w.Key} {w.Value.Count()}"));

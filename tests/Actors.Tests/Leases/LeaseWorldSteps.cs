@@ -71,7 +71,7 @@ internal sealed partial class LeaseWorld
             (slots, heard) = (link.Slots, link.Verdict);
             if (batch is not null && !batch.Work.Select(w => w.Slot).SequenceEqual(slots))
                 throw new LeaseViolation($"the batch of {next.Step} and the rows that came are not the same");
-            if (Setup.Mistake == Mistake.LeavesEarly && plan is null && (heard & LeaseVerdict.Leave) != 0)
+            if (Setup.Mistake == Mistake.LeavesEarly && plan is null && heard.HasFlag(LeaseVerdict.Leave))
             {
                 rank.Lease.Finish(heard);
                 return;
@@ -90,14 +90,15 @@ internal sealed partial class LeaseWorld
         rank.Doing = null;
         Said[] said = [.. Group(rank).Select(peer => peer.Said[(rank.Exchanges - 1) % 2])];
         Said own = rank.Said[(rank.Exchanges - 1) % 2];
-        if (said.FirstOrDefault(s => (s.Step, s.Lane, s.Strategy, s.Leased) != (own.Step, own.Lane, own.Strategy, own.Leased)) is { Step: > 0 } other)
+        bool Apart(Said s) => (s.Step, s.Lane, s.Strategy, s.Leased) != (own.Step, own.Lane, own.Strategy, own.Leased);
+        if (said.FirstOrDefault(Apart) is { Step: > 0 } other)
             throw new LeaseViolation($"stage {rank.Stage} is apart: {own} and {other}");
         LeaseVerdict verdict = doing.Heard;
         if (rank.Stage == 0 && doing.Plan is null)
         {
             LeasedSteps++;
             bool leave = Setup.Mistake == Mistake.HeedsOnlyItself ? own.Leave : said.Any(s => s.Leave);
-            verdict = (leave ? LeaseVerdict.Leave : 0) | (said.Any(s => s.Rows) ? 0 : LeaseVerdict.Idle);
+            verdict = LeaseVerdicts.Of(leave, said.Any(s => s.Rows));
         }
         if (IsLast(rank)) Draw(rank, doing);
         else SendRows(rank, doing, verdict);

@@ -68,6 +68,7 @@ public sealed class StageLinkTests
                 link.Await(next!.Value, (s + 1) % lanes);
             link.Send(step, lane, rows);
         }
-        for (int s = Math.Max(0, Steps - lanes); stage == 0 && s < Steps; s++) sums[s] = link.AwaitRing(new StepId(s + 1), s % lanes)[0].Token;
+        for (int s = Math.Max(0, Steps - lanes); stage == 0 && s < Steps; s++)
+            sums[s] = link.AwaitRing(new StepId(s + 1), s % lanes)[0].Token;
     }
 }

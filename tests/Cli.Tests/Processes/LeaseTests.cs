@@ -28,7 +28,8 @@ public sealed class LeaseTests
         });
         async Task ReachAsync(int count)
         {
-            while (tokens.Min() < count) Assert.True(await more.WaitAsync(ProcessWorld.Deadline), $"no token within {ProcessWorld.Deadline}");
+            while (tokens.Min() < count)
+                Assert.True(await more.WaitAsync(ProcessWorld.Deadline), $"no token within {ProcessWorld.Deadline}");
         }
 
         await ReachAsync(50);
