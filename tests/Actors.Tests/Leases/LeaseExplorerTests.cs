@@ -126,7 +126,7 @@ public sealed class LeaseExplorerTests(ITestOutputHelper output)
         return new Explored(seen.Count, null, leased, least, leaves, ends);
     }
 
-    private static IEnumerable<string> Path(Dictionary<UInt128, (UInt128 From, string Action)> seen, UInt128 at)
+    private static List<string> Path(Dictionary<UInt128, (UInt128 From, string Action)> seen, UInt128 at)
     {
         var path = new List<string>();
         for (; seen[at].Action.Length > 0; at = seen[at].From) path.Add(seen[at].Action);
