@@ -58,7 +58,8 @@ internal static class OptionText
                 read.Text("troupe.fabric.host", mayBeEmpty: true)),
             new RoutingOptions(
                 read.Text("troupe.routing.strategy"),
-                read.Int("troupe.routing.history", 1, 1 << 20)),
+                read.Int("troupe.routing.history", 1, 1 << 20),
+                read.Int("troupe.routing.lease-steps", 0, 1 << 20)),
             ReadScheduler(read),
             ReadLimits(read),
             new ControlOptions(
@@ -103,6 +104,7 @@ internal static class OptionText
         ("fabric.host", o.Fabric.Host),
         ("routing.strategy", o.Routing.Strategy),
         ("routing.history", $"{o.Routing.History}"),
+        ("routing.lease-steps", $"{o.Routing.LeaseSteps}"),
         ("scheduler.max-queue", $"{o.Scheduler.MaxQueue}"),
         ("scheduler.max-running", $"{o.Scheduler.MaxRunning}"),
         ("scheduler.prefill-chunk", $"{o.Scheduler.PrefillChunk}"),

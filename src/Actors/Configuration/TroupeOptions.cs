@@ -69,7 +69,8 @@ public sealed record FabricSettings(FabricKind? Kind, string ListenHost, TimeSpa
 /// <summary>troupe.routing</summary>
 /// <param name="Strategy">A strategy's name or auto, as written: an unknown one falls back later, with a warning.</param>
 /// <param name="History">Steps that explain remembers.</param>
-public sealed record RoutingOptions(string Strategy, int History);
+/// <param name="LeaseSteps">Steps that a lease lasts at most; 0 for none.</param>
+public sealed record RoutingOptions(string Strategy, int History, int LeaseSteps);
 
 /// <summary>troupe.scheduler</summary>
 /// <param name="MaxQueue">Waiting requests.</param>

@@ -77,7 +77,10 @@ public sealed class Inspector(IClusterPort port, TimeProvider clock, string mode
                 node.Prepared?.Layers ?? "", node.Prepared?.Experts ?? "", said is null && node.Phase == NodePhase.Ready ? "silent"
                     : node.Phase.ToString().ToLowerInvariant(),
                 node.LoadFraction, node.Prepared?.WeightBytes ?? 0, said?.At ?? "", said?.FabricBytesSent ?? 0, said?.ActorBytesSent ?? 0,
-                    said?.ResidentBytes ?? 0));
+                    said?.ResidentBytes ?? 0)
+            {
+                StepMessagesSent = said?.StepMessagesSent ?? 0,
+            });
         }
         return ranks;
     }

@@ -7,7 +7,7 @@ namespace Troupe.Actors.Pipeline;
 
 /// <summary>
 /// Keeps one order of steps for its rank: takes the router's plans and its scheduler's batches, and hands each step to the rank once both
-/// are here. The order of the step's sends and receives is <see cref="PipelineSchedule"/>'s.
+/// are here; passes notes about leases on. The order of the step's sends and receives is <see cref="PipelineSchedule"/>'s.
 /// </summary>
 public sealed class StageActor : ReceiveActor
 {
@@ -23,6 +23,10 @@ public sealed class StageActor : ReceiveActor
         _state = StageState.Start(epoch, replica);
         Receive<StepPlan>(plan => Apply(_state.On(plan), plan));
         Receive<BatchDelta>(delta => Apply(_state.On(delta), delta));
+        Receive<LeaseNote>(note =>
+        {
+            if (note.Epoch == epoch) rank.Tell(note);
+        });
     }
 
     private void Apply((StageState State, System.Collections.Immutable.ImmutableList<StageStep> Ready, bool Dropped) outcome,

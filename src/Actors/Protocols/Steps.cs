@@ -20,8 +20,12 @@ public enum SequenceMode
     Probe,
 }
 
-/// <summary>A sequence enters a slot of its replica's ranks.</summary>
-public sealed record SlotJoin(int Slot, IReadOnlyList<int> Ids, SamplingSpec Sampling, SequenceMode Mode, IReadOnlyList<int> Blocks);
+/// <summary>
+/// A sequence enters a slot of its replica's ranks. <paramref name="MaxTokens"/> is how many tokens may be drawn after
+/// <paramref name="Ids"/>, by the request and by the context's end; with <paramref name="IgnoreEos"/> no token ends it earlier.
+/// </summary>
+public sealed record SlotJoin(int Slot, IReadOnlyList<int> Ids, SamplingSpec Sampling, SequenceMode Mode, IReadOnlyList<int> Blocks,
+    int MaxTokens, bool IgnoreEos);
 
 /// <summary>Rows that a slot brings to the step this delta is for.</summary>
 public readonly record struct SlotWork(int Slot, int Rows);
@@ -50,14 +54,56 @@ public sealed record StepOffer(Epoch Epoch, StepId Step, int Replica, int Lane, 
 public readonly record struct ReplicaShare(int Rows, long Version);
 
 /// <summary>
+/// Leave to go on without being asked: from step <paramref name="First"/> on every rank runs decode steps over
+/// <paramref name="Lanes"/> in turn, with one strategy, until one of stage 0 leaves or <paramref name="Steps"/> steps have run. The plans
+/// of the steps just before <paramref name="First"/>, one per lane in this order, carry it.
+/// </summary>
+/// <param name="First">The first leased step; names the lease.</param>
+/// <param name="Lanes">The lanes, in the order of their steps.</param>
+/// <param name="Strategy">How all leased steps dispatch and combine.</param>
+/// <param name="Capacity">Rows that a rank brings to a leased step, at most.</param>
+/// <param name="Steps">Steps that the lease lasts, at most.</param>
+public sealed record LeaseGrant(StepId First, IReadOnlyList<int> Lanes, string Strategy, int Capacity, int Steps);
+
+/// <summary>
 /// The router's order, to every rank of every stage. <paramref name="After"/> is the lane's previous step (0 for none), whose tokens must
 /// be back on the ring before stage 0 starts; <paramref name="Shares"/> is by replica.
 /// </summary>
-public sealed record StepPlan(Epoch Epoch, StepId Step, int Lane, StepId After, string Strategy, IReadOnlyList<ReplicaShare> Shares)
+public sealed record StepPlan(
+    Epoch Epoch, StepId Step, int Lane, StepId After, string Strategy, IReadOnlyList<ReplicaShare> Shares, LeaseGrant? Lease = null)
     : ProtocolMessage(Epoch, Step);
 
+/// <summary>
+/// To a stage-0 rank about the lease that starts with <paramref name="Step"/>: these slots bring no more rows, and the lease is to be left
+/// if <paramref name="Leave"/>. From its scheduler, or from the router, with which somebody has work that the lease does not hold.
+/// </summary>
+public sealed record LeaseNote(Epoch Epoch, StepId Step, IReadOnlyList<int> Ends, bool Leave) : ProtocolMessage(Epoch, Step);
+
+/// <summary>
+/// The lease that started with <paramref name="First"/> has ended with <paramref name="Step"/>: from a stage-0 rank to its scheduler, and
+/// from rank 0 to the router. <paramref name="Lasts"/> is the last step of each of <paramref name="Lanes"/>; times are means over the
+/// leased steps, in microseconds, as that rank saw them.
+/// </summary>
+public sealed record LeaseEnded(
+    Epoch Epoch, StepId Step, StepId First, IReadOnlyList<int> Lanes, IReadOnlyList<StepId> Lasts, long Steps, double StepUs,
+        double ExchangeUs)
+    : ProtocolMessage(Epoch, Step);
+
+/// <summary>Whether a token is a sequence's last; the last stage decides.</summary>
+public enum TokenEnd
+{
+    /// <summary>More may follow.</summary>
+    GoesOn,
+
+    /// <summary>A token that ends text; not part of it.</summary>
+    EndOfText,
+
+    /// <summary>As many tokens as were asked for, or as the context holds.</summary>
+    Length,
+}
+
 /// <summary>A token drawn for a slot.</summary>
-public readonly record struct SlotToken(int Slot, int Token);
+public readonly record struct SlotToken(int Slot, int Token, TokenEnd End = TokenEnd.GoesOn);
 
 /// <summary>
 /// What a scored or probed slot got in this step. <paramref name="LogProbs"/>: one per position from <paramref name="Position"/> on
@@ -66,10 +112,14 @@ public readonly record struct SlotToken(int Slot, int Token);
 public sealed record SlotScores(
     int Slot, int Position, IReadOnlyList<float> LogProbs, IReadOnlyList<int> TopIds, IReadOnlyList<float> TopLogProbs);
 
-/// <summary>The last stage's answer to the scheduler of its replica. Times are in microseconds.</summary>
+/// <summary>
+/// The last stage's answer to the scheduler of its replica. Times are in microseconds. <paramref name="Lease"/> is the first step of the
+/// lease under which the lane goes on by itself; 0 where its next step must be offered. The first leased step without rows has a result
+/// without tokens: the lane has no more until the lease ends.
+/// </summary>
 public sealed record StepResult(
     Epoch Epoch, StepId Step, int Replica, int Lane, IReadOnlyList<SlotToken> Tokens, IReadOnlyList<SlotScores> Scores, double StepUs,
-        double WaitUs)
+        double WaitUs, StepId Lease = default)
     : ProtocolMessage(Epoch, Step);
 
 /// <summary>

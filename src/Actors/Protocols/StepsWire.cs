@@ -1,3 +1,4 @@
+using Troupe.Devices.Topology;
 using static Troupe.Actors.Protocols.WireCheck;
 
 namespace Troupe.Actors.Protocols;
@@ -10,6 +11,8 @@ internal static class StepsWire
         WireForm.Of<BatchDelta, Wire.BatchDelta>(Write, Read),
         WireForm.Of<StepOffer, Wire.StepOffer>(Write, Read),
         WireForm.Of<StepPlan, Wire.StepPlan>(Write, Read),
+        WireForm.Of<LeaseNote, Wire.LeaseNote>(Write, Read),
+        WireForm.Of<LeaseEnded, Wire.LeaseEnded>(Write, Read),
         WireForm.Of<StepResult, Wire.StepResult>(Write, Read),
         WireForm.Of<LogitsSlice, Wire.LogitsSlice>(Write, Read),
     ];
@@ -40,11 +43,12 @@ internal static class StepsWire
     private static Wire.SlotJoin Write(SlotJoin m) => new()
     {
         Slot = m.Slot, Ids = { m.Ids }, Sampling = Write(m.Sampling), Mode = (Wire.SequenceMode)m.Mode, Blocks = { m.Blocks },
+        MaxTokens = m.MaxTokens, IgnoreEos = m.IgnoreEos,
     };
 
     private static SlotJoin Read(Wire.SlotJoin p) => new(
         NotNegative(p.Slot), Numbers(p.Ids, MaxIds), Read(Present(p.Sampling)), Known<SequenceMode>((int)p.Mode),
-        Numbers(p.Blocks, MaxIds));
+        Numbers(p.Blocks, MaxIds), NotNegative(p.MaxTokens), p.IgnoreEos);
 
     private static Wire.BatchDelta Write(BatchDelta m)
     {
@@ -86,6 +90,7 @@ internal static class StepsWire
         var p = new Wire.StepPlan
         {
             Epoch = m.Epoch.Value, Step = m.Step.Value, Lane = m.Lane, After = m.After.Value, Strategy = m.Strategy,
+            Lease = m.Lease is { } lease ? Write(lease) : null,
         };
         foreach (var share in m.Shares)
         {
@@ -100,7 +105,37 @@ internal static class StepsWire
     {
         var shares = new ReplicaShare[Paired(p.ShareRows.Count, p.ShareVersions.Count, MaxRanks)];
         for (int i = 0; i < shares.Length; i++) shares[i] = new(NotNegative(p.ShareRows[i]), NotNegative(p.ShareVersions[i]));
-        return new(ToEpoch(p.Epoch), ToStep(p.Step), NotNegative(p.Lane), ToStep(p.After), Text(p.Strategy), shares);
+        return new(ToEpoch(p.Epoch), ToStep(p.Step), NotNegative(p.Lane), ToStep(p.After), Text(p.Strategy), shares,
+            p.Lease is { } lease ? Read(lease) : null);
+    }
+
+    private static Wire.LeaseGrant Write(LeaseGrant m) => new()
+    {
+        First = m.First.Value, Lanes = { m.Lanes }, Strategy = m.Strategy, Capacity = m.Capacity, Steps = m.Steps,
+    };
+
+    private static LeaseGrant Read(Wire.LeaseGrant p) => new(
+        ToStep(p.First), Numbers(p.Lanes, MaxRanks), Text(p.Strategy), NotNegative(p.Capacity), NotNegative(p.Steps));
+
+    private static Wire.LeaseNote Write(LeaseNote m) => new()
+    {
+        Epoch = m.Epoch.Value, Step = m.Step.Value, Ends = { m.Ends }, Leave = m.Leave,
+    };
+
+    private static LeaseNote Read(Wire.LeaseNote p) => new(ToEpoch(p.Epoch), ToStep(p.Step), Numbers(p.Ends, MaxItems), p.Leave);
+
+    private static Wire.LeaseEnded Write(LeaseEnded m) => new()
+    {
+        Epoch = m.Epoch.Value, Step = m.Step.Value, First = m.First.Value, Lanes = { m.Lanes }, Lasts = { m.Lasts.Select(s => s.Value) },
+        Steps = m.Steps, StepUs = m.StepUs, ExchangeUs = m.ExchangeUs,
+    };
+
+    private static LeaseEnded Read(Wire.LeaseEnded p)
+    {
+        var lasts = new StepId[Paired(p.Lanes.Count, p.Lasts.Count, MaxRanks)];
+        for (int i = 0; i < lasts.Length; i++) lasts[i] = ToStep(p.Lasts[i]);
+        return new(ToEpoch(p.Epoch), ToStep(p.Step), ToStep(p.First), Numbers(p.Lanes, MaxRanks), lasts, NotNegative(p.Steps),
+            NotNegative(p.StepUs), NotNegative(p.ExchangeUs));
     }
 
     private static Wire.StepResult Write(StepResult m)
@@ -108,13 +143,17 @@ internal static class StepsWire
         var p = new Wire.StepResult
         {
             Epoch = m.Epoch.Value, Step = m.Step.Value, Replica = m.Replica, Lane = m.Lane, Scores = { m.Scores.Select(Write) },
-            StepUs = m.StepUs, WaitUs = m.WaitUs,
+            StepUs = m.StepUs, WaitUs = m.WaitUs, Lease = m.Lease.Value,
         };
+        bool ends = false;
         foreach (var token in m.Tokens)
         {
             p.TokenSlots.Add(token.Slot);
             p.TokenIds.Add(token.Token);
+            ends |= token.End != TokenEnd.GoesOn;
         }
+        // Ends are rare: a column of zeros need not travel.
+        if (ends) foreach (var token in m.Tokens) p.TokenEnds.Add((Wire.TokenEnd)token.End);
 
         return p;
     }
@@ -122,10 +161,15 @@ internal static class StepsWire
     private static StepResult Read(Wire.StepResult p)
     {
         var tokens = new SlotToken[Paired(p.TokenSlots.Count, p.TokenIds.Count, MaxItems)];
-        for (int i = 0; i < tokens.Length; i++) tokens[i] = new(NotNegative(p.TokenSlots[i]), NotNegative(p.TokenIds[i]));
+        bool ends = p.TokenEnds.Count > 0 && Paired(p.TokenSlots.Count, p.TokenEnds.Count, MaxItems) > 0;
+        for (int i = 0; i < tokens.Length; i++)
+        {
+            tokens[i] = new(NotNegative(p.TokenSlots[i]), NotNegative(p.TokenIds[i]),
+                ends ? Known<TokenEnd>((int)p.TokenEnds[i]) : TokenEnd.GoesOn);
+        }
         return new(
             ToEpoch(p.Epoch), ToStep(p.Step), NotNegative(p.Replica), NotNegative(p.Lane), tokens, Each(p.Scores, MaxItems, Read),
-            NotNegative(p.StepUs), NotNegative(p.WaitUs));
+            NotNegative(p.StepUs), NotNegative(p.WaitUs), ToStep(p.Lease));
     }
 
     private static Wire.LogitsSlice Write(LogitsSlice m) => new()

@@ -25,6 +25,10 @@ public sealed record WireSnapshot(IReadOnlyList<WireCount> ByManifest, long Unkn
     /// <summary>The counters of one kind of message.</summary>
     public WireCount Of<T>() where T : ProtocolMessage => ByManifest[ProtocolSerializer.FormOf(typeof(T))];
 
+    /// <summary>Messages that were sent to get steps going: offers, batches, plans, and what is said about leases.</summary>
+    public long StepMessagesSent =>
+        Of<StepOffer>().Sent + Of<BatchDelta>().Sent + Of<StepPlan>().Sent + Of<LeaseNote>().Sent + Of<LeaseEnded>().Sent;
+
     /// <summary>What happened after <paramref name="earlier"/>.</summary>
     public WireSnapshot Since(WireSnapshot earlier) => new(
         [.. ByManifest.Zip(earlier.ByManifest, (now, then) => new WireCount(

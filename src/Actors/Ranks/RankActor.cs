@@ -26,7 +26,7 @@ public sealed class RankActor : ReceiveActor
     private readonly RankExecutor _executor;
     private readonly IActorRef _stage;
     private readonly IActorRef? _ownScheduler;
-    private IActorRef _scheduler = ActorRefs.Nobody;
+    private IActorRef _scheduler = ActorRefs.Nobody, _router = ActorRefs.Nobody;
     private RankRuntime? _runtime;
     private EpochAborted? _aborted;
     private bool _failed;
@@ -47,6 +47,11 @@ public sealed class RankActor : ReceiveActor
         Receive<WireUp>(OnWire);
         Receive<SelfChecked>(check => _coordinator.Tell(new RankReady(_assign.Epoch, _assign.Rank, check.Milliseconds)));
         Receive<StageStep>(OnStep);
+        Receive<LeaseNote>(note =>
+        {
+            if (!_executor.Notes.Add(note))
+                Fail(new InvalidOperationException($"{LeaseNotes.Capacity} notes about the lease from {note.Step} wait already"));
+        });
         Receive<Drain>(_ => OnDrain());
         Receive<EpochAborted>(OnAborted);
         Receive<Status.Failure>(failure => Fail(failure.Cause));
@@ -86,7 +91,7 @@ public sealed class RankActor : ReceiveActor
     private void OnWire(WireUp wire)
     {
         if (wire.Epoch != _assign.Epoch || _runtime is not { } runtime) return;
-        _scheduler = wire.Schedulers[_place.Replica];
+        (_scheduler, _router) = (wire.Schedulers[_place.Replica], wire.Router);
         _ownScheduler?.Tell(new SchedulerWired(
             [.. Enumerable.Range(0, _setup.Layout.Stages)
                 .Select(stage => wire.Stages[_world.RankAt(stage, _place.Replica, _place.Tensor).Value])], wire.Router));
@@ -113,17 +118,23 @@ public sealed class RankActor : ReceiveActor
         {
             // Each call takes one outcome.
         }
+        if (_aborted is { } aborted) FailIfIdle(aborted);
     }
 
     private void Report(StepOutcome outcome)
     {
-        _inHand--;
+        if (!outcome.IsLeased) _inHand--;
         if (outcome.Error is not null)
         {
             Fail(outcome.Error);
             return;
         }
-        if (_place.Stage != _setup.Layout.Stages - 1 || outcome.Rows == 0) return;
+        if (outcome.Ended is { } ended)
+        {
+            _ownScheduler?.Tell(ended);
+            if (_assign.Rank == 0) _router.Tell(ended);
+        }
+        if (_place.Stage != _setup.Layout.Stages - 1 || (outcome.Rows == 0 && !outcome.RanDry)) return;
         foreach ((int slot, float[] logits) in outcome.Logits)
         {
             for (int at = 0; at < logits.Length; at += LogitsSlice.MaxValues)
@@ -131,7 +142,7 @@ public sealed class RankActor : ReceiveActor
                     logits[at..Math.Min(logits.Length, at + LogitsSlice.MaxValues)]));
         }
         _scheduler.Tell(new StepResult(_assign.Epoch, outcome.Step, _place.Replica, outcome.Lane, outcome.Tokens[..outcome.TokenCount],
-            [.. outcome.Scores], outcome.StepUs, outcome.ExchangeUs));
+            [.. outcome.Scores], outcome.StepUs, outcome.ExchangeUs, outcome.Lease));
     }
 
     private void OnAborted(EpochAborted aborted)
@@ -139,8 +150,14 @@ public sealed class RankActor : ReceiveActor
         if (aborted.Epoch != _assign.Epoch || _aborted is not null) return;
         _aborted = aborted;
         _runtime?.Fabric?.Abort(aborted.Culprit >= 0 ? _world.Rank(aborted.Culprit) : null, aborted.Reason);
-        // An executor with a step in hand reports where it was; an idle one has nothing to wait for.
-        if (_inHand == 0) Fail(new FabricException(_world.Rank(_assign.Rank), aborted.Culprit >= 0 ? _world.Rank(aborted.Culprit) : null,
+        FailIfIdle(aborted);
+    }
+
+    /// <summary>An executor with a step in hand, or under a lease, reports where it was; an idle one has nothing to wait for.</summary>
+    private void FailIfIdle(EpochAborted aborted)
+    {
+        if (_inHand > 0 || _executor.IsLeased) return;
+        Fail(new FabricException(_world.Rank(_assign.Rank), aborted.Culprit >= 0 ? _world.Rank(aborted.Culprit) : null,
             new StepPoint(_assign.Epoch, default, default, StepPhase.Idle), aborted.Reason));
     }
 

@@ -21,11 +21,12 @@ internal static class RankReports
                 ReportJson.Default.ExpertLoadReport);
         }
         IFabric? fabric = runtime?.Fabric;
+        WireSnapshot wire = WireCounters.Process.Snapshot();
         return JsonSerializer.Serialize(new RankReport(assign.Rank, place.Stage, place.Replica, place.Tensor, Environment.ProcessId, "",
             "", "", "",
             runtime is null ? 0 : 1, runtime?.Shard.WeightBytes ?? 0, fabric?.StatusOf(runtime!.Self).ToString() ?? "",
                 runtime?.BytesSent ?? 0,
-            WireCounters.Process.Snapshot().SentBytes, Environment.WorkingSet), ReportJson.Default.RankReport);
+            wire.SentBytes, Environment.WorkingSet) { StepMessagesSent = wire.StepMessagesSent }, ReportJson.Default.RankReport);
     }
 
     /// <summary>An error of the executor as the cluster hears of it: who, where, because of whom.</summary>

@@ -18,6 +18,7 @@ public sealed class RankRuntime : IDisposable
     private readonly IDisposable _weights;
     private readonly IFabricEndpoint _endpoint;
     private readonly StageLinkPlan _linkPlan;
+    private readonly FlagRange _voteFlags;
     private readonly All2AllShape? _shape;
     private readonly All2AllWindow? _window;
     private readonly Hosts? _hosts;
@@ -47,6 +48,7 @@ public sealed class RankRuntime : IDisposable
         var plan = new WindowPlan();
         _linkPlan = StageLinkPlan.Reserve(plan, sizes.Lanes, setup.Layout.Stages > 1 ? sizes.MaxRows : 0, setup.Config.HiddenSize,
             sizes.MaxRunning);
+        _voteFlags = plan.ReserveFlags(LeaveVote.Flags);
         if (setup.Config.Experts > 0)
         {
             _shape = new All2AllShape(sizes.MaxRows, setup.Config.HiddenSize, setup.Config.ExpertsPerToken, setup.Bf16Rows
@@ -111,11 +113,16 @@ public sealed class RankRuntime : IDisposable
     /// <summary>The links to the neighbouring stages, once connected.</summary>
     public StageLink Link { get; private set; } = null!;
 
+    /// <summary>How a stage 0 without dispatches agrees on the end of a lease, once connected; null on other stages and in a group of
+    /// one.</summary>
+    public LeaveVote? Vote { get; private set; }
+
     /// <summary>Connects to all ranks; all do this at the same time.</summary>
     public void Connect(IReadOnlyList<string> descriptors)
     {
         Fabric = FaultDrill.Wrap(_endpoint.Connect(descriptors), Setup);
         Link = new StageLink(Fabric, _linkPlan);
+        if (Place.Stage == 0 && World.Stage(0).Size > 1) Vote = new LeaveVote(Fabric, World.Stage(0), _voteFlags);
         if (_shape is null) return;
         RankGroup group = World.Stage(Place.Stage);
         GroupTraits traits = _window is null ? new GroupTraits(1, true, 1) : Strategies.TraitsOf(Fabric, group, _window, _hosts!);

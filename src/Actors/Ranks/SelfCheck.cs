@@ -23,11 +23,12 @@ public static class SelfCheck
         int rows = Math.Min(sizes.MaxRows, Math.Min(sizes.Context, sizes.Blocks * sizes.BlockSize) - 1);
         int blocks = (rows + sizes.BlockSize) / sizes.BlockSize;
         var join = new SlotJoin(0, new int[rows], new SamplingSpec(0, 0, 1, 0, 1, 0), SequenceMode.Generate,
-            [.. Enumerable.Range(0, blocks)]);
+            [.. Enumerable.Range(0, blocks)], 2, IgnoreEos: true);
         var outcome = new StepOutcome(sizes.MaxRunning);
         Step(1, 0, [join], rows);
         Step(2, 1, [], 1);
         rank.Shard.Load.Reset();
+        runner.Forget();
         return new SelfChecked(Stopwatch.GetElapsedTime(started).TotalMilliseconds);
 
         void Step(long step, long after, SlotJoin[] joins, int count)

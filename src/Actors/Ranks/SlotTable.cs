@@ -39,6 +39,18 @@ public sealed class Slot
     /// <summary>Positions whose KV is computed.</summary>
     public int Computed { get; set; }
 
+    /// <summary>Whether it brings no more rows, whoever decided so.</summary>
+    public bool Ended { get; set; }
+
+    /// <summary>Whether it had rows in the planned step of its lane that carried the newest lease: these go on under it.</summary>
+    public bool Lent { get; set; }
+
+    /// <summary>Whether the lease calls for its next row.</summary>
+    public bool GoesOn => Lent && !Ended;
+
+    /// <summary>Tokens drawn.</summary>
+    public int Drawn => Known - PromptLength;
+
     /// <summary>Tokens of the prompt.</summary>
     public int PromptLength => Join.Ids.Count;
 
@@ -69,6 +81,17 @@ public sealed class SlotTable(int slots, int blockSize)
 
     /// <summary>Whether a slot is in use.</summary>
     public bool Holds(int slot) => (uint)slot < (uint)_slots.Length && _slots[slot] is not null;
+
+    /// <summary>Empties all slots.</summary>
+    public void Clear() => Array.Clear(_slots);
+
+    /// <summary>The slots that go on under a lease are those with rows in its planned step; any other may long be given up.</summary>
+    public void Lend(int from, int count, BatchDelta? batch)
+    {
+        for (int slot = from; slot < from + count; slot++)
+            if (_slots[slot] is { } held) held.Lent = false;
+        for (int i = 0; i < (batch?.Work.Count ?? 0); i++) this[batch!.Work[i].Slot].Lent = true;
+    }
 
     /// <summary>Applies joins and leaves. A join into a slot in use replaces what was there.</summary>
     public void Apply(BatchDelta delta)

@@ -26,8 +26,20 @@ public sealed class StepOutcome(int slots)
     /// <summary>Its lane.</summary>
     public int Lane { get; private set; }
 
+    /// <summary>Whether it ran under a lease, and was not planned.</summary>
+    public bool IsLeased { get; private set; }
+
+    /// <summary>The lease that the lane goes on under: the step's own, or the one that its plan carried; 0 for none.</summary>
+    public StepId Lease { get; private set; }
+
     /// <summary>Rows of this rank's replica.</summary>
     public int Rows { get; set; }
+
+    /// <summary>Whether the lane of this rank's replica ran dry: the last step of its lane had rows, this one has none.</summary>
+    public bool RanDry { get; set; }
+
+    /// <summary>The end of the lease, if this was its last step.</summary>
+    public LeaseEnded? Ended { get; set; }
 
     /// <summary>From taking the step to its end.</summary>
     public double StepUs { get; set; }
@@ -40,7 +52,20 @@ public sealed class StepOutcome(int slots)
 
     internal void Reset(StepPlan plan)
     {
-        (Step, Lane, TokenCount, Rows, StepUs, ExchangeUs, Error) = (plan.Step, plan.Lane, 0, 0, 0, 0, null);
+        (IsLeased, Lease) = (false, plan.Lease?.First ?? default);
+        Reset(plan.Step, plan.Lane);
+    }
+
+    internal void Reset(StepId step, int lane, StepId lease)
+    {
+        (IsLeased, Lease) = (true, lease);
+        Reset(step, lane);
+    }
+
+    private void Reset(StepId step, int lane)
+    {
+        (Step, Lane, TokenCount, Rows, StepUs, ExchangeUs, Error) = (step, lane, 0, 0, 0, 0, null);
+        (RanDry, Ended) = (false, null);
         Scores.Clear();
         Gathered.Clear();
         Logits.Clear();

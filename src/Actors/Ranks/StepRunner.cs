@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Troupe.Actors.Pipeline;
 using Troupe.Actors.Protocols;
+using Troupe.Devices.All2All;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Tensors;
 using Troupe.Devices.Topology;
@@ -11,7 +12,8 @@ namespace Troupe.Actors.Ranks;
 
 /// <summary>
 /// One step on one rank: rows in (tokens or the previous stage's hidden states), the stage's layers, rows or tokens out. Reads like the
-/// page in ARCHITECTURE.md; allocates nothing in steady decode.
+/// page in ARCHITECTURE.md; allocates nothing in steady decode. A planned step's rows are named by its batch. A leased step's are one for
+/// each sequence that goes on: stage 0 finds them in its slots, later stages in the head of the rows that come.
 /// </summary>
 public sealed class StepRunner : IStepRunner, IStepObserver
 {
@@ -23,8 +25,11 @@ public sealed class StepRunner : IStepRunner, IStepObserver
     private readonly NativeBuffer _hidden;
     private readonly StepTimings _timings;
     private readonly TokenDrawer? _drawer;
-    private readonly int[] _ring;
+    private readonly LeaseRunner _lease;
+    private readonly SlotWork[] _work;
+    private readonly int _perLane;
     private readonly bool _first, _last, _alone;
+    private int _workCount;
     private StepPoint _at;
 
     /// <summary>A runner for a connected rank.</summary>
@@ -39,12 +44,17 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         _rows = new StepRows(sizes.MaxRows, _blocks);
         _hidden = new NativeBuffer((long)sizes.MaxRows * rank.Setup.Config.HiddenSize * sizeof(float));
         _timings = new StepTimings(this);
-        _drawer = _last ? new TokenDrawer(rank.Shard, rank.Setup.Config.VocabSize) : null;
-        _ring = new int[2 * sizes.MaxRunning];
+        _drawer = _last ? new TokenDrawer(rank.Shard, rank.Setup.Config.VocabSize, rank.Setup.Config.EosTokenIds) : null;
+        _lease = new LeaseRunner(rank, sizes);
+        _work = new SlotWork[sizes.MaxRunning];
+        _perLane = sizes.MaxRunning / sizes.Lanes;
     }
 
     /// <summary>Where the executor is, for status and errors.</summary>
     public StepPoint Where => _at;
+
+    /// <inheritdoc/>
+    public bool IsLeased => _lease.State.IsOn;
 
     /// <inheritdoc/>
     public void At(StepPoint point)
@@ -56,22 +66,47 @@ public sealed class StepRunner : IStepRunner, IStepObserver
     /// <inheritdoc/>
     public void Run(StageStep step, StepOutcome outcome)
     {
-        long started = Stopwatch.GetTimestamp();
         StepPlan plan = step.Plan;
-        _timings.Reset();
-        TakeRing(plan);
+        _lease.State.Begin(plan);
+        Begin(new LeasedStep(plan.Step, plan.Lane, plan.After), out long started);
         Fill(step.Batch);
-        Span<float> hidden = _hidden.Floats(_rows.Count * _rank.Setup.Config.HiddenSize); // [T, H]
-        Receive(plan, hidden);
+        if (_first && plan.Lease is not null) _slots.Lend(plan.Lane * _perLane, _perLane, step.Batch);
+        Span<float> hidden = Receive(plan.Step, plan.Lane, _rows.Count);
         _rank.Shard.RunLayers(_rows, hidden, _rank.All2All(plan.Strategy), _rank.Epoch, plan.Step, _timings);
-        if (_last) Draw(plan, step.Batch, hidden, outcome);
-        else Send(plan, hidden);
-        Advance(step.Batch);
-        Enter(plan.Step, StepPhase.Idle);
-        outcome.Rows = _rows.Count;
-        outcome.StepUs = Stopwatch.GetElapsedTime(started).TotalMicroseconds;
-        outcome.ExchangeUs = _timings.Microseconds(StepPhase.Dispatch) + _timings.Microseconds(StepPhase.Combine);
+        _lease.State.Finish(plan);
+        if (_last) Draw(plan.Step, plan.Lane, hidden, outcome);
+        else Send(plan.Step, plan.Lane, hidden, [], LeaseVerdict.GoOn);
+        End(plan.Step, outcome, started);
+        _lease.Had(plan.Lane, _rows.Count);
     }
+
+    /// <inheritdoc/>
+    public void RunLeased(StepOutcome outcome)
+    {
+        LeasedStep at = _lease.State.Walk!.Next;
+        LeaseGrant grant = _lease.State.Walk.Grant;
+        outcome.Reset(at.Step, at.Lane, grant.First);
+        Begin(at, out long started);
+        _executor.Notes.Take(_lease.State, _slots);
+        bool leave = _first && _lease.State.Asks;
+        LeaseVerdict verdict = _first ? LeaseVerdict.GoOn : FillByHead(at);
+        if (_first) FillBySlots(at);
+        if (_rows.Count > grant.Capacity)
+            throw new InvalidOperationException($"{at.Step} has {_rows.Count} rows, the lease from {grant.First} holds {grant.Capacity}");
+        Span<float> hidden = Receive(at.Step, at.Lane, _rows.Count);
+        _rank.Shard.RunLayers(_rows, hidden, _rank.All2All(grant.Strategy), _rank.Epoch, at.Step, _timings, leave);
+        if (_first) verdict = _lease.Verdict(at.Step, leave, _rows.Count > 0, _rank.Shard.Verdict);
+        bool over = _lease.State.Finish(verdict);
+        if (_last) Draw(at.Step, at.Lane, hidden, outcome);
+        else Send(at.Step, at.Lane, hidden, _rows.Slots, verdict);
+        End(at.Step, outcome, started);
+        outcome.RanDry = _lease.RanDry(at.Lane, _rows.Count);
+        _lease.Count(outcome);
+        if (over) outcome.Ended = _lease.Over(_rank.Epoch);
+    }
+
+    /// <inheritdoc/>
+    public void Forget() => _slots.Clear();
 
     /// <inheritdoc/>
     public void Dispose()
@@ -81,72 +116,122 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         _rank.Dispose();
     }
 
-    /// <summary>Stage 0 learns the tokens that the lane's last step drew at the last stage.</summary>
-    private void TakeRing(StepPlan plan)
+    /// <summary>Stage 0 learns the tokens that the lane's last step drew at the last stage, and which sequences they end.</summary>
+    private void Begin(LeasedStep at, out long started)
     {
-        if (!_first || _alone || plan.After.Value == 0) return;
-        Enter(plan.Step, StepPhase.Ring);
-        ReadOnlySpan<int> pairs = _rank.Link.AwaitRing(plan.After, plan.Lane);
-        for (int i = 0; i < pairs.Length; i += 2)
-            if (_slots.Holds(pairs[i])) _slots[pairs[i]].Append(pairs[i + 1]);
+        started = Stopwatch.GetTimestamp();
+        _timings.Reset();
+        if (!_first || _alone || at.After.Value == 0) return;
+        Enter(at.Step, StepPhase.Ring);
+        foreach ((int slot, int token, TokenEnd end) in _rank.Link.AwaitRing(at.After, at.Lane))
+            if (_slots.Holds(slot)) Take(_slots[slot], token, end);
+    }
+
+    private static void Take(Slot slot, int token, TokenEnd end)
+    {
+        slot.Append(token);
+        if (end != TokenEnd.GoesOn) slot.Ended = true;
     }
 
     private void Fill(BatchDelta? batch)
     {
-        _rows.Clear();
+        Clear();
         if (batch is null) return;
         _slots.Apply(batch);
         for (int i = 0; i < batch.Joins.Count; i++) _blocks.Set(batch.Joins[i].Slot, _slots[batch.Joins[i].Slot].Blocks);
-        for (int i = 0; i < batch.Work.Count; i++)
+        for (int i = 0; i < batch.Work.Count; i++) Add(batch.Work[i]);
+    }
+
+    /// <summary>One row for each sequence of the lane that goes on.</summary>
+    private void FillBySlots(LeasedStep at)
+    {
+        Clear();
+        for (int slot = at.Lane * _perLane; slot < (at.Lane + 1) * _perLane; slot++)
         {
-            Slot slot = _slots[batch.Work[i].Slot];
-            for (int row = 0; row < batch.Work[i].Rows; row++)
-                _rows.Add(slot.TokenAt(slot.Computed + row), slot.Computed + row, batch.Work[i].Slot);
+            if (!_slots.Holds(slot) || !_slots[slot].GoesOn) continue;
+            if (_slots[slot].Computed + 1 != _slots[slot].Known)
+            {
+                throw new InvalidOperationException($"{at.Step}: slot {slot} has computed {_slots[slot].Computed} of {_slots[slot].Known} "
+                    + "tokens; a sequence under a lease lacks one");
+            }
+            Add(new SlotWork(slot, 1));
         }
     }
 
-    private void Receive(StepPlan plan, Span<float> hidden)
+    /// <summary>The rows that stage 0 found.</summary>
+    private LeaseVerdict FillByHead(LeasedStep at)
     {
+        Clear();
+        Enter(at.Step, StepPhase.StageReceive);
+        _rank.Link.Await(at.Step, at.Lane);
+        StageHead head = _rank.Link.Head(at.Step, at.Lane, -1);
+        foreach (int slot in _rank.Link.Slots(at.Lane, head.Slots)) Add(new SlotWork(slot, 1));
+        _rank.Link.Head(at.Step, at.Lane, _rows.Count);
+        return head.Verdict;
+    }
+
+    private void Clear()
+    {
+        _rows.Clear();
+        _workCount = 0;
+    }
+
+    private void Add(SlotWork work)
+    {
+        Slot slot = _slots[work.Slot];
+        for (int row = 0; row < work.Rows; row++) _rows.Add(slot.TokenAt(slot.Computed + row), slot.Computed + row, work.Slot);
+        _work[_workCount++] = work;
+    }
+
+    /// <summary>The step's hidden states on entry: [T, H].</summary>
+    private Span<float> Receive(StepId step, int lane, int rows)
+    {
+        Span<float> hidden = _hidden.Floats(rows * _rank.Setup.Config.HiddenSize);
         if (_first)
         {
-            Enter(plan.Step, StepPhase.Embed);
+            Enter(step, StepPhase.Embed);
             _rank.Shard.Embed(_rows, hidden);
-            return;
+            return hidden;
         }
-        Enter(plan.Step, StepPhase.StageReceive);
-        _rank.Link.Await(plan.Step, plan.Lane);
-        _rank.Link.Received(plan.Lane, _rows.Count).CopyTo(hidden);
+        Enter(step, StepPhase.StageReceive);
+        _rank.Link.Await(step, lane);
+        _rank.Link.Head(step, lane, rows);
+        _rank.Link.Received(lane, rows).CopyTo(hidden);
+        return hidden;
     }
 
-    /// <summary>Hands the rows on. An odd stage takes in the next step first, if that may exist by now.</summary>
-    private void Send(StepPlan plan, ReadOnlySpan<float> hidden)
+    /// <summary>
+    /// Hands the rows on. Where a send waits for its receive, an odd stage takes in the next step first, if that may exist by now: a
+    /// planned one does, because its lane's last step is over everywhere. A leased one is known long before it exists; to wait for it
+    /// while holding rows would starve the ring.
+    /// </summary>
+    private void Send(StepId step, int lane, ReadOnlySpan<float> hidden, ReadOnlySpan<int> slots, LeaseVerdict verdict)
     {
-        Enter(plan.Step, StepPhase.StageSend);
-        StepPlan? next = _executor.Next?.Plan;
-        if (!_first && PipelineSchedule.Order(_rank.Place.Stage, plan.Step, next?.Step, next?.After
-            ?? default) == TransferOrder.ReceiveFirst)
-            _rank.Link.Await(next!.Step, next.Lane);
-        _rank.Link.Send(plan.Step, plan.Lane, hidden);
+        Enter(step, StepPhase.StageSend);
+        if (!_first && !IsLeased && _rank.Link.IsRendezvous && _executor.Next?.Plan is { } next
+            && PipelineSchedule.Order(_rank.Place.Stage, step, next.Step, next.After) == TransferOrder.ReceiveFirst)
+            _rank.Link.Await(next.Step, next.Lane);
+        _rank.Link.Send(step, lane, hidden, slots, verdict);
     }
 
-    private void Draw(StepPlan plan, BatchDelta? batch, ReadOnlySpan<float> hidden, StepOutcome outcome)
+    private void Draw(StepId step, int lane, ReadOnlySpan<float> hidden, StepOutcome outcome)
     {
-        Enter(plan.Step, StepPhase.Head);
-        if (batch is not null) _drawer!.Draw(batch, _slots, hidden, outcome);
-        for (int i = 0; i < outcome.TokenCount; i++)
-        {
-            (_ring[2 * i], _ring[2 * i + 1]) = (outcome.Tokens[i].Slot, outcome.Tokens[i].Token);
-            _slots[outcome.Tokens[i].Slot].Append(outcome.Tokens[i].Token);
-        }
+        Enter(step, StepPhase.Head);
+        if (_workCount > 0) _drawer!.Draw(_work.AsSpan(0, _workCount), _slots, hidden, outcome);
+        ReadOnlySpan<SlotToken> tokens = outcome.Tokens.AsSpan(0, outcome.TokenCount);
+        foreach ((int slot, int token, TokenEnd end) in tokens) Take(_slots[slot], token, end);
         if (_alone) return;
-        Enter(plan.Step, StepPhase.Ring);
-        _rank.Link.SendRing(plan.Step, plan.Lane, _ring.AsSpan(0, 2 * outcome.TokenCount));
+        Enter(step, StepPhase.Ring);
+        _rank.Link.SendRing(step, lane, tokens);
     }
 
-    private void Advance(BatchDelta? batch)
+    private void End(StepId step, StepOutcome outcome, long started)
     {
-        if (batch is null) return;
-        for (int i = 0; i < batch.Work.Count; i++) _slots[batch.Work[i].Slot].Computed += batch.Work[i].Rows;
+        for (int i = 0; i < _workCount; i++) _slots[_work[i].Slot].Computed += _work[i].Rows;
+        Enter(step, StepPhase.Idle);
+        outcome.Rows = _rows.Count;
+        outcome.StepUs = Stopwatch.GetElapsedTime(started).TotalMicroseconds;
+        outcome.ExchangeUs = _timings.Microseconds(StepPhase.Dispatch) + _timings.Microseconds(StepPhase.Combine);
     }
 
     private void Enter(StepId step, StepPhase phase) => _timings.At(new StepPoint(_rank.Epoch, step, _rank.Spec.First, phase));

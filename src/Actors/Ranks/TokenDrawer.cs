@@ -9,7 +9,7 @@ namespace Troupe.Actors.Ranks;
 /// The last stage's end of a step: logits of the rows that need them, then a token, a score or a probe. Rows are taken a few at a time, so
 /// that the room for logits does not grow with the batch.
 /// </summary>
-internal sealed class TokenDrawer(ModelShard shard, int vocabulary) : IDisposable
+internal sealed class TokenDrawer(ModelShard shard, int vocabulary, IReadOnlyList<int> endOfText) : IDisposable
 {
     private const int RowsAtATime = 16;
     private const int TopCount = 8;
@@ -20,14 +20,14 @@ internal sealed class TokenDrawer(ModelShard shard, int vocabulary) : IDisposabl
     private int _count;
 
     /// <summary>
-    /// Draws for every row of the batch that ends what its sequence knows, and scores what is to be scored. hidden: [T, H].
+    /// Draws for every row that ends what its sequence knows, and scores what is to be scored; decides which tokens are the last of their
+    /// sequences. hidden: [T, H].
     /// </summary>
-    public void Draw(BatchDelta batch, SlotTable slots, ReadOnlySpan<float> hidden, StepOutcome outcome)
+    public void Draw(ReadOnlySpan<SlotWork> work, SlotTable slots, ReadOnlySpan<float> hidden, StepOutcome outcome)
     {
         int row = 0;
-        for (int i = 0; i < batch.Work.Count; i++)
+        foreach ((int id, int rows) in work)
         {
-            (int id, int rows) = (batch.Work[i].Slot, batch.Work[i].Rows);
             Slot slot = slots[id];
             for (int r = 0; r < rows; r++, row++)
             {
@@ -67,9 +67,20 @@ internal sealed class TokenDrawer(ModelShard shard, int vocabulary) : IDisposabl
             if (slot.Join.Mode == SequenceMode.Score) Score(slot, id, position, logits, outcome);
             else if (slot.Join.Mode == SequenceMode.Probe && position < slot.PromptLength) Probe(slot, id, position, logits, outcome);
             if (slot.Join.Mode != SequenceMode.Score && position + 1 == slot.Known)
-                outcome.Tokens[outcome.TokenCount++] = new SlotToken(id, Sample(slot, logits));
+                outcome.Tokens[outcome.TokenCount++] = Decide(slot, id, Sample(slot, logits));
         }
         _count = 0;
+    }
+
+    private SlotToken Decide(Slot slot, int id, int token) => new(id, token,
+        !slot.Join.IgnoreEos && IsEndOfText(token) ? TokenEnd.EndOfText
+        : slot.Drawn + 1 >= slot.Join.MaxTokens ? TokenEnd.Length : TokenEnd.GoesOn);
+
+    private bool IsEndOfText(int token)
+    {
+        for (int i = 0; i < endOfText.Count; i++)
+            if (endOfText[i] == token) return true;
+        return false;
     }
 
     private int Sample(Slot slot, Span<float> logits)

@@ -8,7 +8,11 @@ namespace Troupe.Actors.Reports;
 /// <summary>A rank as <c>status</c> shows it.</summary>
 public sealed record RankReport(
     int Rank, int Stage, int Replica, int Tensor, int Pid, string Address, string Layers, string Experts, string State,
-    double LoadFraction, long WeightBytes, string At, long FabricBytesSent, long ActorBytesSent, long ResidentBytes);
+    double LoadFraction, long WeightBytes, string At, long FabricBytesSent, long ActorBytesSent, long ResidentBytes)
+{
+    /// <summary>Messages that its process has sent to get steps going: offers, batches, plans, leases; no results.</summary>
+    public long StepMessagesSent { get; init; }
+}
 
 /// <summary>A scheduler as <c>status</c> shows it.</summary>
 public sealed record SchedulerReport(int Replica, int Queued, int Running, long Finished, int KvBlocksFree, int KvBlocks);

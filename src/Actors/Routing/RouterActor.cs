@@ -26,11 +26,15 @@ public sealed class RouterActor : ReceiveActor
 {
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly DecisionLog _decisions;
+    private readonly LeaseLog _leases = new();
     private RouterState? _state;
     private IReadOnlyList<IActorRef> _stages = [];
 
-    /// <summary>A router that keeps <paramref name="history"/> decisions and reports itself to the coordinator.</summary>
-    public RouterActor(IActorRef coordinator, int history)
+    /// <summary>
+    /// A router that keeps <paramref name="history"/> decisions, grants leases of <paramref name="leaseSteps"/> steps at most (0: none),
+    /// and reports itself to the coordinator.
+    /// </summary>
+    public RouterActor(IActorRef coordinator, int history, int leaseSteps)
     {
         _decisions = new DecisionLog(history);
         coordinator.Tell(new RouterStarted(Self));
@@ -38,13 +42,14 @@ public sealed class RouterActor : ReceiveActor
         {
             var selector = new Selector(start.Model, start.Rules with { Pinned = start.Pinned });
             StepShape sizes = start.Fabric == Fabrics.NameOf(FabricKind.Tcp) ? start.Sizes with { Mapping = Mapping.Nobody } : start.Sizes;
-            (_stages, _state) = (start.Stages, RouterState.Start(start.Epoch, start.Replicas, start.Lanes, selector, sizes));
+            (_stages, _state) = (start.Stages, RouterState.Start(start.Epoch, start.Replicas, start.Lanes, selector, sizes, leaseSteps));
         });
         Receive<EpochAborted>(aborted =>
         {
             if (aborted.Epoch == _state?.Epoch) _state = null;
         });
         Receive<StepOffer>(Offer);
+        Receive<LeaseEnded>(End);
         Receive<ReportRequest>(request => Sender.Tell(new Report(request.Epoch, 0, Explain(request))));
     }
 
@@ -57,11 +62,28 @@ public sealed class RouterActor : ReceiveActor
         }
         if (offer.Step.Value > 0 && _decisions.Measured(offer.Step, offer.MeasuredUs) is { } outcome)
             _state = _state.Observe(outcome, offer.MeasuredUs);
-        (_state, Decision? decision) = _state.On(offer);
-        if (decision is null) return;
-        if (decision.Choice.Warning is { } warning) _log.Warning("{0}", warning);
-        _decisions.Add(decision);
-        foreach (IActorRef stage in _stages) stage.Tell(decision.Plan);
+        Publish(_state.On(offer));
+    }
+
+    private void End(LeaseEnded ended)
+    {
+        if (_state?.Lease is not { } lease || ended.Epoch != _state.Epoch || ended.First != lease.Grant.First) return;
+        _leases.Add(new LeaseReport(lease, ended));
+        if (ended.Steps > 0 && _decisions.Find(new StepId(ended.First.Value - 1)) is { } decision)
+            _state = _state.Observe(decision, ended.ExchangeUs);
+        Publish(_state.On(ended));
+    }
+
+    private void Publish((RouterState State, Decision? Decision) outcome)
+    {
+        for (; outcome.Decision is { } decision; outcome = outcome.State.Plan())
+        {
+            if (decision.Choice.Warning is { } warning) _log.Warning("{0}", warning);
+            _decisions.Add(decision);
+            foreach (IActorRef stage in _stages) stage.Tell(decision.Plan);
+        }
+        (_state, LeaseNote? note) = outcome.State.AskToLeave();
+        if (note is not null) _stages[0].Tell(note);
     }
 
     private string Explain(ReportRequest request)
@@ -69,14 +91,17 @@ public sealed class RouterActor : ReceiveActor
         if (request.Subject == Subject.Status)
         {
             return JsonSerializer.Serialize(new RouterReport(
-                _decisions.Last?.Plan.Step.Value ?? 0, "none: every step is planned by the router", _decisions.StepsByStrategy,
-                [.. _decisions.Newest(10).Select(d => DecisionReports.Of(d, "none"))]), ReportJson.Default.RouterReport);
+                _leases.Newest(_decisions.Last), _state is null ? "none: no epoch is running" : LeaseLog.Describe(_state),
+                _leases.StepsByStrategy(_decisions.StepsByStrategy),
+                [.. _decisions.Newest(10).Select(Report)]), ReportJson.Default.RouterReport);
         }
         bool asked = long.TryParse(request.Argument, out long step);
-        Decision? found = asked ? _decisions.Find(new StepId(step)) : _decisions.Last;
-        if (found is null) return "";
-        ExplainReport report = DecisionReports.Of(found, "none");
-        return JsonSerializer.Serialize(
-            asked ? report : report with { Summary = DecisionReports.Summarize(_decisions) }, ReportJson.Default.ExplainReport);
+        ExplainReport? found = asked
+            ? _decisions.Find(new StepId(step)) is { } planned ? Report(planned) : _leases.Explain(new StepId(step), _state, _decisions)
+            : _decisions.Last is { } last ? Report(last) with { Summary = DecisionReports.Summarize(_decisions) } : null;
+        return found is null ? "" : JsonSerializer.Serialize(found, ReportJson.Default.ExplainReport);
     }
+
+    private static ExplainReport Report(Decision decision) =>
+        DecisionReports.Of(decision, decision.Plan.Lease is { } lease ? LeaseLog.Before(lease) : "none");
 }

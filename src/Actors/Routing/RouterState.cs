@@ -18,31 +18,49 @@ public abstract record LaneShare
     public sealed record Offered(int Rows, StepKind Kind, long Version) : LaneShare;
 }
 
-/// <summary>One lane: the step it last ran, and the replicas' shares in the next.</summary>
-public sealed record LaneState(StepId Last, ImmutableArray<LaneShare> Shares)
+/// <summary>One lane: the step it last ran and of which kind, and the replicas' shares in the next.</summary>
+public sealed record LaneState(StepId Last, StepKind Kind, ImmutableArray<LaneShare> Shares)
 {
+    /// <summary>Some replica has rows for its next step.</summary>
+    public bool IsOffered => Shares.Any(s => s is LaneShare.Offered);
+
+    /// <summary>Some replica that took part in the last step has not spoken yet.</summary>
+    public bool IsRunning => Shares.Any(s => s is LaneShare.Running);
+
     /// <summary>Some replica has rows, and all that took part in the last step have spoken.</summary>
-    public bool MayRun => Shares.Any(s => s is LaneShare.Offered) && !Shares.Any(s => s is LaneShare.Running);
+    public bool MayRun => IsOffered && !IsRunning;
+
+    /// <summary>Whether neither the last step, while it runs, nor what is offered for the next has prompts in it.</summary>
+    public bool IsSteady => !(IsRunning && Kind == StepKind.Prefill) && !Shares.Any(s => s is LaneShare.Offered { Kind: StepKind.Prefill });
+
+    internal ImmutableArray<ReplicaShare> Rows =>
+        [.. Shares.Select(s => s is LaneShare.Offered o ? new ReplicaShare(o.Rows, o.Version) : default)];
 }
+
+/// <summary>A lease that was granted, and whether the ranks were told that somebody waits for its end.</summary>
+public sealed record LeaseState(LeaseGrant Grant, Choice Choice, bool LeaveAsked);
 
 /// <summary>
 /// The router's mind, pure: offers in, plans out. A replica that took part in a lane's last step is waited for (its result makes it speak);
 /// one that is silent counts as 0 rows and still serves its experts. There are no timers and no dummy batches.
+/// <para>When no lane has prompts, it waits until all lanes have ended their steps, plans one more on each, and grants a lease with these
+/// plans. It plans nothing until the lease ends; who offers meanwhile makes it ask rank 0 to leave.</para>
 /// </summary>
 public sealed record RouterState(
-    Epoch Epoch, StepId Next, ImmutableArray<LaneState> Lanes, Selector Selector, StepShape Sizes)
+    Epoch Epoch, StepId Next, ImmutableArray<LaneState> Lanes, Selector Selector, StepShape Sizes, int LeaseSteps, LeaseState? Lease)
 {
     /// <summary>
     /// A router at the start of an epoch. <paramref name="sizes"/> gives the model's and the group's sizes; its rows are not read.
+    /// <paramref name="leaseSteps"/> is how long a lease lasts at most; with 0 every step is planned.
     /// </summary>
-    public static RouterState Start(Epoch epoch, int replicas, int lanes, Selector selector, StepShape sizes) =>
+    public static RouterState Start(Epoch epoch, int replicas, int lanes, Selector selector, StepShape sizes, int leaseSteps = 0) =>
         new(epoch, PipelineSchedule.FirstStep, [.. Enumerable.Repeat(
-            new LaneState(default, [.. Enumerable.Repeat<LaneShare>(new LaneShare.Idle(), replicas)]), lanes)],
-            selector, sizes);
+            new LaneState(default, StepKind.Decode, [.. Enumerable.Repeat<LaneShare>(new LaneShare.Idle(), replicas)]), lanes)],
+            selector, sizes, leaseSteps, null);
 
     /// <summary>
-    /// Takes an offer; a decision comes out when the lane may run. Offers of another epoch, or about no such lane or replica, change
-    /// nothing.
+    /// Takes an offer; a decision comes out when a lane may run, and <see cref="Plan()"/> has more where there are. Offers of another
+    /// epoch, or about no such lane or replica, change nothing.
     /// </summary>
     public (RouterState State, Decision? Decision) On(StepOffer offer)
     {
@@ -50,24 +68,72 @@ public sealed record RouterState(
             return (this, null);
         LaneShare share = offer.Rows > 0 ? new LaneShare.Offered(offer.Rows, offer.Kind, offer.Version) : new LaneShare.Idle();
         LaneState lane = Lanes[offer.Lane] with { Shares = Lanes[offer.Lane].Shares.SetItem(offer.Replica, share) };
-        RouterState state = this with { Lanes = Lanes.SetItem(offer.Lane, lane) };
-        return lane.MayRun ? state.Plan(offer.Lane) : (state, null);
+        return (this with { Lanes = Lanes.SetItem(offer.Lane, lane) }).Plan();
+    }
+
+    /// <summary>The lease has ended: the steps that it ran are over, and the replicas in it will offer again.</summary>
+    public (RouterState State, Decision? Decision) On(LeaseEnded ended)
+    {
+        if (ended.Epoch != Epoch || Lease is not { } lease || ended.First != lease.Grant.First || Next < ended.First) return (this, null);
+        RouterState state = this with { Lease = null, Next = ended.Step.Next };
+        for (int i = 0; i < ended.Lanes.Count; i++)
+            state = state with { Lanes = state.Lanes.SetItem(ended.Lanes[i], state.Lanes[ended.Lanes[i]] with { Last = ended.Lasts[i] }) };
+        return state.Plan();
+    }
+
+    /// <summary>The next step that may be planned, if any.</summary>
+    public (RouterState State, Decision? Decision) Plan()
+    {
+        if (Lease is { } lease)
+        {
+            long left = lease.Grant.First.Value - Next.Value;
+            return left > 0 ? Plan(lease.Grant.Lanes[^(int)left], lease.Choice, lease.Grant) : (this, null);
+        }
+        int[] ready = [.. Enumerable.Range(0, Lanes.Length).Where(i => Lanes[i].MayRun).OrderBy(i => Lanes[i].Last)];
+        if (ready.Length == 0) return (this, null);
+        if (LeaseSteps == 0 || !Lanes.All(lane => lane.IsSteady))
+        {
+            LaneState lane = Lanes[ready[0]];
+            (RouterState state, Choice choice) = Choose(lane.Rows, lane.IsSteady ? StepKind.Decode : StepKind.Prefill);
+            return state.Plan(ready[0], choice, null);
+        }
+        // A lane that still runs will be offered again, and that offer may have come too late for a lease granted now.
+        return Lanes.Any(lane => lane.IsRunning) ? (this, null) : Grant(ready).Plan();
+    }
+
+    /// <summary>What to tell rank 0 if somebody has offered work while a lease runs; once per lease.</summary>
+    public (RouterState State, LeaseNote? Note) AskToLeave()
+    {
+        if (Lease is not { LeaveAsked: false } lease || Next < lease.Grant.First || !Lanes.Any(lane => lane.IsOffered)) return (this, null);
+        return (this with { Lease = lease with { LeaveAsked = true } }, new LeaseNote(Epoch, lease.Grant.First, [], Leave: true));
     }
 
     /// <summary>Learns from how a step went: microseconds of its dispatches and combines.</summary>
     public RouterState Observe(Decision decision, double measuredUs) =>
         this with { Selector = Selector.Observe(decision.Choice, measuredUs) };
 
-    private (RouterState, Decision) Plan(int index)
+    private RouterState Grant(int[] lanes)
+    {
+        // One strategy for all of its steps: the one for the lane with most to carry.
+        ImmutableArray<ReplicaShare> most = lanes.Select(i => Lanes[i].Rows).MaxBy(shares => shares.Max(s => s.Rows))!;
+        (RouterState state, Choice choice) = Choose(most, StepKind.Decode);
+        var grant = new LeaseGrant(new StepId(Next.Value + lanes.Length), lanes, choice.Strategy, most.Max(s => s.Rows), LeaseSteps);
+        return state with { Lease = new LeaseState(grant, choice, LeaveAsked: false) };
+    }
+
+    private (RouterState State, Choice Choice) Choose(ImmutableArray<ReplicaShare> shares, StepKind kind)
+    {
+        (Selector selector, Choice choice) = Selector.Choose(Next, kind, Sizes.WithReplicas([.. shares.Select(s => s.Rows)]));
+        return (this with { Selector = selector }, choice);
+    }
+
+    private (RouterState, Decision) Plan(int index, Choice choice, LeaseGrant? lease)
     {
         LaneState lane = Lanes[index];
-        ImmutableArray<ReplicaShare> shares =
-            [.. lane.Shares.Select(s => s is LaneShare.Offered o ? new ReplicaShare(o.Rows, o.Version) : default)];
-        StepKind kind = lane.Shares.Any(s => s is LaneShare.Offered { Kind: StepKind.Prefill }) ? StepKind.Prefill : StepKind.Decode;
-        (Selector selector, Choice choice) = Selector.Choose(Next, kind, Sizes.WithReplicas([.. shares.Select(s => s.Rows)]));
-        var plan = new StepPlan(Epoch, Next, index, lane.Last, choice.Strategy, shares);
-        LaneState after = new(Next, [.. lane.Shares.Select(s => s is LaneShare.Offered ? new LaneShare.Running() : s)]);
-        return (this with { Next = Next.Next, Lanes = Lanes.SetItem(index, after), Selector = selector },
+        StepKind kind = lane.IsSteady ? StepKind.Decode : StepKind.Prefill;
+        var plan = new StepPlan(Epoch, Next, index, lane.Last, choice.Strategy, lane.Rows, lease);
+        LaneState after = new(Next, kind, [.. lane.Shares.Select(s => s is LaneShare.Offered ? new LaneShare.Running() : s)]);
+        return (this with { Next = Next.Next, Lanes = Lanes.SetItem(index, after) },
             new Decision(plan, kind, choice));
     }
 }

@@ -16,9 +16,10 @@ public sealed class BatchState(Epoch epoch, int replica, EpochSizes sizes, int m
 {
     private readonly LinkedList<Sequence> _queue = [];
     private readonly Sequence?[] _slots = new Sequence?[sizes.MaxRunning];
-    private readonly bool[] _inFlight = new bool[sizes.Lanes];
     private readonly List<int>[] _leaves = [.. Enumerable.Range(0, sizes.Lanes).Select(_ => new List<int>())];
     private BlockPool _blocks = BlockPool.Of(sizes.Blocks, sizes.BlockSize);
+    private LaneRuns _runs = LaneRuns.Start(sizes.Lanes);
+    private StepId _leaveAsked;
     private long _version;
 
     /// <summary>Requests that wait for a slot.</summary>
@@ -31,7 +32,7 @@ public sealed class BatchState(Epoch epoch, int replica, EpochSizes sizes, int m
     public int FreeBlocks => _blocks.Free;
 
     /// <summary>Nothing waits, runs, or is in a step.</summary>
-    public bool IsIdle => _queue.Count == 0 && Running == 0 && !_inFlight.Contains(true);
+    public bool IsIdle => _queue.Count == 0 && Running == 0 && _runs.Lanes.All(run => run is LaneRun.Free or LaneRun.Leased { Dry: true });
 
     /// <summary>All requests, running ones first.</summary>
     public IEnumerable<Sequence> All => _slots.Where(s => s is not null).Select(s => s!).Concat(_queue);
@@ -62,26 +63,80 @@ public sealed class BatchState(Epoch epoch, int replica, EpochSizes sizes, int m
     /// </summary>
     public BatchDelta? Compose(int lane, List<Sequence> admitted)
     {
-        if (_inFlight[lane]) return null;
+        if (!_runs.IsFree(lane)) return null;
         var joins = new List<SlotJoin>();
         while (TryAdmit(lane) is { } sequence)
         {
             admitted.Add(sequence);
             RequestSpec request = sequence.Request;
-            joins.Add(new SlotJoin(sequence.Slot, sequence.Prompt, request.Sampling, request.Mode, sequence.Blocks));
+            joins.Add(new SlotJoin(sequence.Slot, sequence.Prompt, request.Sampling, request.Mode, sequence.Blocks, request.MaxTokens,
+                request.IgnoreEos));
         }
         List<SlotWork> work = Rows(lane);
         if (work.Count == 0) return null;
-        _inFlight[lane] = true;
+        _runs = _runs.Offer(lane);
         var delta = new BatchDelta(epoch, replica, ++_version, lane, joins, [.. _leaves[lane]], work);
         _leaves[lane].Clear();
         return delta;
     }
 
+    /// <summary>
+    /// A result has come. What it means for its lane is settled here; its tokens come next, and then <see cref="Settle"/>.
+    /// </summary>
+    public LaneNews On(StepResult result)
+    {
+        (_runs, LaneNews news) = _runs.On(result);
+        return news;
+    }
+
+    /// <summary>The result's tokens were taken: its rows are computed, and what goes on brings one more row.</summary>
+    public void Settle(StepResult result, LaneNews news)
+    {
+        if (news == LaneNews.Freed) Completed(result.Lane);
+        if (news != LaneNews.GoesOn) return;
+        for (int slot = First(result.Lane); slot < First(result.Lane + 1); slot++)
+        {
+            if (_slots[slot] is not { InFlight: > 0 } sequence) continue;
+            sequence.Computed += sequence.InFlight;
+            // The last stage ended it, or stage 0 brings no more rows of it, as it was told.
+            if (sequence.Ending is not null && !GoesOn(result.Tokens, slot)) Release(sequence);
+            else sequence.InFlight = 1;
+        }
+    }
+
+    /// <summary>The lease has ended: the lanes whose last result is here are free.</summary>
+    public IReadOnlyList<int> On(LeaseEnded ended)
+    {
+        (_runs, var freed) = _runs.On(ended);
+        foreach (int lane in freed)
+        {
+            // The step that would have come next does not.
+            for (int slot = First(lane); slot < First(lane + 1); slot++)
+                if (_slots[slot] is { } sequence) sequence.InFlight = 0;
+            Completed(lane);
+        }
+        return freed;
+    }
+
+    /// <summary>
+    /// What stage 0 is to hear about the lease, if anything is new: which of its slots end, and whether to leave it for a request that
+    /// could be admitted.
+    /// </summary>
+    public LeaseNote? Note()
+    {
+        if (_runs.Lease is not { Value: > 0 } lease) return null;
+        int[] ends = [.. Enumerable.Range(0, _slots.Length)
+            .Where(slot => _slots[slot] is { Ending: not null, EndTold: false } && _runs.Lanes[slot / PerLane] is LaneRun.Leased)];
+        foreach (int slot in ends) _slots[slot]!.EndTold = true;
+        bool leave = _leaveAsked != lease && MayAdmit;
+        if (leave) _leaveAsked = lease;
+        return ends.Length > 0 || leave ? new LeaseNote(epoch, lease, ends, leave) : null;
+    }
+
     /// <summary>A lane's step has ended: its rows are computed. Sequences that were to end give back what they hold.</summary>
     public void Completed(int lane)
     {
-        _inFlight[lane] = false;
+        _runs = _runs.Free(lane);
         for (int slot = First(lane); slot < First(lane + 1); slot++)
         {
             if (_slots[slot] is not { } sequence) continue;
@@ -97,6 +152,17 @@ public sealed class BatchState(Epoch epoch, int replica, EpochSizes sizes, int m
         sequence.Ending ??= reason;
         if (sequence.Slot < 0) _queue.Remove(sequence);
         else if (sequence.InFlight == 0) Release(sequence);
+    }
+
+    /// <summary>Whether the oldest request would be let in if every lane were free.</summary>
+    private bool MayAdmit => _queue.First is { Value: { } sequence } && _slots.Contains(null)
+        && _blocks.BlocksFor(Positions(sequence)) <= _blocks.Free;
+
+    private static bool GoesOn(IReadOnlyList<SlotToken> tokens, int slot)
+    {
+        for (int i = 0; i < tokens.Count; i++)
+            if (tokens[i].Slot == slot) return tokens[i].End == TokenEnd.GoesOn;
+        return false;
     }
 
     private int PerLane => sizes.MaxRunning / sizes.Lanes;

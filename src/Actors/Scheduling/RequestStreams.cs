@@ -8,7 +8,7 @@ namespace Troupe.Actors.Scheduling;
 /// What clients hear of their requests: tokens and text as steps end, scores, and the end with its times. Decides when a request is done:
 /// end-of-text token, stop text, enough tokens.
 /// </summary>
-public sealed class RequestStreams(Epoch epoch, IReadOnlyList<int> eosIds, TimeProvider clock, Action<Sequence, string> end)
+public sealed class RequestStreams(Epoch epoch, TimeProvider clock, Action<Sequence, string> end)
 {
     private readonly Dictionary<Sequence, RequestText> _texts = [];
 
@@ -30,7 +30,7 @@ public sealed class RequestStreams(Epoch epoch, IReadOnlyList<int> eosIds, TimeP
         }
         foreach (SlotToken drawn in result.Tokens)
         {
-            if (batch.At(drawn.Slot) is { Ending: null } sequence) OnToken(sequence, result.Step, drawn.Token);
+            if (batch.At(drawn.Slot) is { Ending: null } sequence) OnToken(sequence, result.Step, drawn);
         }
     }
 
@@ -50,18 +50,19 @@ public sealed class RequestStreams(Epoch epoch, IReadOnlyList<int> eosIds, TimeP
             Ms(queued, admitted), Ms(admitted, first), Ms(first, 0), sequence.Generated.Count));
     }
 
-    private void OnToken(Sequence sequence, StepId step, int token)
+    private void OnToken(Sequence sequence, StepId step, SlotToken drawn)
     {
         if (sequence.Times.FirstToken == 0) sequence.Times = sequence.Times with { FirstToken = clock.GetTimestamp() };
         RequestText text = _texts[sequence];
-        bool eos = !sequence.Request.IgnoreEos && eosIds.Contains(token);
+        (_, int token, TokenEnd last) = drawn;
+        bool eos = last == TokenEnd.EndOfText;
         string piece = "";
         if (!eos)
         {
             sequence.Generated.Add(token);
             piece = text.Append(token);
         }
-        string? reason = eos || text.Stopped ? "stop" : sequence.Generated.Count >= sequence.Request.MaxTokens ? "length" : null;
+        string? reason = eos || text.Stopped ? "stop" : last == TokenEnd.Length ? "length" : null;
         if (reason is not null) piece += text.Flush();
         if (!eos || piece.Length > 0)
             sequence.Client.Tell(new TokenChunk(epoch, step, sequence.Request.Id, eos ? [] : [token], piece));

@@ -9,7 +9,7 @@ namespace Troupe.Actors.Scheduling;
 
 /// <summary>What a scheduler is started with.</summary>
 public sealed record SchedulerSetup(
-    Epoch Epoch, int Rank, int Replica, EpochSizes Sizes, RequestIntake Intake, IReadOnlyList<int> EosIds, int MaxQueue,
+    Epoch Epoch, int Rank, int Replica, EpochSizes Sizes, RequestIntake Intake, int MaxQueue,
         TimeSpan RequestTimeout, TimeSpan StepDeadline,
     TimeProvider Clock, IActorRef Coordinator);
 
@@ -26,7 +26,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private readonly SchedulerSetup _setup;
     private readonly BatchState _batch;
     private readonly RequestStreams _streams;
-    private readonly long[] _offeredAt;
+    private readonly StepClock _steps;
     private SchedulerWired? _wired;
     private string? _failure;
     private bool _draining;
@@ -35,13 +35,14 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     public SchedulerActor(SchedulerSetup setup)
     {
         _setup = setup;
-        _offeredAt = new long[setup.Sizes.Lanes];
+        _steps = new StepClock(setup.Clock, setup.StepDeadline, setup.Sizes.Lanes);
         _batch = new BatchState(setup.Epoch, setup.Replica, setup.Sizes, setup.MaxQueue);
-        _streams = new RequestStreams(setup.Epoch, setup.EosIds, setup.Clock, (sequence, reason) => _batch.End(sequence, reason));
+        _streams = new RequestStreams(setup.Epoch, setup.Clock, (sequence, reason) => _batch.End(sequence, reason));
         Receive<SchedulerWired>(wired => _wired = wired);
         Receive<EpochStarted>(_ => Pump());
         Receive<SubmitBatch>(Submit);
         Receive<StepResult>(OnResult);
+        Receive<LeaseEnded>(OnEnded);
         Receive<LogitsSlice>(slice =>
         {
             if (_batch.At(slice.Slot) is { } sequence) _streams.Forward(sequence, slice);
@@ -67,18 +68,18 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     protected override void PreStart() => Timers.StartPeriodicTimer("timeouts", "timeouts", TimeSpan.FromSeconds(1));
 
     /// <inheritdoc/>
-    protected override void PostStop() => EndWhere(_ => true, "error", _failure ?? "the scheduler's node was stopped");
+    protected override void PostStop()
+    {
+        _wired = null; // nothing more is offered
+        EndWhere(_ => true, "error", _failure ?? "the scheduler's node was stopped");
+    }
 
     private void OnClock()
     {
         EndWhere(s => _setup.Clock.GetElapsedTime(s.Times.Queued) > _setup.RequestTimeout, "timeout",
             $"the request took longer than {_setup.RequestTimeout.TotalSeconds:0} s (troupe.scheduler.request-timeout)");
-        // Waits inside a step have their deadline on the fabric; this one is for a step whose plan or result never came.
-        int lane = Array.FindIndex(_offeredAt, at => at > 0 && _setup.Clock.GetElapsedTime(at) > _setup.StepDeadline);
-        if (lane < 0 || _failure is not null) return;
-        var failed = new RankFailed(_setup.Epoch, default, _setup.Rank, -1,
-            $"replica {_setup.Replica}: lane {lane} was offered a step {_setup.StepDeadline.TotalSeconds:0} s ago and no result came: "
-                + "was the router or a rank lost?");
+        if (_failure is not null || _steps.Late() is not { } late) return;
+        var failed = new RankFailed(_setup.Epoch, default, _setup.Rank, -1, $"replica {_setup.Replica}: {late}");
         _setup.Coordinator.Tell(failed);
         Fail(failed.Error);
     }
@@ -112,20 +113,47 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private void OnResult(StepResult result)
     {
         if (result.Epoch != _setup.Epoch || result.Replica != _setup.Replica || (uint)result.Lane >= (uint)_setup.Sizes.Lanes) return;
+        LaneNews news = _batch.On(result);
+        if (news == LaneNews.Stale) return;
         _streams.Take(result, _batch);
-        _batch.Completed(result.Lane);
-        _offeredAt[result.Lane] = 0;
+        _batch.Settle(result, news);
+        // Under a lease the lane's next step runs already, unless the lane is dry.
+        _steps.Lane(result.Lane, waits: news == LaneNews.GoesOn && result.Tokens.Count > 0);
         // Sequences that were waiting for this step to end, whether they ran to their end in it or were given up, are gone now.
-        if (!Offer(result.Lane, result) && _wired is not null)
-            _wired.Router.Tell(new StepOffer(_setup.Epoch, result.Step, _setup.Replica, result.Lane, 0, StepKind.Decode, 0, result.WaitUs));
+        if (news == LaneNews.Freed) OfferOrPass(result.Lane, result);
         Pump();
         CheckDrained();
     }
 
-    /// <summary>Offers a step on every lane that has work and none running.</summary>
+    private void OnEnded(LeaseEnded ended)
+    {
+        if (ended.Epoch != _setup.Epoch) return;
+        _steps.Lease(waits: false);
+        foreach (int lane in _batch.On(ended))
+        {
+            _steps.Lane(lane, waits: false);
+            OfferOrPass(lane, null);
+        }
+        Pump();
+        CheckDrained();
+    }
+
+    /// <summary>
+    /// Offers a step on every lane that has work and none running. Lanes that go on by themselves are left for what they do not hold.
+    /// </summary>
     private void Pump()
     {
         for (int lane = 0; lane < _setup.Sizes.Lanes; lane++) Offer(lane, null);
+        if (_wired is null || _failure is not null || _batch.Note() is not { } note) return;
+        if (note.Leave) _steps.Lease(waits: true);
+        _wired.Stages[0].Tell(note);
+    }
+
+    /// <summary>Offers a lane, or says that it has nothing, so that the others need not wait for it.</summary>
+    private void OfferOrPass(int lane, StepResult? last)
+    {
+        if (!Offer(lane, last)) _wired?.Router.Tell(new StepOffer(
+            _setup.Epoch, last?.Step ?? default, _setup.Replica, lane, 0, StepKind.Decode, 0, last?.WaitUs ?? 0));
     }
 
     private bool Offer(int lane, StepResult? last)
@@ -134,7 +162,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         var admitted = new List<Sequence>();
         BatchDelta? delta = _batch.Compose(lane, admitted);
         long now = _setup.Clock.GetTimestamp();
-        if (delta is not null) _offeredAt[lane] = now;
+        if (delta is not null) _steps.Lane(lane, waits: true);
         foreach (Sequence sequence in admitted) sequence.Times = sequence.Times with { Admitted = now };
         if (delta is null) return false;
         foreach (IActorRef stage in _wired.Stages) stage.Tell(delta);
@@ -152,6 +180,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
             _streams.Close(sequence, default, reason, error);
             _batch.End(sequence, reason);
         }
+        Pump();
         CheckDrained();
     }
 

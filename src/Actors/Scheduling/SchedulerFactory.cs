@@ -16,7 +16,7 @@ internal static class SchedulerFactory
         BpeTokenizer? tokenizer = setup.ModelFolder is null ? null : BpeTokenizer.Load(setup.ModelFolder);
         var intake = new RequestIntake(setup.Config, tokenizer, assign.Sizes.Context, setup.Limits);
         var scheduler = new SchedulerSetup(
-            assign.Epoch, assign.Rank, replica, assign.Sizes, intake, setup.Config.EosTokenIds, setup.MaxQueue, setup.RequestTimeout,
+            assign.Epoch, assign.Rank, replica, assign.Sizes, intake, setup.MaxQueue, setup.RequestTimeout,
             // A wait may take its whole deadline and still be reported by the rank itself, or by the control node, which knows more.
             (2 * setup.FabricOptions.WaitDeadline) + Grace, setup.Clock, coordinator);
         return context.ActorOf(Props.Create(() => new SchedulerActor(scheduler)), "scheduler");

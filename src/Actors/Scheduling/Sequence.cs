@@ -39,6 +39,9 @@ public sealed class Sequence(RequestSpec request, string clientId, IActorRef cli
     /// <summary>Why the request ends, once it does; its slot is given back when its lane's running step has ended.</summary>
     public string? Ending { get; set; }
 
+    /// <summary>Whether stage 0 was told that it ends, where its lane goes on by itself.</summary>
+    public bool EndTold { get; set; }
+
     /// <summary>When it was queued, admitted, and drew its first token, in timestamps of the scheduler's clock; 0 for not yet.</summary>
     public (long Queued, long Admitted, long FirstToken) Times { get; set; } = (queuedAt, 0, 0);
 }

@@ -21,12 +21,15 @@ internal sealed class InProcessWorld : IAsyncDisposable
 
     public static string SampleModel => Repository.At("models", "sample");
 
-    public static async Task<InProcessWorld> StartAsync(string model, int stages, int replicas, string hocon = "")
+    public static Task<InProcessWorld> StartAsync(string model, int stages, int replicas, string hocon = "") =>
+        StartAsync(ModelSource.FromFolder(model), stages, replicas, hocon);
+
+    public static async Task<InProcessWorld> StartAsync(ModelSource model, int stages, int replicas, string hocon = "")
     {
         TroupeOptions options =
             TroupeOptions.Read(new ConfigLayers(HoconText.Parse("test", hocon))) with { Layout = new Layout(stages, replicas, 1) };
         var handle = ClusterHandle.Start(
-            new LaunchSpec(options, ModelSource.FromFolder(model), LaunchMode.InProcess, "", Console.Error.WriteLine), new Quiet());
+            new LaunchSpec(options, model, LaunchMode.InProcess, "", Console.Error.WriteLine), new Quiet());
         ClusterClient client = handle.Client();
         using var deadline = new CancellationTokenSource(Deadline);
         await client.ReadyAsync(null, deadline.Token);

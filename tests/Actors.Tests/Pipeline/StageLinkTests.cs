@@ -1,4 +1,5 @@
 using Troupe.Actors.Pipeline;
+using Troupe.Actors.Protocols;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Topology;
 using Troupe.Testing;
@@ -47,7 +48,7 @@ public sealed class StageLinkTests
             StepId after = s >= lanes ? new StepId(s + 1 - lanes) : default;
             if (stage == 0)
             {
-                if (after.Value > 0) sums[after.Value - 1] = link.AwaitRing(after, lane)[1];
+                if (after.Value > 0) sums[after.Value - 1] = link.AwaitRing(after, lane)[0].Token;
                 Array.Fill(rows, s);
             }
             else
@@ -60,13 +61,14 @@ public sealed class StageLinkTests
             StepId nextAfter = s + 1 >= lanes ? new StepId(s + 2 - lanes) : default;
             if (stage == stages - 1)
             {
-                link.SendRing(step, lane, [0, (int)rows[0]]);
+                link.SendRing(step, lane, [new SlotToken(0, (int)rows[0])]);
                 continue;
             }
             if (stage > 0 && PipelineSchedule.Order(stage, step, next, nextAfter) == TransferOrder.ReceiveFirst)
                 link.Await(next!.Value, (s + 1) % lanes);
             link.Send(step, lane, rows);
         }
-        for (int s = Math.Max(0, Steps - lanes); stage == 0 && s < Steps; s++) sums[s] = link.AwaitRing(new StepId(s + 1), s % lanes)[1];
+        for (int s = Math.Max(0, Steps - lanes); stage == 0 && s < Steps; s++)
+            sums[s] = link.AwaitRing(new StepId(s + 1), s % lanes)[0].Token;
     }
 }

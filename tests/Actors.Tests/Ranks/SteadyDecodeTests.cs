@@ -16,9 +16,11 @@ public sealed class SteadyDecodeTests
     private const int WarmUp = 60, Measured = 60;
 
     [Theory]
-    [InlineData(1, 1)]
-    [InlineData(2, 2)]
-    public void Steady_decode_allocates_nothing_on_the_executor_thread(int stages, int replicas)
+    [InlineData(1, 1, false)]
+    [InlineData(2, 2, false)]
+    [InlineData(1, 1, true)]
+    [InlineData(2, 2, true)]
+    public void Steady_decode_allocates_nothing_on_the_executor_thread(int stages, int replicas, bool leased)
     {
         TroupeOptions options = TroupeOptions.Default with { Layout = new Layout(stages, replicas, 1) };
         ClusterPlan plan = ClusterPlan.Make(options, ModelSource.FromFolder(Repository.At("models", "sample")));
@@ -32,7 +34,7 @@ public sealed class SteadyDecodeTests
         {
             try
             {
-                allocated[rank] = RunRank(plan, hub, sizes, rank, descriptors, opened);
+                allocated[rank] = RunRank(plan, hub, sizes, rank, descriptors, opened, leased);
             }
             catch (Exception e)
             {
@@ -45,7 +47,8 @@ public sealed class SteadyDecodeTests
         Assert.All(allocated, bytes => Assert.Equal(0, bytes));
     }
 
-    private static long RunRank(ClusterPlan plan, InProcessHub hub, EpochSizes sizes, int rank, string[] descriptors, Barrier opened)
+    private static long RunRank(ClusterPlan plan, InProcessHub hub, EpochSizes sizes, int rank, string[] descriptors, Barrier opened,
+        bool leased)
     {
         var epoch = new Epoch(1);
         RankSetup setup = plan.Rank(hub, TimeProvider.System);
@@ -59,36 +62,47 @@ public sealed class SteadyDecodeTests
         SelfCheck.Run(runtime, runner);
 
         int replica = runtime.Place.Replica;
-        StageStep[] steps = [.. Enumerable.Range(0, WarmUp + Measured + 1).Select(i => Step(epoch, i, replica, setup.Layout.Replicas))];
+        StageStep[] steps = [.. Enumerable.Range(0, leased ? 2 : WarmUp + Measured + 1)
+            .Select(i => Step(epoch, i, replica, setup.Layout.Replicas, leased))];
         var outcome = new StepOutcome(sizes.MaxRunning);
-        for (int i = 0; i <= WarmUp; i++) Run(runner, steps[i], outcome);
+        for (int i = 0; i <= WarmUp; i++) Run(runner, steps, i, outcome);
         long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = WarmUp + 1; i < steps.Length; i++) Run(runner, steps[i], outcome);
+        for (int i = WarmUp + 1; i < WarmUp + Measured; i++) Run(runner, steps, i, outcome);
         long bytes = GC.GetAllocatedBytesForCurrentThread() - before;
+        Run(runner, steps, WarmUp + Measured, outcome);
+        Assert.Equal(2, outcome.Rows);
+        Assert.Equal((leased, leased, false), (outcome.IsLeased, outcome.Ended is not null, runner.IsLeased));
         opened.SignalAndWait(); // nobody frees a window that a peer still writes to
         return bytes;
     }
 
-    private static void Run(StepRunner runner, StageStep step, StepOutcome outcome)
+    private static void Run(StepRunner runner, StageStep[] steps, int index, StepOutcome outcome)
     {
-        outcome.Reset(step.Plan);
-        runner.Run(step, outcome);
+        if (index >= steps.Length)
+        {
+            runner.RunLeased(outcome);
+            return;
+        }
+        outcome.Reset(steps[index].Plan);
+        runner.Run(steps[index], outcome);
     }
 
     /// <summary>Two sequences join in the first step with their prompts, and decode from then on, one of them sampled.</summary>
-    private static StageStep Step(Epoch epoch, int index, int replica, int replicas)
+    private static StageStep Step(Epoch epoch, int index, int replica, int replicas, bool leased)
     {
         StepId step = new(PipelineSchedule.FirstStep.Value + index);
         int[] blocks = [.. Enumerable.Range(0, 16)];
         SlotJoin[] joins = index > 0 ? [] :
         [
-            new SlotJoin(0, [570, 47, 39], new SamplingSpec(0, 0, 1, 0, 1, 0), SequenceMode.Generate, blocks),
-            new SlotJoin(1, [497, 14], new SamplingSpec(0.8f, 40, 0.95f, 0, 1, 7), SequenceMode.Generate, [.. blocks.Select(b => b + 16)]),
+            new SlotJoin(0, [570, 47, 39], new SamplingSpec(0, 0, 1, 0, 1, 0), SequenceMode.Generate, blocks, 4096, true),
+            new SlotJoin(1, [497, 14], new SamplingSpec(0.8f, 40, 0.95f, 0, 1, 7), SequenceMode.Generate, [.. blocks.Select(b => b + 16)],
+                4096, true),
         ];
         SlotWork[] work = index > 0 ? [new SlotWork(0, 1), new SlotWork(1, 1)] : [new SlotWork(0, 3), new SlotWork(1, 2)];
         int rows = work.Sum(w => w.Rows);
         var plan = new StepPlan(epoch, step, 0, index > 0 ? new StepId(step.Value - 1) : default, "allgather_reducescatter",
-            [.. Enumerable.Repeat(new ReplicaShare(rows, index + 1), replicas)]);
+            [.. Enumerable.Repeat(new ReplicaShare(rows, index + 1), replicas)],
+            leased && index > 0 ? new LeaseGrant(step.Next, [0], "allgather_reducescatter", 2, WarmUp + Measured - 1) : null);
         return new StageStep(plan, new BatchDelta(epoch, replica, index + 1, 0, joins, [], work));
     }
 }
