@@ -67,6 +67,14 @@ public sealed class LeaseWalk
     /// <summary>The last step of each of the grant's lanes.</summary>
     public IReadOnlyList<StepId> Lasts => _lasts;
 
+    /// <summary>The last step of every lane of the world; 0 for one that the grant leaves out.</summary>
+    public StepId[] LastsOf(int lanes)
+    {
+        var lasts = new StepId[lanes];
+        for (int i = 0; i < _lasts.Length; i++) lasts[Grant.Lanes[i]] = _lasts[i];
+        return lasts;
+    }
+
     /// <summary>The next step.</summary>
     public LeasedStep Next => new(Step, Grant.Lanes[_at], _lasts[_at]);
 

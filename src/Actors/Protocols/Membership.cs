@@ -9,7 +9,7 @@ namespace Troupe.Actors.Protocols;
 public sealed record Fingerprint(int Protocol, string Cluster, string Layout, string ConfigHash, string TensorHash, string Numbers)
 {
     /// <summary>The protocol that this build speaks. Raised when a message changes its meaning.</summary>
-    public const int CurrentProtocol = 2;
+    public const int CurrentProtocol = 1;
 
     /// <summary>The first value that differs, or null.</summary>
     public (string What, string Wanted, string Got)? DifferenceFrom(Fingerprint joining) =>

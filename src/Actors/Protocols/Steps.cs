@@ -81,12 +81,11 @@ public sealed record LeaseNote(Epoch Epoch, StepId Step, IReadOnlyList<int> Ends
 
 /// <summary>
 /// The lease that started with <paramref name="First"/> has ended with <paramref name="Step"/>: from a stage-0 rank to its scheduler, and
-/// from rank 0 to the router. <paramref name="Lasts"/> is the last step of each of <paramref name="Lanes"/>; times are means over the
-/// leased steps, in microseconds, as that rank saw them.
+/// from rank 0 to the router. <paramref name="Lasts"/> is the last step of each lane, 0 for a lane that is not under it; times are means
+/// over the leased steps, in microseconds, as that rank saw them.
 /// </summary>
 public sealed record LeaseEnded(
-    Epoch Epoch, StepId Step, StepId First, IReadOnlyList<int> Lanes, IReadOnlyList<StepId> Lasts, long Steps, double StepUs,
-        double ExchangeUs)
+    Epoch Epoch, StepId Step, StepId First, IReadOnlyList<StepId> Lasts, long Steps, double StepUs, double ExchangeUs)
     : ProtocolMessage(Epoch, Step);
 
 /// <summary>Whether a token is a sequence's last; the last stage decides.</summary>

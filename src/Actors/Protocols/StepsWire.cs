@@ -90,7 +90,7 @@ internal static class StepsWire
         var p = new Wire.StepPlan
         {
             Epoch = m.Epoch.Value, Step = m.Step.Value, Lane = m.Lane, After = m.After.Value, Strategy = m.Strategy,
-            Lease = m.Lease is { } lease ? Write(lease) : null,
+            Lease = Write(m.Lease ?? s_noLease),
         };
         foreach (var share in m.Shares)
         {
@@ -106,8 +106,10 @@ internal static class StepsWire
         var shares = new ReplicaShare[Paired(p.ShareRows.Count, p.ShareVersions.Count, MaxRanks)];
         for (int i = 0; i < shares.Length; i++) shares[i] = new(NotNegative(p.ShareRows[i]), NotNegative(p.ShareVersions[i]));
         return new(ToEpoch(p.Epoch), ToStep(p.Step), NotNegative(p.Lane), ToStep(p.After), Text(p.Strategy), shares,
-            p.Lease is { } lease ? Read(lease) : null);
+            Read(Present(p.Lease)) is { First.Value: > 0 } lease ? lease : null);
     }
+
+    private static readonly LeaseGrant s_noLease = new(default, [], "", 0, 0);
 
     private static Wire.LeaseGrant Write(LeaseGrant m) => new()
     {
@@ -126,17 +128,13 @@ internal static class StepsWire
 
     private static Wire.LeaseEnded Write(LeaseEnded m) => new()
     {
-        Epoch = m.Epoch.Value, Step = m.Step.Value, First = m.First.Value, Lanes = { m.Lanes }, Lasts = { m.Lasts.Select(s => s.Value) },
+        Epoch = m.Epoch.Value, Step = m.Step.Value, First = m.First.Value, Lasts = { m.Lasts.Select(s => s.Value) },
         Steps = m.Steps, StepUs = m.StepUs, ExchangeUs = m.ExchangeUs,
     };
 
-    private static LeaseEnded Read(Wire.LeaseEnded p)
-    {
-        var lasts = new StepId[Paired(p.Lanes.Count, p.Lasts.Count, MaxRanks)];
-        for (int i = 0; i < lasts.Length; i++) lasts[i] = ToStep(p.Lasts[i]);
-        return new(ToEpoch(p.Epoch), ToStep(p.Step), ToStep(p.First), Numbers(p.Lanes, MaxRanks), lasts, NotNegative(p.Steps),
-            NotNegative(p.StepUs), NotNegative(p.ExchangeUs));
-    }
+    private static LeaseEnded Read(Wire.LeaseEnded p) => new(
+        ToEpoch(p.Epoch), ToStep(p.Step), ToStep(p.First), [.. Numbers(p.Lasts, MaxRanks).Select(last => new StepId(last))],
+        NotNegative(p.Steps), NotNegative(p.StepUs), NotNegative(p.ExchangeUs));
 
     private static Wire.StepResult Write(StepResult m)
     {

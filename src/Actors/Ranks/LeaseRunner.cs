@@ -48,7 +48,7 @@ internal sealed class LeaseRunner(RankRuntime rank, EpochSizes sizes)
     public LeaseEnded Over(Epoch epoch)
     {
         LeaseWalk walk = State.Walk!;
-        return new LeaseEnded(epoch, new StepId(walk.Step.Value - 1), walk.Grant.First, walk.Grant.Lanes, [.. walk.Lasts], walk.Done,
+        return new LeaseEnded(epoch, new StepId(walk.Step.Value - 1), walk.Grant.First, walk.LastsOf(sizes.Lanes), walk.Done,
             _stepUs / walk.Done, _exchangeUs / walk.Done);
     }
 }

@@ -74,10 +74,11 @@ public sealed record RouterState(
     /// <summary>The lease has ended: the steps that it ran are over, and the replicas in it will offer again.</summary>
     public (RouterState State, Decision? Decision) On(LeaseEnded ended)
     {
-        if (ended.Epoch != Epoch || Lease is not { } lease || ended.First != lease.Grant.First || Next < ended.First) return (this, null);
+        if (ended.Epoch != Epoch || Lease is not { } lease || ended.First != lease.Grant.First || Next < ended.First
+            || ended.Lasts.Count != Lanes.Length) return (this, null);
         RouterState state = this with { Lease = null, Next = ended.Step.Next };
-        for (int i = 0; i < ended.Lanes.Count; i++)
-            state = state with { Lanes = state.Lanes.SetItem(ended.Lanes[i], state.Lanes[ended.Lanes[i]] with { Last = ended.Lasts[i] }) };
+        foreach (int lane in lease.Grant.Lanes)
+            state = state with { Lanes = state.Lanes.SetItem(lane, state.Lanes[lane] with { Last = ended.Lasts[lane] }) };
         return state.Plan();
     }
 

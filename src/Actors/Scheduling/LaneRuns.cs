@@ -74,13 +74,8 @@ public sealed record LaneRuns(ImmutableArray<LaneRun> Lanes, LeaseEnded? Ended)
         return (state, [.. over]);
     }
 
-    private static bool IsOver(int lane, LaneRun.Leased run, LeaseEnded? ended)
-    {
-        if (ended is null || ended.First != run.Lease) return false;
-        for (int i = 0; i < ended.Lanes.Count; i++)
-            if (ended.Lanes[i] == lane) return run.Dry || run.Seen >= ended.Lasts[i];
-        return false;
-    }
+    private static bool IsOver(int lane, LaneRun.Leased run, LeaseEnded? ended) =>
+        ended is not null && ended.First == run.Lease && (run.Dry || (lane < ended.Lasts.Count && run.Seen >= ended.Lasts[lane]));
 
     private LaneRuns With(int lane, LaneRun run) => this with { Lanes = Lanes.SetItem(lane, run) };
 }

@@ -72,7 +72,7 @@ public sealed class LeaseTests
         List<int> want = (await world.RunAsync(slow with { Id = "slow alone", MaxTokens = 200 }))[0].Ids;
         Assert.True(stayed.Ids.Count > 20);
         Assert.Equal(want.Take(stayed.Ids.Count), stayed.Ids.Take(want.Count));
-        string explained = await world.Client.InspectAsync(Subject.Explain, $"{first + 1}");
+        string explained = await world.Client.InspectAsync(Subject.Explain, $"{first}");
         Assert.Contains($"leased since step {first}", explained);
     }
 

@@ -18,10 +18,10 @@ public sealed class LeaseExplorerTests(ITestOutputHelper output)
     private static readonly Dictionary<string, LeaseSetup> s_worlds = new(StringComparer.Ordinal)
     {
         ["1 stage x 1 replica, arrivals and ends"] = new(1, 1, 1, 2, 4, [Ask((5, 0), (3, 0), (6, 2))]),
-        ["1 stage x 2 replicas"] = new(1, 2, 1, 2, 4, [Ask((4, 0), (2, 0)), Ask((3, 2))]),
-        ["2 stages x 1 replica, 2 lanes"] = new(2, 1, 2, 1, 4, [Ask((4, 0), (5, 3), (3, 0))]),
+        ["1 stage x 2 replicas"] = new(1, 2, 1, 2, 4, [Ask((3, 0), (2, 0)), Ask((3, 2))]),
+        ["2 stages x 1 replica, 2 lanes"] = new(2, 1, 2, 1, 4, [Ask((4, 0), (4, 2), (2, 0))]),
         ["2 stages x 2 replicas, 2 lanes, an idle replica"] = new(2, 2, 2, 1, 4, [Ask((4, 0), (5, 0)), s_none]),
-        ["2 stages x 2 replicas, 1 lane"] = new(2, 2, 1, 2, 4, [Ask((3, 0), (2, 0)), Ask((3, 2))]),
+        ["2 stages x 2 replicas, 1 lane"] = new(2, 2, 1, 2, 2, [Ask((3, 0), (2, 0)), Ask((3, 2))]),
         ["2 stages x 2 replicas, 2 lanes"] = new(2, 2, 2, 1, 4, [Ask((3, 0), (2, 0)), Ask((3, 2))]),
         ["3 stages x 1 replica, 3 lanes"] = new(3, 1, 3, 1, 4, [Ask((4, 0), (3, 0), (4, 2))]),
         ["2 stages x 2 replicas, a rank is lost"] = new(2, 2, 2, 1, 4, [Ask((4, 0)), Ask((4, 2))]) { MayLose = true },

@@ -87,7 +87,7 @@ public sealed class LeaseStateTests
         Assert.Equal((new StepId(8), true), (note!.Step, note.Leave));
         Assert.Null(state.AskToLeave().Note); // once
 
-        var ended = new LeaseEnded(s_epoch, new StepId(20), new StepId(8), [1, 0], [new StepId(20), new StepId(19)], 13, 1, 1);
+        var ended = new LeaseEnded(s_epoch, new StepId(20), new StepId(8), [new StepId(19), new StepId(20)], 13, 1, 1);
         (state, Decision? late) = state.On(ended with { First = new StepId(7) });
         Assert.Null(late);
         (state, late) = state.On(ended);
@@ -117,7 +117,7 @@ public sealed class LeaseStateTests
         LaneRuns runs = LaneRuns.Start(1).Offer(0);
         (runs, LaneNews news) = runs.On(Result(9, 10));
         Assert.Equal(LaneNews.GoesOn, news);
-        var ended = new LeaseEnded(s_epoch, new StepId(11), new StepId(10), [0], [new StepId(11)], 2, 1, 1);
+        var ended = new LeaseEnded(s_epoch, new StepId(11), new StepId(10), [new StepId(11)], 2, 1, 1);
         (runs, _) = runs.On(Result(10, 10));
         if (resultFirst)
         {
@@ -138,7 +138,7 @@ public sealed class LeaseStateTests
         (runs, LaneNews news) = runs.On(Result(10, 10) with { Tokens = [] });
         Assert.Equal(LaneNews.GoesOn, news);
         Assert.Equal(LaneNews.Stale, runs.On(Result(11, 10)).News);
-        var ended = new LeaseEnded(s_epoch, new StepId(30), new StepId(10), [0], [new StepId(30)], 21, 1, 1);
+        var ended = new LeaseEnded(s_epoch, new StepId(30), new StepId(10), [new StepId(30)], 21, 1, 1);
         Assert.Equal([0], runs.On(ended).Freed);
         Assert.Equal(LaneNews.Stale, LaneRuns.Start(1).On(Result(9, 10)).News);
     }
@@ -170,7 +170,7 @@ public sealed class LeaseStateTests
         Assert.True(state.Note()!.Leave);
         Assert.Null(state.Note()); // once
         int computed = all[2].Computed;
-        Assert.Equal([0], state.On(new LeaseEnded(s_epoch, new StepId(11), new StepId(10), [0], [new StepId(11)], 2, 1, 1)));
+        Assert.Equal([0], state.On(new LeaseEnded(s_epoch, new StepId(11), new StepId(10), [new StepId(11)], 2, 1, 1)));
         Assert.Equal(computed, all[2].Computed); // no step came after
         BatchDelta next = state.Compose(0, [])!;
         Assert.Equal((1, 2), (next.Joins.Count, next.Work.Count));

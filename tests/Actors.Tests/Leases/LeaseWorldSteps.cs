@@ -110,7 +110,7 @@ internal sealed partial class LeaseWorld
         if (rank.Stage > 0 && Setup.Mistake == Mistake.MissesVerdict) verdict &= ~LeaseVerdict.Leave;
         if (!rank.Lease.Finish(verdict) || rank.Stage > 0) return;
         LeaseWalk walk = rank.Lease.Walk!;
-        var ended = new LeaseEnded(Epoch, doing.At.Step, rank.Lease.Id, walk.Grant.Lanes, [.. walk.Lasts], walk.Done, 0, 0);
+        var ended = new LeaseEnded(Epoch, doing.At.Step, rank.Lease.Id, walk.LastsOf(Setup.Lanes), walk.Done, 0, 0);
         Put($"ended {rank.Replica}", ended);
         if (rank.Replica == 0) Put("ended router", ended);
     }
