@@ -86,9 +86,9 @@ public sealed class LeaseWalk
     {
         if (Ended) throw new InvalidOperationException($"the lease from {Grant.First} has ended before {Step}");
         _lasts[_at] = Step;
-        _dry[_at] = verdict.HasFlag(LeaseVerdict.Idle);
+        _dry[_at] = (verdict & LeaseVerdict.Idle) != 0;
         Step = Step.Next;
-        Ended = verdict.HasFlag(LeaseVerdict.Leave) || !_dry.AsSpan().Contains(false);
+        Ended = (verdict & LeaseVerdict.Leave) != 0 || !_dry.AsSpan().Contains(false);
         if (Ended) return;
         do _at = (_at + 1) % _dry.Length;
         while (_dry[_at]);
