@@ -85,10 +85,11 @@ public sealed class LeaseWalk
     public void Finish(LeaseVerdict verdict)
     {
         if (Ended) throw new InvalidOperationException($"the lease from {Grant.First} has ended before {Step}");
+        // No HasFlag: it allocates until it is compiled well.
         _lasts[_at] = Step;
-        _dry[_at] = (verdict & LeaseVerdict.Idle) != 0;
+        _dry[_at] = (verdict & LeaseVerdict.Idle) == LeaseVerdict.Idle;
         Step = Step.Next;
-        Ended = (verdict & LeaseVerdict.Leave) != 0 || !_dry.AsSpan().Contains(false);
+        Ended = (verdict & LeaseVerdict.Leave) == LeaseVerdict.Leave || !_dry.AsSpan().Contains(false);
         if (Ended) return;
         do _at = (_at + 1) % _dry.Length;
         while (_dry[_at]);

@@ -4,11 +4,11 @@ using System.Runtime.Intrinsics.X86;
 namespace Troupe.Devices.Fabric;
 
 /// <summary>
-/// What a rank's waits do before they sleep: they spin for a moment, then offer the core to others for a millisecond. With no more ranks than
-/// cores a short spin nearly always suffices; with more, spinning holds up the very rank that is waited for. To yield is cheap among ranks
-/// that wait for each other, and cheaper than to sleep, which costs a wake-up and, on a busy machine, a turn of somebody else's. But where
-/// somebody computes beside the ranks, a yield costs a whole slice of the scheduler, and a sleeper is woken sooner: so after a yield that
-/// took that long and brought nothing the next waits sleep at once, and more of them each time.
+/// What a rank's waits do before they sleep: they spin for a moment, then offer the core to others for a millisecond. With no more ranks
+/// than cores a short spin nearly always suffices; with more, spinning holds up the very rank that is waited for. To yield is cheap among
+/// ranks that wait for each other, and cheaper than to sleep, which costs a wake-up and, on a busy machine, a turn of somebody else's.
+/// But where somebody computes beside the ranks, a yield costs a whole slice of the scheduler, and a sleeper is woken sooner: so after a
+/// yield that took that long and brought nothing the next waits sleep at once, and more of them each time.
 /// </summary>
 internal sealed class WaitPolicy
 {
