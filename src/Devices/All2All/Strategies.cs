@@ -86,7 +86,8 @@ public static class Strategies
     {
         if (window is null) return new Alone(shape);
         if (window.Hosts != hosts.Count)
-            throw new InvalidOperationException($"the window was reserved for {window.Hosts} hosts, got {hosts.Count}: reserve it with the same");
+            throw new InvalidOperationException(
+                $"the window was reserved for {window.Hosts} hosts, got {hosts.Count}: reserve it with the same");
         if (Problem(strategy, TraitsOf(fabric, group, window, hosts)) is { } problem)
             throw new InvalidOperationException($"{NameOf(strategy)} is not legal here: {problem}");
         return strategy == Strategy.Hierarchical ? new Hierarchical(fabric, group, window, epoch, placement, hosts)
