@@ -70,7 +70,7 @@ public sealed class LeaseTests
         Assert.Equal(alone[0].Ids, came.Ids);
         Assert.True(second > first);
         List<int> want = (await world.RunAsync(slow with { Id = "slow alone", MaxTokens = 200 }))[0].Ids;
-        Assert.True(stayed.Ids.Count > 20);
+        Assert.True(stayed.Ids.Count > 5, $"{stayed.Ids.Count} tokens, leases from {first} and {second}");
         Assert.Equal(want.Take(stayed.Ids.Count), stayed.Ids.Take(want.Count));
         string explained = await world.Client.InspectAsync(Subject.Explain, $"{first}");
         Assert.Contains($"leased since step {first}", explained);
