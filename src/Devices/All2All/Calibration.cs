@@ -54,7 +54,7 @@ public sealed class CalibrationPlan
 /// Methods that are not compiled for good yet would look slow; the program compiles those with loops, as the ones that add rows, at once.
 /// The target is 200 ms for all rounds; the bound by count is <see cref="MaxRounds"/> x (200 + 100 + 40) exchanges.</para>
 /// </summary>
-public sealed class Calibration
+public sealed unsafe class Calibration
 {
     /// <summary>The most peers that a rank meets.</summary>
     public const int MaxRounds = 15;
@@ -178,8 +178,11 @@ public sealed class Calibration
     {
         long start = _clock.GetTimestamp();
         int values = (exchange % 2 == 0 ? ShortRowBytes : LongRowBytes) / sizeof(ushort);
-        ReadOnlySpan<ushort> rows = MemoryMarshal.Cast<byte, ushort>(_fabric.Local(_plan.Inbox));
-        for (int at = 0; at < rows.Length; at += values) RowMath.Add(rows.Slice(at, values), _values.AsSpan(0, values));
+        fixed (byte* rows = _fabric.Local(_plan.Inbox))
+        fixed (float* sum = _values)
+        {
+            for (int at = 0; at < BulkBytes; at += values * sizeof(ushort)) PartialSums.AddHost(RowType.Bf16, rows + at, sum, values);
+        }
         return Since(start);
     }
 
@@ -210,7 +213,11 @@ public sealed class Calibration
     {
         long start = _clock.GetTimestamp();
         int values = (exchange % 2 == 0 ? ShortRowBytes : LongRowBytes) / sizeof(ushort);
-        for (int at = 0; at < _values.Length; at += values) RowMath.Narrow(_values.AsSpan(at, values), _packed.AsSpan(at, values));
+        fixed (float* from = _values)
+        fixed (ushort* to = _packed)
+        {
+            for (int at = 0; at < _values.Length; at += values) RowCodec.Narrow(from + at, to + at, values);
+        }
         return Since(start);
     }
 

@@ -28,10 +28,16 @@ internal static unsafe class PartialSums
         RowCodec.Narrow(room, sum, hidden);
     }
 
-    /// <summary>sum += row, a host's rounded sum.</summary>
+    /// <summary>sum += row, as a host's rounded sum.</summary>
     public static void AddHost(RowType type, byte* row, float* sum, int hidden)
     {
-        for (int i = 0; i < hidden; i++) sum[i] += type == RowType.Fp32 ? ((float*)row)[i] : RowCodec.Widen(((ushort*)row)[i]);
+        int i = 0;
+        for (; i <= hidden - 16; i += 16)
+        {
+            var values = type == RowType.Fp32 ? Vector512.Load((float*)row + i) : Load((ushort*)row + i);
+            (Vector512.Load(sum + i) + values).Store(sum + i);
+        }
+        for (; i < hidden; i++) sum[i] += type == RowType.Fp32 ? ((float*)row)[i] : RowCodec.Widen(((ushort*)row)[i]);
     }
 
     private static void AddFp32(float** rows, int count, float* sum, int hidden)

@@ -1,3 +1,4 @@
+using Troupe.Devices.All2All;
 using Troupe.Devices.Collectives;
 using Troupe.Devices.Tests.All2All;
 using Troupe.Testing;
@@ -6,7 +7,7 @@ using Xunit;
 namespace Troupe.Devices.Tests.Collectives;
 
 /// <summary>The wide loops do what the definition says, for every length.</summary>
-public sealed class RowMathTests
+public sealed unsafe class RowMathTests
 {
     private static readonly int[] Lengths = [0, 1, 7, 8, 15, 16, 17, 31, 100];
 
@@ -17,8 +18,8 @@ public sealed class RowMathTests
         {
             float[] values = Values(length), back = new float[length];
             ushort[] narrow = new ushort[length];
-            RowMath.Narrow(values, narrow);
-            RowMath.Widen(narrow, back);
+            Narrow(values, narrow);
+            Widen(narrow, back);
             Assert.Equal(Bits(values.Select(Oracle.ToBf16)), Bits(back));
         }
     }
@@ -30,8 +31,8 @@ public sealed class RowMathTests
         float[] values = [.. Enumerable.Repeat(unusual, 5).SelectMany(v => v)];
         ushort[] narrow = new ushort[values.Length];
         float[] back = new float[values.Length];
-        RowMath.Narrow(values, narrow);
-        RowMath.Widen(narrow, back);
+        Narrow(values, narrow);
+        Widen(narrow, back);
         Assert.Equal(values.Select(float.IsNaN), back.Select(float.IsNaN));
         Assert.Equal(values.Where(float.IsInfinity), back.Where(float.IsInfinity));
     }
@@ -46,14 +47,42 @@ public sealed class RowMathTests
             Assert.Equal(expected, sum);
 
             ushort[] narrow = new ushort[length];
-            RowMath.Narrow(values, narrow);
+            Narrow(values, narrow);
             expected = [.. sum.Select((v, i) => v + Oracle.ToBf16(values[i]))];
-            RowMath.Add(narrow, sum);
+            AddHost(narrow, sum);
             Assert.Equal(expected, sum);
 
-            RowMath.Begin(values, sum);
+            AddAlone(values, sum);
             Assert.Equal(Bits(values.Select(v => 0f + v)), Bits(sum));
             Assert.DoesNotContain(0x8000_0000u, Bits(sum));
+        }
+    }
+
+    private static void Narrow(float[] from, ushort[] to)
+    {
+        fixed (float* f = from)
+        fixed (ushort* t = to) RowCodec.Narrow(f, t, from.Length);
+    }
+
+    private static void Widen(ushort[] from, float[] to)
+    {
+        fixed (ushort* f = from)
+        fixed (float* t = to) RowCodec.Widen(f, t, from.Length);
+    }
+
+    private static void AddHost(ushort[] row, float[] sum)
+    {
+        fixed (ushort* r = row)
+        fixed (float* s = sum) PartialSums.AddHost(RowType.Bf16, (byte*)r, s, row.Length);
+    }
+
+    /// <summary>A sum of one row.</summary>
+    private static void AddAlone(float[] row, float[] sum)
+    {
+        fixed (float* r = row, s = sum)
+        {
+            byte* only = (byte*)r;
+            PartialSums.Add(RowType.Fp32, &only, 1, s, row.Length);
         }
     }
 
