@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.RegularExpressions;
+using Troupe.Devices.All2All;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Topology;
 
@@ -19,6 +20,9 @@ internal static class OptionText
         [("as-stored", WeightStorage.AsStored), ("bf16", WeightStorage.Bf16), ("int8", WeightStorage.Int8), ("int4", WeightStorage.Int4)];
 
     private static readonly (string Word, MathMode Value)[] s_math = [("exact", MathMode.Exact), ("fast", MathMode.Fast)];
+    private static readonly (string Word, RowType Value)[] s_rows =
+        [.. Enum.GetValues<RowType>().Select(type => (RowTypes.NameOf(type), type))];
+
     private static readonly (string Word, NumberType Value)[] s_numbers = [("fp32", NumberType.Fp32), ("bf16", NumberType.Bf16)];
 
     private static readonly (string Word, FabricKind? Value)[] s_fabrics =
@@ -48,7 +52,7 @@ internal static class OptionText
             read.Choice("troupe.weights", s_weights),
             new NumberOptions(
                 read.Choice("troupe.numbers.math", s_math),
-                read.Choice("troupe.numbers.rows", s_numbers),
+                read.Choice("troupe.numbers.rows", s_rows),
                 read.Choice("troupe.numbers.kv", s_numbers)),
             new FabricSettings(
                 read.Choice("troupe.fabric.kind", s_fabrics),
@@ -95,7 +99,7 @@ internal static class OptionText
         ("threads", $"{o.Threads}"),
         ("weights", Word(o.Weights, s_weights)),
         ("numbers.math", Word(o.Numbers.Math, s_math)),
-        ("numbers.rows", Word(o.Numbers.Rows, s_numbers)),
+        ("numbers.rows", Word(o.Numbers.Rows, s_rows)),
         ("numbers.kv", Word(o.Numbers.Kv, s_numbers)),
         ("fabric.kind", Word(o.Fabric.Kind, s_fabrics)),
         ("fabric.listen-host", o.Fabric.ListenHost),

@@ -1,3 +1,4 @@
+using Troupe.Devices.All2All;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Topology;
 
@@ -46,7 +47,7 @@ public enum MathMode
     Fast,
 }
 
-/// <summary>A floating point type on the wire or in the cache.</summary>
+/// <summary>A floating point type in the cache.</summary>
 public enum NumberType
 {
     Fp32,
@@ -54,9 +55,9 @@ public enum NumberType
 }
 
 /// <summary>troupe.numbers</summary>
-/// <param name="Rows">On the wire.</param>
+/// <param name="Rows">How rows travel to their experts.</param>
 /// <param name="Kv">In the KV cache.</param>
-public sealed record NumberOptions(MathMode Math, NumberType Rows, NumberType Kv);
+public sealed record NumberOptions(MathMode Math, RowType Rows, NumberType Kv);
 
 /// <summary>troupe.fabric</summary>
 /// <param name="Kind">Null for auto.</param>

@@ -120,18 +120,24 @@ public sealed class ClusterPlan
             int moe = Enumerable.Range(0, config.Layers).Count(config.IsMoeLayer);
             int perStage = (moe + _options.Layout.Stages - 1) / _options.Layout.Stages;
             return new StepShape(_options.Layout.Replicas * _options.Layout.Tensor, 0, 0, config.HiddenSize, config.ExpertsPerToken,
-                _options.Numbers.Rows == NumberType.Bf16 ? 2 : 4, perStage);
+                ValueBytes(_options.Numbers.Rows), perStage)
+            {
+                BytesPerSum = ValueBytes(_options.Numbers.Rows.Partial()),
+            };
         }
     }
 
     /// <summary>What a rank of this node needs.</summary>
     public RankSetup Rank(InProcessHub? hub, TimeProvider clock) => new(
         _options.Layout, Model.Config, Model.TokenizerFolder, Model.Open, _options.Threads,
-        _options.Numbers.Kv == NumberType.Bf16 ? ElementType.BF16 : ElementType.F32, _options.Numbers.Rows == NumberType.Bf16,
+        _options.Numbers.Kv == NumberType.Bf16 ? ElementType.BF16 : ElementType.F32, _options.Numbers.Rows,
         new FabricOptions(_options.Fabric.WaitDeadline, _options.Fabric.SetupDeadline, [], _options.Fabric.ListenHost) { Clock = clock },
         hub, new RequestLimits(_options.Limits.PromptBytes, _options.Limits.MaxTokens), _options.Scheduler.MaxQueue,
             _options.Scheduler.RequestTimeout, clock)
     {
         Drill = _options.Drill,
     };
+
+    /// <summary>Bytes of a value; the scales of int8 and fp8, 3 % of a row, do not count.</summary>
+    private static int ValueBytes(RowType type) => type.RowBytes(RowTypes.ScaleGroup) / RowTypes.ScaleGroup;
 }

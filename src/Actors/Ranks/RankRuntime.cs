@@ -51,8 +51,7 @@ public sealed class RankRuntime : IDisposable
         _voteFlags = plan.ReserveFlags(LeaveVote.Flags);
         if (setup.Config.Experts > 0)
         {
-            _shape = new All2AllShape(sizes.MaxRows, setup.Config.HiddenSize, setup.Config.ExpertsPerToken, setup.Bf16Rows
-                ? RowType.Bf16 : RowType.Fp32);
+            _shape = new All2AllShape(sizes.MaxRows, setup.Config.HiddenSize, setup.Config.ExpertsPerToken, setup.Rows);
             _hosts = assign.Hosts.Count == World.Size
                 ? new Hosts([.. group.Members.Select(r => assign.Hosts[r.Value])]) : Hosts.One(group.Size);
             _window = All2AllWindow.Reserve(plan, group.Size, _shape, _hosts);

@@ -24,12 +24,15 @@ public enum Mapping
 /// <param name="MaxRows">Rows of the member that brings most.</param>
 /// <param name="Hidden">Values in a row (H).</param>
 /// <param name="TopK">Experts per token (K).</param>
-/// <param name="BytesPerValue">Bytes of a value on the wire.</param>
+/// <param name="BytesPerValue">Bytes of a value of a row on the wire.</param>
 /// <param name="MoeLayers">Dispatches, and combines, in the step.</param>
 public sealed record StepShape(int Ranks, int Rows, int MaxRows, int Hidden, int TopK, int BytesPerValue, int MoeLayers)
 {
     /// <summary>Experts in a layer (E); 0 where unknown: then every token is taken to need every rank.</summary>
     public int Experts { get; init; }
+
+    /// <summary>Bytes of a value of a partial sum on the wire; int8 and fp8 rows come back as bf16.</summary>
+    public int BytesPerSum { get; init; } = BytesPerValue;
 
     /// <summary>Rows by member. Where it is empty, one member brings <see cref="MaxRows"/> and the others share the rest.</summary>
     public ImmutableArray<int> RowsOf { get; init; } = [];
@@ -48,6 +51,9 @@ public sealed record StepShape(int Ranks, int Rows, int MaxRows, int Hidden, int
 
     /// <summary>Bytes of a row's values on the wire: H values (Hb).</summary>
     public double RowBytes => (double)Hidden * BytesPerValue;
+
+    /// <summary>Bytes of a partial sum's values on the wire: H values (Hc).</summary>
+    public double SumBytes => (double)Hidden * BytesPerSum;
 
     /// <summary>The shape with these rows by member.</summary>
     public StepShape WithRows(ImmutableArray<int> rowsOf) =>

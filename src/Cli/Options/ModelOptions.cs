@@ -33,7 +33,9 @@ internal sealed class ModelOptions : IOptions
         "How tokens reach their experts; `troupe devices` lists the names", Auto);
     private readonly Option<string> _weights =
         Opt.Choice("--weights", "Type that weights are kept in", "as-stored", ["as-stored"], "bf16", "int8", "int4");
-    private readonly Option<string> _rows = Opt.Choice("--rows", "Type of rows on the fabric", "fp32", ["fp32", "bf16"], "int8", "fp8");
+    private readonly Option<string> _rows = Opt.Choice("--rows",
+        "Type of rows on the fabric: int8 and fp8 carry a scale per 128 values", "fp32",
+        [.. Enum.GetValues<RowType>().Select(RowTypes.NameOf)]);
     private readonly Option<string> _kv = Opt.Choice("--kv", "Type of the KV cache", "fp32", ["fp32", "bf16"]);
     private readonly Option<string> _math;
     private readonly Option<bool> _inProcess = Opt.Switch("--in-process", "Ranks are threads of this process, not processes");

@@ -1,4 +1,5 @@
 using Troupe.Actors.Configuration;
+using Troupe.Devices.All2All;
 using Troupe.Devices.Fabric;
 using Troupe.Testing;
 using Xunit;
@@ -68,7 +69,7 @@ public sealed class TroupeOptionsTests
                 Layout = new(stages, replicas, 1),
                 Rank = random.Next(2) == 0 ? null : random.Next(stages * replicas),
                 Weights = (WeightStorage)random.Next(4),
-                Numbers = new((MathMode)random.Next(2), (NumberType)random.Next(2), (NumberType)random.Next(2)),
+                Numbers = new((MathMode)random.Next(2), (RowType)random.Next(4), (NumberType)random.Next(2)),
                 Fabric = plain.Fabric with
                 {
                     Kind = random.Next(5) is var k && k < 4 ? (FabricKind)k : null,
@@ -94,6 +95,7 @@ public sealed class TroupeOptionsTests
     [InlineData("model = \"\"", "troupe.model wants text that is not empty, got \"\"")]
     [InlineData("weights = int7", "troupe.weights wants one of as-stored, bf16, int8, int4, got int7")]
     [InlineData("numbers.math = Exact", "troupe.numbers.math wants one of exact, fast, got Exact")]
+    [InlineData("numbers.rows = int4", "troupe.numbers.rows wants one of fp32, bf16, int8, fp8, got int4")]
     [InlineData("fabric.kind = shmem", "troupe.fabric.kind wants one of auto, inprocess, shm, tcp, mixed, got shmem")]
     [InlineData("fabric.wait-deadline = 30", "troupe.fabric.wait-deadline wants a duration from 1ms to 1h, as 500ms, 30s or 10m, got 30")]
     [InlineData("fabric.wait-deadline = soon",

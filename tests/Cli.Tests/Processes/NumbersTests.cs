@@ -38,6 +38,20 @@ public sealed class NumbersTests
     }
 
     [Theory]
+    [InlineData("bf16", 0.01)]
+    [InlineData("int8", 0.01)]
+    [InlineData("fp8", 0.03)]
+    public async Task Narrow_rows_cost_little_perplexity(string rows, double share)
+    {
+        string[] eval = ["eval", "perplexity", "--model", ProcessWorld.SampleModel, "--windows", "6", "--replicas", "2", "--in-process",
+            "--json"];
+        double wide = (await Json(eval)).GetProperty("perplexity").GetDouble();
+        double narrow = (await Json([.. eval, "--rows", rows])).GetProperty("perplexity").GetDouble();
+        Assert.InRange(narrow, wide * (1 - share), wide * (1 + share));
+        Assert.NotEqual(wide, narrow); // else the rows travelled as fp32
+    }
+
+    [Theory]
     [InlineData("qwen3-moe", "--stages 2 --replicas 2 --fabric shm")]
     [InlineData("qwen3-moe", "--replicas 4 --fabric inprocess")]
     [InlineData("qwen3-moe-mixed", "--stages 3 --fabric tcp")]
