@@ -32,7 +32,7 @@ internal static class OptionText
     private static readonly (string Word, DrillFault Value)[] s_drills =
     [
         ("none", DrillFault.None), ("die", DrillFault.Die), ("hang", DrillFault.Hang), ("slow", DrillFault.Slow),
-        ("drop-put", DrillFault.DropPut),
+        ("drop-put", DrillFault.DropPut), ("corrupt-put", DrillFault.CorruptPut),
     ];
 
     public static TroupeOptions Read(ConfigLayers layers)
@@ -63,7 +63,8 @@ internal static class OptionText
             new RoutingOptions(
                 read.Text("troupe.routing.strategy"),
                 read.Int("troupe.routing.history", 1, 1 << 20),
-                read.Int("troupe.routing.lease-steps", 0, 1 << 20)),
+                read.Int("troupe.routing.lease-steps", 0, 1 << 20),
+                read.Int("troupe.routing.shadow-every", 0, 1 << 20)),
             ReadScheduler(read),
             ReadLimits(read),
             new ControlOptions(
@@ -109,6 +110,7 @@ internal static class OptionText
         ("routing.strategy", o.Routing.Strategy),
         ("routing.history", $"{o.Routing.History}"),
         ("routing.lease-steps", $"{o.Routing.LeaseSteps}"),
+        ("routing.shadow-every", $"{o.Routing.ShadowEvery}"),
         ("scheduler.max-queue", $"{o.Scheduler.MaxQueue}"),
         ("scheduler.max-running", $"{o.Scheduler.MaxRunning}"),
         ("scheduler.prefill-chunk", $"{o.Scheduler.PrefillChunk}"),

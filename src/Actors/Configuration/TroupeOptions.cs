@@ -71,7 +71,8 @@ public sealed record FabricSettings(FabricKind? Kind, string ListenHost, TimeSpa
 /// <param name="Strategy">A strategy's name or auto, as written: an unknown one falls back later, with a warning.</param>
 /// <param name="History">Steps that explain remembers.</param>
 /// <param name="LeaseSteps">Steps that a lease lasts at most; 0 for none.</param>
-public sealed record RoutingOptions(string Strategy, int History, int LeaseSteps);
+/// <param name="ShadowEvery">One step in so many is also run by the fallback and compared; 0 for none.</param>
+public sealed record RoutingOptions(string Strategy, int History, int LeaseSteps, int ShadowEvery);
 
 /// <summary>troupe.scheduler</summary>
 /// <param name="MaxQueue">Waiting requests.</param>
@@ -111,6 +112,9 @@ public enum DrillFault
 
     /// <summary>What it puts into a peer's window is lost, and with it all that follows to that peer.</summary>
     DropPut,
+
+    /// <summary>A row that it puts into a peer's window arrives with a few bits flipped.</summary>
+    CorruptPut,
 }
 
 /// <summary>troupe.drill: one fault on purpose, to see that it ends as it should.</summary>

@@ -108,7 +108,7 @@ public sealed class ClusterPlan
         long blocks = Math.Max(1, wanted / scheduler.BlockSize);
         int rows = Math.Max(scheduler.PrefillChunk, running / lanes);
         return new EpochSizes(lanes, rows, running, (int)Math.Min(blocks, int.MaxValue / scheduler.BlockSize), scheduler.BlockSize,
-            config.MaxPositions);
+            config.MaxPositions, config.Experts > 0 ? _options.Routing.ShadowEvery : 0);
     }
 
     /// <summary>The model's sizes for the router's cost model.</summary>
@@ -123,6 +123,7 @@ public sealed class ClusterPlan
                 ValueBytes(_options.Numbers.Rows), perStage)
             {
                 BytesPerSum = ValueBytes(_options.Numbers.Rows.Partial()),
+                Mapping = FaultDrill.HitsPuts(_options.Drill) ? Mapping.Nobody : Mapping.Everybody,
             };
         }
     }

@@ -52,7 +52,12 @@ public sealed record NodeAttached(string Token, bool SharesMemory) : ProtocolMes
 /// <param name="Blocks">KV blocks of a replica.</param>
 /// <param name="BlockSize">Positions in a KV block.</param>
 /// <param name="Context">Positions that a sequence may have.</param>
-public sealed record EpochSizes(int Lanes, int MaxRows, int MaxRunning, int Blocks, int BlockSize, int Context);
+/// <param name="ShadowEvery">One step in so many is shadow checked: those whose number it divides. 0 for none.</param>
+public sealed record EpochSizes(int Lanes, int MaxRows, int MaxRunning, int Blocks, int BlockSize, int Context, int ShadowEvery = 0)
+{
+    /// <summary>Whether all ranks check this step; they agree without a word.</summary>
+    public bool Shadows(StepId step) => ShadowEvery > 0 && step.Value % ShadowEvery == 0;
+}
 
 /// <summary>
 /// A node's rank in the coming epoch, and what it needs to build its half of the fabric. <paramref name="Hosts"/>: the host of every

@@ -88,6 +88,21 @@ public sealed record LeaseEnded(
     Epoch Epoch, StepId Step, StepId First, IReadOnlyList<StepId> Lasts, long Steps, double StepUs, double ExchangeUs)
     : ProtocolMessage(Epoch, Step);
 
+/// <summary>
+/// A rank's shadow check failed: what a strategy made of a value of one of its rows is not what the fallback made of it. To the router,
+/// which takes the strategy out of use; the step itself went on with the fallback's rows.
+/// </summary>
+/// <param name="Rank">Whose rows.</param>
+/// <param name="Strategy">What is wrong.</param>
+/// <param name="Layer">The layer, over the whole model.</param>
+/// <param name="Row">The row of the rank's batch.</param>
+/// <param name="Value">Which of its values differed first.</param>
+/// <param name="Got">What the strategy made of it.</param>
+/// <param name="Wanted">What the fallback did.</param>
+public sealed record ShadowMismatch(
+    Epoch Epoch, StepId Step, int Rank, string Strategy, int Layer, int Row, int Value, float Got, float Wanted)
+    : ProtocolMessage(Epoch, Step);
+
 /// <summary>Whether a token is a sequence's last; the last stage decides.</summary>
 public enum TokenEnd
 {

@@ -13,6 +13,7 @@ internal static class StepsWire
         WireForm.Of<StepPlan, Wire.StepPlan>(Write, Read),
         WireForm.Of<LeaseNote, Wire.LeaseNote>(Write, Read),
         WireForm.Of<LeaseEnded, Wire.LeaseEnded>(Write, Read),
+        WireForm.Of<ShadowMismatch, Wire.ShadowMismatch>(Write, Read),
         WireForm.Of<StepResult, Wire.StepResult>(Write, Read),
         WireForm.Of<LogitsSlice, Wire.LogitsSlice>(Write, Read),
     ];
@@ -135,6 +136,17 @@ internal static class StepsWire
     private static LeaseEnded Read(Wire.LeaseEnded p) => new(
         ToEpoch(p.Epoch), ToStep(p.Step), ToStep(p.First), [.. Numbers(p.Lasts, MaxRanks).Select(last => new StepId(last))],
         NotNegative(p.Steps), NotNegative(p.StepUs), NotNegative(p.ExchangeUs));
+
+    private static Wire.ShadowMismatch Write(ShadowMismatch m) => new()
+    {
+        Epoch = m.Epoch.Value, Step = m.Step.Value, Rank = m.Rank, Strategy = m.Strategy, Layer = m.Layer, Row = m.Row, Value = m.Value,
+        Got = m.Got, Wanted = m.Wanted,
+    };
+
+    /// <summary>What came out wrong may be any value, none included.</summary>
+    private static ShadowMismatch Read(Wire.ShadowMismatch p) => new(
+        ToEpoch(p.Epoch), ToStep(p.Step), NotNegative(p.Rank), Text(p.Strategy), NotNegative(p.Layer), NotNegative(p.Row),
+        NotNegative(p.Value), p.Got, p.Wanted);
 
     private static Wire.StepResult Write(StepResult m)
     {

@@ -129,6 +129,9 @@ public sealed class RankActor : ReceiveActor
             Fail(outcome.Error);
             return;
         }
+        if (outcome.Mismatch is { } m)
+            _router.Tell(new ShadowMismatch(_assign.Epoch, outcome.Step, _assign.Rank, m.Strategy, m.At.Layer.Value, m.Row, m.Value, m.Got,
+                m.Wanted));
         if (outcome.Ended is { } ended)
         {
             _ownScheduler?.Tell(ended);

@@ -20,9 +20,11 @@ public sealed class RankRuntime : IDisposable
     private readonly StageLinkPlan _linkPlan;
     private readonly FlagRange _voteFlags;
     private readonly All2AllShape? _shape;
-    private readonly All2AllWindow? _window;
+    private readonly All2AllWindow? _window, _shadowWindow;
     private readonly Hosts? _hosts;
     private readonly List<IAll2All> _strategies = [];
+    private ShadowedAll2All? _shadow;
+    private IAll2All? _shadowing; // the fallback over a window of its own
     private bool _mapped;
 
     /// <summary>Loads this rank's shard and opens its half of the fabric.</summary>
@@ -55,6 +57,7 @@ public sealed class RankRuntime : IDisposable
             _hosts = assign.Hosts.Count == World.Size
                 ? new Hosts([.. group.Members.Select(r => assign.Hosts[r.Value])]) : Hosts.One(group.Size);
             _window = All2AllWindow.Reserve(plan, group.Size, _shape, _hosts);
+            if (sizes.ShadowEvery > 0) _shadowWindow = All2AllWindow.Reserve(plan, group.Size, _shape, _hosts);
         }
         FabricOptions options = setup.FabricOptions with { Secret = assign.Secret.ToArray(), Hosts = assign.Hosts };
         FabricKind kind = Fabrics.Parse(assign.Fabric, FabricKind.SharedMemory);
@@ -105,7 +108,7 @@ public sealed class RankRuntime : IDisposable
             long bytes = Fabric?.BytesSent ?? 0;
             if (!_mapped) return bytes; // strategies Put, which the fabric counts
             foreach (IAll2All strategy in _strategies) bytes += strategy.BytesToOthers;
-            return bytes;
+            return bytes + (_shadowing?.BytesToOthers ?? 0);
         }
     }
 
@@ -131,11 +134,20 @@ public sealed class RankRuntime : IDisposable
             if (Strategies.Problem(strategy, traits) is null)
                 _strategies.Add(Strategies.Make(strategy, Fabric, group, _window, _shape, Epoch, Placement, _hosts!));
         }
+        if (_shadowWindow is null) return;
+        _shadowing = Strategies.Make(Strategies.Fallback, Fabric, group, _shadowWindow, _shape, Epoch, Placement, _hosts!);
+        _shadow = new ShadowedAll2All(_shadowing, _shape, group.Size);
     }
 
     /// <summary>The way to the experts by the name of its strategy; the default where this rank has none of that name. Null for a model
-    /// without routed experts.</summary>
-    public IAll2All? All2All(string strategy)
+    /// without routed experts. In a step to be checked the strategy has its shadow, unless it is the fallback itself.</summary>
+    public IAll2All? All2All(string strategy, StepId step)
+    {
+        IAll2All? way = All2All(strategy);
+        return _shadow is not null && Sizes.Shadows(step) && way != _strategies[0] ? _shadow.Over(way!) : way;
+    }
+
+    private IAll2All? All2All(string strategy)
     {
         foreach (IAll2All made in _strategies)
             if (made.Name == strategy) return made;
@@ -146,6 +158,8 @@ public sealed class RankRuntime : IDisposable
     public void Dispose()
     {
         foreach (IAll2All strategy in _strategies) strategy.Dispose();
+        _shadow?.Dispose();
+        _shadowing?.Dispose();
         Fabric?.Dispose();
         _endpoint.Dispose();
         Shard.Dispose();

@@ -1,4 +1,5 @@
 using Troupe.Actors.Protocols;
+using Troupe.Devices.All2All;
 using Troupe.Devices.Topology;
 
 namespace Troupe.Actors.Ranks;
@@ -44,8 +45,14 @@ public sealed class StepOutcome(int slots)
     /// <summary>From taking the step to its end.</summary>
     public double StepUs { get; set; }
 
-    /// <summary>Of that, in dispatch and combine.</summary>
+    /// <summary>Of that, in dispatch and combine; 0 in a step that was shadow checked, whose time says nothing of others.</summary>
     public double ExchangeUs { get; set; }
+
+    /// <summary>Whether its exchanges were shadow checked.</summary>
+    public bool Shadowed { get; set; }
+
+    /// <summary>Where the check failed first; null where it did not.</summary>
+    public RowMismatch? Mismatch { get; set; }
 
     /// <summary>What ended the step early, if anything did.</summary>
     public Exception? Error { get; set; }
@@ -65,7 +72,7 @@ public sealed class StepOutcome(int slots)
     private void Reset(StepId step, int lane)
     {
         (Step, Lane, TokenCount, Rows, StepUs, ExchangeUs, Error) = (step, lane, 0, 0, 0, 0, null);
-        (RanDry, Ended) = (false, null);
+        (RanDry, Ended, Shadowed, Mismatch) = (false, null, false, null);
         Scores.Clear();
         Gathered.Clear();
         Logits.Clear();

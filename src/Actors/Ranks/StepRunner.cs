@@ -72,7 +72,7 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         Fill(step.Batch);
         if (_first && plan.Lease is not null) _slots.Lend(plan.Lane * _perLane, _perLane, step.Batch);
         Span<float> hidden = Receive(plan.Step, plan.Lane, _rows.Count);
-        _rank.Shard.RunLayers(_rows, hidden, _rank.All2All(plan.Strategy), _rank.Epoch, plan.Step, _timings);
+        RunLayers(plan.Step, plan.Strategy, hidden, outcome);
         _lease.State.Finish(plan);
         if (_last) Draw(plan.Step, plan.Lane, hidden, outcome);
         else Send(plan.Step, plan.Lane, hidden, [], LeaseVerdict.GoOn);
@@ -94,7 +94,7 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         if (_rows.Count > grant.Capacity)
             throw new InvalidOperationException($"{at.Step} has {_rows.Count} rows, the lease from {grant.First} holds {grant.Capacity}");
         Span<float> hidden = Receive(at.Step, at.Lane, _rows.Count);
-        _rank.Shard.RunLayers(_rows, hidden, _rank.All2All(grant.Strategy), _rank.Epoch, at.Step, _timings, leave);
+        RunLayers(at.Step, grant.Strategy, hidden, outcome, leave);
         if (_first) verdict = _lease.Verdict(at.Step, leave, _rows.Count > 0, _rank.Shard.Verdict);
         bool over = _lease.State.Finish(verdict);
         if (_last) Draw(at.Step, at.Lane, hidden, outcome);
@@ -200,6 +200,13 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         return hidden;
     }
 
+    private void RunLayers(StepId step, string strategy, Span<float> hidden, StepOutcome outcome, bool leave = false)
+    {
+        IAll2All? experts = _rank.All2All(strategy, step);
+        _rank.Shard.RunLayers(_rows, hidden, experts, _rank.Epoch, step, _timings, leave);
+        if (experts is ShadowedAll2All shadowed) (outcome.Shadowed, outcome.Mismatch) = (true, shadowed.Mismatch);
+    }
+
     /// <summary>
     /// Hands the rows on. Where a send waits for its receive, an odd stage takes in the next step first, if that may exist by now: a
     /// planned one does, because its lane's last step is over everywhere. A leased one is known long before it exists; to wait for it
@@ -231,7 +238,7 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         Enter(step, StepPhase.Idle);
         outcome.Rows = _rows.Count;
         outcome.StepUs = Stopwatch.GetElapsedTime(started).TotalMicroseconds;
-        outcome.ExchangeUs = _timings.Microseconds(StepPhase.Dispatch) + _timings.Microseconds(StepPhase.Combine);
+        outcome.ExchangeUs = outcome.Shadowed ? 0 : _timings.Microseconds(StepPhase.Dispatch) + _timings.Microseconds(StepPhase.Combine);
     }
 
     private void Enter(StepId step, StepPhase phase) => _timings.At(new StepPoint(_rank.Epoch, step, _rank.Spec.First, phase));

@@ -19,14 +19,22 @@ public sealed record SchedulerReport(int Replica, int Queued, int Running, long 
 
 /// <summary>The router as <c>status</c> shows it.</summary>
 public sealed record RouterReport(long Step, string Lease, IReadOnlyDictionary<string, long> StrategiesUsed,
-    IReadOnlyList<ExplainReport> Recent);
+    IReadOnlyList<ExplainReport> Recent)
+{
+    /// <summary>Strategies that are not used any more in this epoch, each with why.</summary>
+    public IReadOnlyDictionary<string, string> OutOfUse { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+}
 
 /// <summary>The answer of <c>status</c>.</summary>
 public sealed record StatusReport(
     bool Ready, string? WaitingFor, double WaitingSeconds, long Epoch, string Lease, long Step, int Queue, int Running, string Model,
         string Layout,
     string Fabric, string Provider, IReadOnlyDictionary<string, long> StrategiesUsed, IReadOnlyList<RankReport> Ranks,
-    IReadOnlyList<SchedulerReport> Schedulers, IReadOnlyList<ExplainReport> Recent);
+    IReadOnlyList<SchedulerReport> Schedulers, IReadOnlyList<ExplainReport> Recent)
+{
+    /// <summary>Strategies that are not used any more in this epoch, each with why.</summary>
+    public IReadOnlyDictionary<string, string> OutOfUse { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+}
 
 /// <summary>One line of <c>members</c>.</summary>
 public sealed record MemberReport(

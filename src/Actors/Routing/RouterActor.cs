@@ -50,6 +50,7 @@ public sealed class RouterActor : ReceiveActor
         });
         Receive<StepOffer>(Offer);
         Receive<LeaseEnded>(End);
+        Receive<ShadowMismatch>(TakeOut);
         Receive<ReportRequest>(request => Sender.Tell(new Report(request.Epoch, 0, Explain(request))));
     }
 
@@ -74,6 +75,15 @@ public sealed class RouterActor : ReceiveActor
         Publish(_state.On(ended));
     }
 
+    private void TakeOut(ShadowMismatch mismatch)
+    {
+        if (_state is null) return;
+        (_state, string? warning) = _state.On(mismatch);
+        if (warning is null) return; // known already
+        _log.Warning("{0}", warning);
+        Publish((_state, null));
+    }
+
     private void Publish((RouterState State, Decision? Decision) outcome)
     {
         for (; outcome.Decision is { } decision; outcome = outcome.State.Plan())
@@ -93,7 +103,11 @@ public sealed class RouterActor : ReceiveActor
             return JsonSerializer.Serialize(new RouterReport(
                 _leases.Newest(_decisions.Last), _state is null ? "none: no epoch is running" : LeaseLog.Describe(_state),
                 _leases.StepsByStrategy(_decisions.StepsByStrategy),
-                [.. _decisions.Newest(10).Select(Report)]), ReportJson.Default.RouterReport);
+                [.. _decisions.Newest(10).Select(Report)])
+            {
+                OutOfUse = _state?.Selector.OutOfUse.ToDictionary(s => StrategyTable.Name(s.Key), s => s.Value, StringComparer.Ordinal)
+                    ?? new Dictionary<string, string>(StringComparer.Ordinal),
+            }, ReportJson.Default.RouterReport);
         }
         bool asked = long.TryParse(request.Argument, out long step);
         ExplainReport? found = asked

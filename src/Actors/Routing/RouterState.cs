@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Troupe.Actors.Pipeline;
 using Troupe.Actors.Protocols;
+using Troupe.Devices.All2All;
 using Troupe.Devices.Topology;
 
 namespace Troupe.Actors.Routing;
@@ -82,6 +83,23 @@ public sealed record RouterState(
         return state.Plan();
     }
 
+    /// <summary>
+    /// A shadow check failed: the strategy is out of use from the next plan on, and a lease that uses it is to be left.
+    /// <see cref="AskToLeave"/> next.
+    /// </summary>
+    /// <returns>A warning for the user; null where the strategy is out of use already, or the epoch is another.</returns>
+    public (RouterState State, string? Warning) On(ShadowMismatch mismatch)
+    {
+        Strategy strategy = Strategies.Resolve(mismatch.Strategy).Use;
+        if (mismatch.Epoch != Epoch || strategy == Strategies.Fallback || Selector.OutOfUse.ContainsKey(strategy)) return (this, null);
+        string fallback = StrategyTable.Name(Strategies.Fallback);
+        string where = $"{mismatch.Step}, {new LayerIndex(mismatch.Layer)}, rank {mismatch.Rank}, row {mismatch.Row}: value {mismatch.Value} "
+            + $"came out as {mismatch.Got}, by {fallback} it is {mismatch.Wanted}";
+        return (this with { Selector = Selector.TakeOut(strategy, $"its shadow check failed in {where}") },
+            $"strategy {mismatch.Strategy} is out of use until {Epoch} ends: its shadow check failed in {where}; "
+                + "the step went on with the latter");
+    }
+
     /// <summary>The next step that may be planned, if any.</summary>
     public (RouterState State, Decision? Decision) Plan()
     {
@@ -102,10 +120,11 @@ public sealed record RouterState(
         return Lanes.Any(lane => lane.IsRunning) ? (this, null) : Grant(ready).Plan();
     }
 
-    /// <summary>What to tell rank 0 if somebody has offered work while a lease runs; once per lease.</summary>
+    /// <summary>What to tell rank 0 if a lease runs and somebody has offered work, or its strategy is out of use; once per lease.</summary>
     public (RouterState State, LeaseNote? Note) AskToLeave()
     {
-        if (Lease is not { LeaveAsked: false } lease || Next < lease.Grant.First || !Lanes.Any(lane => lane.IsOffered)) return (this, null);
+        if (Lease is not { LeaveAsked: false } lease || Next < lease.Grant.First) return (this, null);
+        if (!Lanes.Any(lane => lane.IsOffered) && !Selector.OutOfUse.ContainsKey(lease.Choice.Use)) return (this, null);
         return (this with { Lease = lease with { LeaveAsked = true } }, new LeaseNote(Epoch, lease.Grant.First, [], Leave: true));
     }
 

@@ -12,6 +12,7 @@ internal static class StatusText
             ? $"ready: {status.Layout} over {status.Fabric}, epoch {status.Epoch}, step {status.Step}, {status.Model}"
             : $"not ready for {status.WaitingSeconds:0.0} s: waits for {status.WaitingFor}");
         shell.Out.WriteLine($"queue {status.Queue}, running {status.Running}, lease {status.Lease}, {status.Provider}");
+        foreach ((string strategy, string why) in status.OutOfUse) shell.Out.WriteLine($"{strategy} is out of use: {why}");
         if (status.Ranks.Count > 0) StatusTables.Ranks(status).WriteTo(shell);
         foreach (SchedulerReport s in status.Schedulers)
             shell.Out.WriteLine($"replica {s.Replica}: {s.Queued} queued, {s.Running} running, {s.Finished} finished, "
