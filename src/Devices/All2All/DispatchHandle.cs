@@ -122,7 +122,8 @@ public sealed unsafe class DispatchHandle
 
     /// <summary>All rows are added: so many of them are readable, and the partial sums of those from a row on are read by peers where they
     /// are written.</summary>
-    internal void Settle(int ready, int streamedFrom, StepVerdict verdict) => (_ready, _streamedFrom, Verdict) = (ready, streamedFrom, verdict);
+    internal void Settle(int ready, int streamedFrom, StepVerdict verdict) =>
+        (_ready, _streamedFrom, Verdict) = (ready, streamedFrom, verdict);
 
     internal void Consume()
     {

@@ -5,18 +5,18 @@ using System.Runtime.Intrinsics.X86;
 namespace Troupe.Devices.Tensors;
 
 /// <summary>
-/// Writes memory that another core reads next, past the caches. A line that a peer read last time lies in the peer's cache: an ordinary store
-/// must take it back first, one line after the other, and then the peer must fetch it from this core's cache. A non-temporal store of a
-/// whole line takes nothing back (bench/results has what that gave).
+/// Writes memory that another core reads next, past the caches. A line that a peer read last time lies in the peer's cache: an ordinary
+/// store must take it back first, one line after the other, and then the peer must fetch it from this core's cache. A non-temporal store
+/// of a whole line takes nothing back (bench/results has what that gave).
 /// <para>Not for memory that this core reads soon: it would come from main memory. Where the processor has no such stores, they are
 /// ordinary ones.</para>
 /// </summary>
 public static unsafe class Streamed
 {
     /// <summary>
-    /// Bytes for one reader from which on it is worth it. What is streamed comes back from main memory, which takes two µs whatever its size;
-    /// ordinary stores take 7 to 35 ns a line, by how far apart the cores are. So at 8 KiB streaming takes 1.6 times as long where they
-    /// are near, and half as long where they are far.
+    /// Bytes for one reader from which on it is worth it. What is streamed comes back from main memory, which takes two µs whatever its
+    /// size; ordinary stores take 7 to 35 ns a line, by how far apart the cores are. So at 8 KiB streaming takes 1.6 times as long where
+    /// they are near, and half as long where they are far.
     /// </summary>
     public const int Least = 8192;
 
