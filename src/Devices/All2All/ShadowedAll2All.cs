@@ -74,7 +74,7 @@ public sealed class ShadowedAll2All : IAll2All, ITiles
         _handle.Open();
         _handle.Add(_rows);
         _handle.Add(_again);
-        _handle.Settle(0, _again.Verdict);
+        _handle.Settle(0, _handle.Rows, _again.Verdict);
         return _handle;
     }
 
