@@ -93,8 +93,8 @@ public sealed record RouterState(
         Strategy strategy = Strategies.Resolve(mismatch.Strategy).Use;
         if (mismatch.Epoch != Epoch || strategy == Strategies.Fallback || Selector.OutOfUse.ContainsKey(strategy)) return (this, null);
         string fallback = StrategyTable.Name(Strategies.Fallback);
-        string where = $"{mismatch.Step}, {new LayerIndex(mismatch.Layer)}, rank {mismatch.Rank}, row {mismatch.Row}: value {mismatch.Value} "
-            + $"came out as {mismatch.Got}, by {fallback} it is {mismatch.Wanted}";
+        string where = $"{mismatch.Step}, {new LayerIndex(mismatch.Layer)}, rank {mismatch.Rank}, row {mismatch.Row}: "
+            + $"value {mismatch.Value} came out as {mismatch.Got}, by {fallback} it is {mismatch.Wanted}";
         return (this with { Selector = Selector.TakeOut(strategy, $"its shadow check failed in {where}") },
             $"strategy {mismatch.Strategy} is out of use until {Epoch} ends: its shadow check failed in {where}; "
                 + "the step went on with the latter");

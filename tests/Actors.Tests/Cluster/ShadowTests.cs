@@ -45,7 +45,8 @@ public sealed class ShadowTests
     [InlineData("low_latency", 1, 4096, 1)]
     [InlineData("low_latency", 2, 4096, 3)]
     [InlineData("fused", 2, 0, 1)]
-    public async Task A_row_that_arrives_wrong_is_named_and_its_strategy_used_no_more(string strategy, int stages, int leaseSteps, int every)
+    public async Task A_row_that_arrives_wrong_is_named_and_its_strategy_used_no_more(
+        string strategy, int stages, int leaseSteps, int every)
     {
         Random random = Seed.For($"{nameof(ShadowTests)} {strategy} {stages} {leaseSteps}");
         int rank = random.Next(2 * stages), perStage = LayersOfSample / stages, layer = (rank / 2 * perStage) + random.Next(perStage);
@@ -67,7 +68,7 @@ public sealed class ShadowTests
         Assert.StartsWith("out of use: its shadow check failed", last.GetProperty("illegal").GetProperty(found.Name).GetString());
     }
 
-    /// <summary>Eight requests, so that every rank has rows for every other in each step; their tokens, and the status after them.</summary>
+    /// <summary>Eight requests, so that every rank has rows for every other in each step; their tokens, and the status then.</summary>
     private static async Task<(string[] Ids, JsonElement Status)> RunAsync(int stages, int replicas, string hocon)
     {
         await using InProcessWorld world = await InProcessWorld.StartAsync(InProcessWorld.SampleModel, stages, replicas, hocon);

@@ -105,8 +105,8 @@ public sealed class RouterStateTests
         Assert.Null(state.On(mismatch with { Epoch = new Epoch(2) }).Warning);
         Assert.Null(state.On(mismatch with { Strategy = Strategies.NameOf(Strategies.Fallback) }).Warning);
         (state, string? warning) = state.On(mismatch);
-        Assert.StartsWith($"strategy {strategy} is out of use until epoch 1 ends: its shadow check failed in step 7, layer 3, rank 1, row 2: "
-            + "value 17 came out as 0.25, by allgather_reducescatter it is 0.5", warning);
+        Assert.StartsWith($"strategy {strategy} is out of use until epoch 1 ends: its shadow check failed in step 7, layer 3, rank 1, "
+            + "row 2: value 17 came out as 0.25, by allgather_reducescatter it is 0.5", warning);
         Assert.Null(state.On(mismatch with { Step = new StepId(8) }).Warning); // one is enough
 
         (state, LeaseNote? note) = state.AskToLeave();

@@ -286,7 +286,9 @@ public sealed class FaultyFabricTests
     public void A_fault_that_cannot_happen_to_a_call_is_refused()
     {
         Fault[] faults =
-            [new Fault.Drop(), new Fault.Duplicate(), new Fault.Truncate(0.5), new Fault.Reorder(1), new Fault.Delay(1), new Fault.Corrupt()];
+        [
+            new Fault.Drop(), new Fault.Duplicate(), new Fault.Truncate(0.5), new Fault.Reorder(1), new Fault.Delay(1), new Fault.Corrupt(),
+        ];
         foreach (var fault in faults)
             foreach (var operation in (FaultOperation[])[FaultOperation.Any, FaultOperation.Wait])
                 Assert.Throws<ArgumentException>(() => new FaultRule(new FaultPoint(operation), fault));
