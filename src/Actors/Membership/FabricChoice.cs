@@ -24,7 +24,10 @@ public sealed record FabricChoice(string Fabric, string? Warning = null)
         {
             (int count, long free) = (memory.Count(), memory.Min(n => n.SharedFreeBytes));
             if (free < count * windowBytes)
-                return new FabricChoice("tcp", Warn(wanted, string.Join(", ", memory.Select(n => n.Rank)), count * windowBytes, free));
+            {
+                string where = string.Join(", ", memory.Select(n => n.Rank));
+                return new FabricChoice("tcp", Warn(wanted, where, count * windowBytes, free));
+            }
         }
         return new FabricChoice(wanted);
     }

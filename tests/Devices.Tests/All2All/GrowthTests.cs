@@ -6,7 +6,9 @@ using Xunit;
 
 namespace Troupe.Devices.Tests.All2All;
 
-/// <summary>A long run costs what a short one does: nothing is left of a step. Counts what the whole process holds, so it runs alone.</summary>
+/// <summary>
+/// A long run costs what a short one does: nothing is left of a step. Counts what the whole process holds, so it runs alone.
+/// </summary>
 [Collection("alone")]
 public sealed class GrowthTests
 {
