@@ -32,7 +32,8 @@ public sealed record FabricChoice(string Fabric, string? Warning = null)
         return new FabricChoice(wanted);
     }
 
-    /// <summary>Ranks of one address, or that see the control node's probe, have one shared memory, whatever their hosts are called.</summary>
+    /// <summary>Ranks that see the control node's probe share one memory, and so do those of one address, whatever their hosts are
+    /// called.</summary>
     private static string MemoryOf(NodeEntry node) => node.SharesMemory ? "" : node.Join.Address.Split(':')[0];
 
     private static string Warn(string wanted, string ranks, long need, long free)
