@@ -17,11 +17,7 @@ public sealed class RankRuntime : IDisposable
     private readonly Assign _assign;
     private readonly IDisposable _weights;
     private readonly IFabricEndpoint _endpoint;
-    private readonly StageLinkPlan _linkPlan;
-    private readonly FlagRange _voteFlags;
-    private readonly All2AllShape? _shape;
-    private readonly All2AllWindow? _window, _shadowWindow;
-    private readonly Hosts? _hosts;
+    private readonly RankWindow _window;
     private readonly List<IAll2All> _strategies = [];
     private ShadowedAll2All? _shadow;
     private IAll2All? _shadowing; // the fallback over a window of its own
@@ -47,21 +43,10 @@ public sealed class RankRuntime : IDisposable
                     GroupSize = group.Size,
             },
             p => progress((double)p.Part / p.Parts));
-        var plan = new WindowPlan();
-        _linkPlan = StageLinkPlan.Reserve(plan, sizes.Lanes, setup.Layout.Stages > 1 ? sizes.MaxRows : 0, setup.Config.HiddenSize,
-            sizes.MaxRunning);
-        _voteFlags = plan.ReserveFlags(LeaveVote.Flags);
-        if (setup.Config.Experts > 0)
-        {
-            _shape = new All2AllShape(sizes.MaxRows, setup.Config.HiddenSize, setup.Config.ExpertsPerToken, setup.Rows);
-            _hosts = assign.Hosts.Count == World.Size
-                ? new Hosts([.. group.Members.Select(r => assign.Hosts[r.Value])]) : Hosts.One(group.Size);
-            _window = All2AllWindow.Reserve(plan, group.Size, _shape, _hosts);
-            if (sizes.ShadowEvery > 0) _shadowWindow = All2AllWindow.Reserve(plan, group.Size, _shape, _hosts);
-        }
+        _window = new RankWindow(group, setup.Config, sizes, setup.Rows, assign.Hosts);
         FabricOptions options = setup.FabricOptions with { Secret = assign.Secret.ToArray(), Hosts = assign.Hosts };
         FabricKind kind = Fabrics.Parse(assign.Fabric, FabricKind.SharedMemory);
-        _endpoint = Fabrics.Open(kind, new FabricSetup(World, Self, assign.Epoch, plan, options, assign.Session), setup.Hub);
+        _endpoint = Fabrics.Open(kind, new FabricSetup(World, Self, assign.Epoch, _window.Plan, options, assign.Session), setup.Hub);
     }
 
     /// <summary>What the rank was started with.</summary>
@@ -123,20 +108,21 @@ public sealed class RankRuntime : IDisposable
     public void Connect(IReadOnlyList<string> descriptors)
     {
         Fabric = FaultDrill.Wrap(_endpoint.Connect(descriptors), Setup);
-        Link = new StageLink(Fabric, _linkPlan);
-        if (Place.Stage == 0 && World.Stage(0).Size > 1) Vote = new LeaveVote(Fabric, World.Stage(0), _voteFlags);
-        if (_shape is null) return;
+        Link = new StageLink(Fabric, _window.Links);
+        if (Place.Stage == 0 && World.Stage(0).Size > 1) Vote = new LeaveVote(Fabric, World.Stage(0), _window.VoteFlags);
+        if (_window is not { Shape: { } shape, Hosts: { } hosts }) return;
         RankGroup group = World.Stage(Place.Stage);
-        GroupTraits traits = _window is null ? new GroupTraits(1, true, 1) : Strategies.TraitsOf(Fabric, group, _window, _hosts!);
+        GroupTraits traits = _window.All2All is { } window ? Strategies.TraitsOf(Fabric, group, window, hosts)
+            : new GroupTraits(1, true, 1);
         _mapped = traits.Mapped;
         foreach (Strategy strategy in Strategies.Available)
         {
             if (Strategies.Problem(strategy, traits) is null)
-                _strategies.Add(Strategies.Make(strategy, Fabric, group, _window, _shape, Epoch, Placement, _hosts!));
+                _strategies.Add(Strategies.Make(strategy, Fabric, group, _window.All2All, shape, Epoch, Placement, hosts));
         }
-        if (_shadowWindow is null) return;
-        _shadowing = Strategies.Make(Strategies.Fallback, Fabric, group, _shadowWindow, _shape, Epoch, Placement, _hosts!);
-        _shadow = new ShadowedAll2All(_shadowing, _shape, group.Size);
+        if (_window.Shadow is null) return;
+        _shadowing = Strategies.Make(Strategies.Fallback, Fabric, group, _window.Shadow, shape, Epoch, Placement, hosts);
+        _shadow = new ShadowedAll2All(_shadowing, shape, group.Size);
     }
 
     /// <summary>The way to the experts by the name of its strategy; the default where this rank has none of that name. Null for a model

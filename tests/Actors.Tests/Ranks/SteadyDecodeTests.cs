@@ -68,7 +68,7 @@ public sealed class SteadyDecodeTests
         using var executor = new RankExecutor($"rank {rank}", () => new StepOutcome(sizes.MaxRunning), () => { });
         using var runner = new StepRunner(runtime, executor);
         SelfCheck.Run(runtime, runner);
-        opened.SignalAndWait(); // no router waits here until all ranks are ready: the first step must not overtake a self-check
+        opened.SignalAndWait(); // a cluster starts once all ranks have passed
 
         int replica = runtime.Place.Replica;
         StageStep[] steps = [.. Enumerable.Range(0, leased is not null ? 2 : WarmUp + Measured + 1)
