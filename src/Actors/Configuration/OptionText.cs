@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using Troupe.Devices.Fabric;
@@ -59,7 +60,8 @@ internal static class OptionText
             new RoutingOptions(
                 read.Text("troupe.routing.strategy"),
                 read.Int("troupe.routing.history", 1, 1 << 20),
-                read.Int("troupe.routing.lease-steps", 0, 1 << 20)),
+                read.Int("troupe.routing.lease-steps", 0, 1 << 20),
+                read.Fraction("troupe.routing.explore", RoutingOptions.MostExplored)),
             ReadScheduler(read),
             ReadLimits(read),
             new ControlOptions(
@@ -105,6 +107,7 @@ internal static class OptionText
         ("routing.strategy", o.Routing.Strategy),
         ("routing.history", $"{o.Routing.History}"),
         ("routing.lease-steps", $"{o.Routing.LeaseSteps}"),
+        ("routing.explore", o.Routing.Explore.ToString("R", CultureInfo.InvariantCulture)),
         ("scheduler.max-queue", $"{o.Scheduler.MaxQueue}"),
         ("scheduler.max-running", $"{o.Scheduler.MaxRunning}"),
         ("scheduler.prefill-chunk", $"{o.Scheduler.PrefillChunk}"),

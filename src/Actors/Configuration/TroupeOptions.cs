@@ -70,7 +70,12 @@ public sealed record FabricSettings(FabricKind? Kind, string ListenHost, TimeSpa
 /// <param name="Strategy">A strategy's name or auto, as written: an unknown one falls back later, with a warning.</param>
 /// <param name="History">Steps that explain remembers.</param>
 /// <param name="LeaseSteps">Steps that a lease lasts at most; 0 for none.</param>
-public sealed record RoutingOptions(string Strategy, int History, int LeaseSteps);
+/// <param name="Explore">The share of planned steps that try another strategy, to learn.</param>
+public sealed record RoutingOptions(string Strategy, int History, int LeaseSteps, double Explore)
+{
+    /// <summary>The largest share that may explore: what is tried is mostly dearer.</summary>
+    public const double MostExplored = 0.1;
+}
 
 /// <summary>troupe.scheduler</summary>
 /// <param name="MaxQueue">Waiting requests.</param>

@@ -22,6 +22,7 @@ public sealed class RankRuntime : IDisposable
     private readonly All2AllShape? _shape;
     private readonly All2AllWindow? _window;
     private readonly Hosts? _hosts;
+    private readonly CalibrationPlan? _calibration;
     private readonly List<IAll2All> _strategies = [];
     private bool _mapped;
 
@@ -56,6 +57,9 @@ public sealed class RankRuntime : IDisposable
             _hosts = assign.Hosts.Count == World.Size
                 ? new Hosts([.. group.Members.Select(r => assign.Hosts[r.Value])]) : Hosts.One(group.Size);
             _window = All2AllWindow.Reserve(plan, group.Size, _shape, _hosts);
+            if (group.Size > 1)
+                (_calibration, Exchanges) = (CalibrationPlan.Reserve(plan), ExchangeTimesPlan.Reserve(plan, group.Size,
+                    (setup.Config.Layers + setup.Layout.Stages - 1) / setup.Layout.Stages));
         }
         FabricOptions options = setup.FabricOptions with { Secret = assign.Secret.ToArray(), Hosts = assign.Hosts };
         FabricKind kind = Fabrics.Parse(assign.Fabric, FabricKind.SharedMemory);
@@ -110,6 +114,10 @@ public sealed class RankRuntime : IDisposable
         }
     }
 
+    /// <summary>Where the ranks of the group tell each other how long their exchanges took; null in a group of one, and without
+    /// experts.</summary>
+    internal ExchangeTimesPlan? Exchanges { get; }
+
     /// <summary>The links to the neighbouring stages, once connected.</summary>
     public StageLink Link { get; private set; } = null!;
 
@@ -132,6 +140,17 @@ public sealed class RankRuntime : IDisposable
             if (Strategies.Problem(strategy, traits) is null)
                 _strategies.Add(Strategies.Make(strategy, Fabric, group, _window, _shape, Epoch, Placement, _hosts!));
         }
+    }
+
+    /// <summary>
+    /// Measures what the links within the group cost, for the router's cost model; all ranks of the group do, right after they connected.
+    /// Null where there is nothing to choose. A peer that does not come ends the wait as any other.
+    /// </summary>
+    public LinkCalibration? Calibrate()
+    {
+        if (_calibration is null) return null;
+        Fabric!.SetStatus(new StepPoint(Epoch, default, default, StepPhase.Calibrate));
+        return new Calibration(Fabric, World.Stage(Place.Stage), _calibration, Setup.Clock).Measure();
     }
 
     /// <summary>The way to the experts by the name of its strategy; the default where this rank has none of that name. Null for a model

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Troupe.Devices.Collectives;
 using Troupe.Devices.Fabric;
@@ -24,10 +25,22 @@ public enum LinkClass
 /// <param name="FlagUs">One flag one way: Notify and the Wait on the other side, without a Put.</param>
 /// <param name="RowUs">Beginning a row that is packed or added, whatever its length.</param>
 /// <param name="RowByteUs">One byte of such a row, as it lies on the wire.</param>
-public sealed record LinkConstants(double MessageUs, double ByteUs, double FlagUs, double RowUs, double RowByteUs);
+public sealed record LinkConstants(double MessageUs, double ByteUs, double FlagUs, double RowUs, double RowByteUs)
+{
+    /// <inheritdoc/>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture,
+        $"{MessageUs:0.00} µs a message, {FlagUs:0.00} µs a flag, {1e-3 / ByteUs:0.0} GB/s; rows {RowUs * 1e3:0} ns and "
+        + $"{1e-3 / RowByteUs:0.0} GB/s");
+}
 
 /// <summary>What one rank measured. A class is null where the rank met nobody of it. Small: it travels in a message.</summary>
-public sealed record LinkCalibration(LinkConstants? Self, LinkConstants? Mapped, LinkConstants? Tcp);
+public sealed record LinkCalibration(LinkConstants? Self, LinkConstants? Mapped, LinkConstants? Tcp)
+{
+    /// <inheritdoc/>
+    public override string ToString() => string.Join("; ",
+        ((string Name, LinkConstants? Link)[])[("self", Self), ("mapped", Mapped), ("tcp", Tcp)] is var classes
+            ? classes.Where(c => c.Link is not null).Select(c => $"{c.Name}: {c.Link}") : []);
+}
 
 /// <summary>Window space and flags of a calibration; every rank of the world reserves it once.</summary>
 public sealed class CalibrationPlan
