@@ -48,8 +48,11 @@ public sealed class RankActor : ReceiveActor
             _ownScheduler = SchedulerFactory.Start(Context, setup, assign, _place.Replica, coordinator, rounds);
         Receive<RankRuntime>(OnLoaded);
         Receive<WireUp>(OnWire);
-        Receive<SelfChecked>(check => _coordinator.Tell(
-            new RankReady(_assign.Epoch, _assign.Rank, check.Milliseconds, Environment.ProcessorCount, check.Links)));
+        Receive<SelfChecked>(check =>
+        {
+            if (check.Links is { } links) _log.Info("measured its links in {0:0} ms: {1}", check.LinksMs, links);
+            _coordinator.Tell(new RankReady(_assign.Epoch, _assign.Rank, check.Milliseconds, Environment.ProcessorCount, check.Links));
+        });
         Receive<StageStep>(OnStep);
         Receive<LeaseNote>(note =>
         {
@@ -99,13 +102,15 @@ public sealed class RankActor : ReceiveActor
         _ownScheduler?.Tell(new SchedulerWired(
             [.. Enumerable.Range(0, _setup.Layout.Stages)
                 .Select(stage => wire.Stages[_world.RankAt(stage, _place.Replica, _place.Tensor).Value])], wire.Router));
-        RankExecutor executor = _executor;
+        (RankExecutor executor, TimeProvider clock) = (_executor, _setup.Clock);
         executor.Run(() =>
         {
             runtime.Connect(wire.Descriptors);
+            long connected = clock.GetTimestamp();
             LinkCalibration? links = runtime.Calibrate();
+            double linksMs = clock.GetElapsedTime(connected).TotalMilliseconds;
             executor.Runner = new StepRunner(runtime, executor);
-            return SelfCheck.Run(runtime, executor.Runner) with { Links = links };
+            return SelfCheck.Run(runtime, executor.Runner) with { Links = links, LinksMs = linksMs };
         }).PipeTo(Self);
     }
 

@@ -116,8 +116,8 @@ public sealed record RouterState(
         this with { Selector = Selector.Observe(decision.Choice, measuredUs) };
 
     /// <summary>
-    /// A lease for these lanes, with its first plan. What is tried to learn is tried in a single step: that one is planned without a lease,
-    /// which comes after it.
+    /// A lease for these lanes, with its first plan. What is tried to learn is tried in a single step: that one is planned without a
+    /// lease, which comes after it.
     /// </summary>
     private (RouterState, Decision?) Grant(int[] lanes)
     {
@@ -125,7 +125,8 @@ public sealed record RouterState(
         int most = lanes.MaxBy(i => Lanes[i].Rows.Max(s => s.Rows));
         (RouterState state, Choice choice) = Choose(Lanes[most].Rows, StepKind.Decode);
         if (choice.Explored) return state.Plan(most, choice, null);
-        var grant = new LeaseGrant(new StepId(Next.Value + lanes.Length), lanes, choice.Strategy, Lanes[most].Rows.Max(s => s.Rows), LeaseSteps);
+        int capacity = Lanes[most].Rows.Max(s => s.Rows);
+        var grant = new LeaseGrant(new StepId(Next.Value + lanes.Length), lanes, choice.Strategy, capacity, LeaseSteps);
         return (state with { Lease = new LeaseState(grant, choice, LeaveAsked: false) }).Plan();
     }
 

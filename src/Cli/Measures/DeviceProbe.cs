@@ -43,7 +43,7 @@ internal static class DeviceProbe
             : new AvailabilityResult(name, false, "not available in this build");
     }
 
-    /// <summary>Two ranks of this process connect over the fabric, one notifies the other, and they measure what their link costs.</summary>
+    /// <summary>Two ranks of this process connect over the fabric, and measure what their link costs.</summary>
     private static AvailabilityResult Fabric(FabricKind kind, TimeProvider clock)
     {
         string name = Fabrics.NameOf(kind);
@@ -58,8 +58,6 @@ internal static class DeviceProbe
             foreach (RankId rank in world.Ranks)
             {
                 var plan = new WindowPlan();
-                plan.Reserve(sizeof(long));
-                plan.ReserveFlags(1);
                 calibration = CalibrationPlan.Reserve(plan);
                 var setup = new FabricSetup(world, rank, new Epoch(1), plan, new FabricOptions(Deadline, Deadline, secret), session);
                 endpoints.Add(Fabrics.Open(kind, setup, hub));
@@ -68,8 +66,6 @@ internal static class DeviceProbe
             Task<IFabric>[] connecting = [.. endpoints.Select(e => Task.Factory.StartNew(
                 () => e.Connect(descriptors), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
             using IFabric first = connecting[0].GetAwaiter().GetResult(), second = connecting[1].GetAwaiter().GetResult();
-            first.Notify(second.Self, 0, 1);
-            second.Wait(first.Self, 0, 1);
             Task<LinkCalibration>[] measuring = [.. new[] { first, second }.Select(fabric => Task.Factory.StartNew(
                 () => new Calibration(fabric, world.All, calibration, clock).Measure(),
                 CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))];

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Troupe.Actors.Tests.Cluster;
 
-/// <summary>Whole clusters inside this process: the router predicts by what its ranks measured, and what it is told back is comparable.</summary>
+/// <summary>Whole clusters inside this process: the router predicts by what its ranks measured, and hears back what can be compared.</summary>
 public sealed class CalibratedTests
 {
     private static readonly int[] s_prompt = [570, 47, 39, 497, 14];
@@ -14,7 +14,7 @@ public sealed class CalibratedTests
     [Fact]
     public async Task The_routers_model_comes_from_the_ranks_and_its_predictions_are_of_the_size_of_what_is_measured()
     {
-        await using InProcessWorld world = await InProcessWorld.StartAsync(InProcessWorld.SampleModel, 1, 2, "troupe.routing.lease-steps = 0");
+        await using InProcessWorld world = await StartAsync(2, "troupe.routing.lease-steps = 0");
         await RunAsync(world, 60);
 
         StatusReport status = await StatusAsync(world);
@@ -30,7 +30,7 @@ public sealed class CalibratedTests
     [Fact]
     public async Task A_lease_says_how_long_its_exchanges_took_by_themselves()
     {
-        await using InProcessWorld world = await InProcessWorld.StartAsync(InProcessWorld.SampleModel, 1, 2, "troupe.routing.lease-steps = 16");
+        await using InProcessWorld world = await StartAsync(2, "troupe.routing.lease-steps = 16");
         await RunAsync(world, 60);
         ExplainReport[] steps = await Task.WhenAll(Enumerable.Range(3, 40).Select(step => ExplainAsync(world, $"{step}")));
         Assert.Contains(steps, s => s.Lease.StartsWith("leased", StringComparison.Ordinal) && s.MeasuredUs > 0);
@@ -39,7 +39,7 @@ public sealed class CalibratedTests
     [Fact]
     public async Task A_single_rank_measures_nothing()
     {
-        await using InProcessWorld world = await InProcessWorld.StartAsync(InProcessWorld.SampleModel, 1, 1);
+        await using InProcessWorld world = await StartAsync(1);
         await RunAsync(world, 5);
         Assert.Null((await StatusAsync(world)).Links);
     }
@@ -49,9 +49,8 @@ public sealed class CalibratedTests
     [InlineData("a,a,b,b", 4)]
     public async Task Several_hosts_make_hierarchical_legal_and_it_serves_with_the_same_tokens(string hosts, int replicas)
     {
-        await using InProcessWorld plain = await InProcessWorld.StartAsync(InProcessWorld.SampleModel, 1, replicas),
-            pinned = await InProcessWorld.StartAsync(InProcessWorld.SampleModel, 1, replicas,
-                $"troupe {{ fabric.host = \"{hosts}\", routing.strategy = hierarchical }}");
+        await using InProcessWorld plain = await StartAsync(replicas),
+            pinned = await StartAsync(replicas, $"troupe {{ fabric.host = \"{hosts}\", routing.strategy = hierarchical }}");
 
         IReadOnlyList<RequestOutcome> want = await RunAsync(plain, 30), got = await RunAsync(pinned, 30);
 
@@ -62,6 +61,9 @@ public sealed class CalibratedTests
         Assert.Contains("not all ranks are on one host", last.Illegal["peer_mapped"]);
         Assert.Equal(["hierarchical"], (await StatusAsync(pinned)).StrategiesUsed.Keys);
     }
+
+    private static Task<InProcessWorld> StartAsync(int replicas, string hocon = "") =>
+        InProcessWorld.StartAsync(InProcessWorld.SampleModel, 1, replicas, hocon);
 
     private static Task<IReadOnlyList<RequestOutcome>> RunAsync(InProcessWorld world, int tokens) =>
         world.RunAsync([.. Enumerable.Range(0, 4).Select(i => InProcessWorld.Greedy($"r{i}", [.. s_prompt.Skip(i)], tokens))]);

@@ -117,7 +117,8 @@ public sealed class RefusalTests(WireSystem wire)
         ];
         foreach (LinkConstants links in cases)
         {
-            foreach (LinkCalibration measured in (LinkCalibration[])[new(links, null, null), new(well, links, well), new(null, null, links)])
+            LinkCalibration[] places = [new(links, null, null), new(well, links, well), new(null, null, links)];
+            foreach (LinkCalibration measured in places)
             {
                 var ready = new RankReady(new(1), 0, 1, 2, measured);
                 if (good) Accepts(ready);
@@ -217,7 +218,8 @@ public sealed class RefusalTests(WireSystem wire)
     /// <summary>More items than any list of their kind may have.</summary>
     private static void Overfill(IList list, FieldDescriptor field)
     {
-        int count = (field.FieldType is FieldType.String or FieldType.Message or FieldType.Double ? WireCheck.MaxItems : WireCheck.MaxIds) + 1;
+        bool few = field.FieldType is FieldType.String or FieldType.Message or FieldType.Double;
+        int count = (few ? WireCheck.MaxItems : WireCheck.MaxIds) + 1;
         object item = list[0]!;
         object small = item is IMessage ? field.MessageType.Parser.ParseFrom([])
             : item is string ? "" : Activator.CreateInstance(item.GetType())!;

@@ -75,7 +75,7 @@ public sealed class WireCountersTests(WireSystem wire, ITestOutputHelper output)
         Assert.InRange(sent, 1, long.MaxValue); // others in this process may send too
     }
 
-    /// <summary>The limits are the design's: a delta under 60 bytes and a plan under 64, all actor messages of a decode step under 2 KB.</summary>
+    /// <summary>The limits: a delta under 60 bytes and a plan under 64, all actor messages of a decode step under 2 KB.</summary>
     [Theory]
     [InlineData(1, 1)]
     [InlineData(2, 2)]

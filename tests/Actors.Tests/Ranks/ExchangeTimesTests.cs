@@ -37,7 +37,8 @@ public sealed class ExchangeTimesTests
             {
                 for (int entry = 0; entry < 2 * Layers; entry++)
                 {
-                    var at = new StepPoint(new Epoch(1), new StepId(step + 1), new LayerIndex(FirstLayer + (entry / 2)), StepPhase.Attention);
+                    var layer = new LayerIndex(FirstLayer + (entry / 2));
+                    var at = new StepPoint(new Epoch(1), new StepId(step + 1), layer, StepPhase.Attention);
                     clock.Pass(77, measured, at);
                     // In two visits, as tiles make them.
                     measured.At(at with { Phase = entry % 2 == 0 ? StepPhase.Dispatch : StepPhase.Combine });
