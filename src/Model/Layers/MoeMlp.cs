@@ -39,7 +39,7 @@ internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, boo
                 $"{layer}: {handle.Rows} rows arrived, room for {room.MaxReceived}; was the shard made for this group?");
         for (int row = 0; row < handle.Rows;)
         {
-            context.Enter(layer, StepPhase.Dispatch);
+            if (row > 0) context.Enter(layer, StepPhase.Dispatch);
             int end = handle.Await(row);
             RunTile(context, layer, handle, row, end);
             handle.Done(end);
