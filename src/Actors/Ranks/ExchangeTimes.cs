@@ -33,19 +33,19 @@ internal sealed class ExchangeTimesPlan
 /// How long the exchanges of a step took by themselves: what the router predicts, and so what it may learn from. Follows a step from point
 /// to point, and passes the points on.
 /// <para><b>What is measured.</b> For each layer, and for its dispatch and its combine apart, the shortest time over the ranks of the
-/// group; then the sum of these. The time of one rank is no measure: most of it is waiting for a peer that still computes attention or experts.
-/// But whoever comes last to a phase waits for nobody's computing: its time is the exchange, with what the strategy itself makes it wait
-/// for (the hop over a relay, bytes on a socket). Whoever came earlier was in it for longer. Who comes last changes from layer to layer and
-/// from phase to phase, so the minimum is taken of each, not of sums.</para>
-/// <para><b>Why not each rank by itself.</b> It could leave out the time in which it only waited. Then hops and transfers that it must wait
-/// for would cost nothing, and a strategy that makes others work for it would look cheap.</para>
+/// group; then the sum of these. The time of one rank is no measure: most of it is waiting for a peer that still computes attention or
+/// experts. But whoever comes last to a phase waits for nobody's computing: its time is the exchange, with what the strategy itself makes
+/// it wait for (the hop over a relay, bytes on a socket). Whoever came earlier was in it for longer. Who comes last changes from layer to
+/// layer and from phase to phase, so the minimum is taken of each, not of sums.</para>
+/// <para><b>Why not each rank by itself.</b> It could leave out the time in which it only waited. Then hops and transfers that it must
+/// wait for would cost nothing, and a strategy that makes others work for it would look cheap.</para>
 /// <para><b>Where ranks outnumber cores</b> the time of a rank also holds turns of others on its core, and those who wait are given fewer
 /// turns. The shortest time is that of the rank that was disturbed least, and <see cref="Devices.All2All.Calibration"/> measures links
 /// undisturbed as well: predicted and measured are of the same thing, and what disturbs all strategies alike stays out of both.</para>
 /// <para><b>How.</b> At the end of a step each rank puts its table into the windows of the others, without a flag: the headers of the
-/// stage's next step follow in order, and each rank hears them all. So a step's times are known at the end of the next one, the same on all ranks,
-/// for one small Put to each peer a step and no message. Two tables take turns: a rank writes one again at the end of a step in which it
-/// heard a combine of its reader, who had read that table before.</para>
+/// stage's next step follow in order, and each rank hears them all. So a step's times are known at the end of the next one, the same on
+/// all ranks, for one small Put to each peer a step and no message. Two tables take turns: a rank writes one again at the end of a step
+/// in which it heard a combine of its reader, who had read that table before.</para>
 /// </summary>
 internal sealed class ExchangeTimes : IStepObserver
 {

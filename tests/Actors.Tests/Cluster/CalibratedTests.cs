@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Troupe.Actors.Tests.Cluster;
 
-/// <summary>Whole clusters inside this process: the router predicts by what its ranks measured, and hears back what can be compared.</summary>
+/// <summary>Whole clusters inside this process: the router predicts by what its ranks measured, and hears back the like.</summary>
 public sealed class CalibratedTests
 {
     private static readonly int[] s_prompt = [570, 47, 39, 497, 14];
