@@ -17,12 +17,7 @@ public sealed class RankRuntime : IDisposable
     private readonly Assign _assign;
     private readonly IDisposable _weights;
     private readonly IFabricEndpoint _endpoint;
-    private readonly StageLinkPlan _linkPlan;
-    private readonly FlagRange _voteFlags;
-    private readonly All2AllShape? _shape;
-    private readonly All2AllWindow? _window;
-    private readonly Hosts? _hosts;
-    private readonly CalibrationPlan? _calibration;
+    private readonly RankWindow _window;
     private readonly List<IAll2All> _strategies = [];
     private bool _mapped;
 
@@ -46,24 +41,10 @@ public sealed class RankRuntime : IDisposable
                     GroupSize = group.Size,
             },
             p => progress((double)p.Part / p.Parts));
-        var plan = new WindowPlan();
-        _linkPlan = StageLinkPlan.Reserve(plan, sizes.Lanes, setup.Layout.Stages > 1 ? sizes.MaxRows : 0, setup.Config.HiddenSize,
-            sizes.MaxRunning);
-        _voteFlags = plan.ReserveFlags(LeaveVote.Flags);
-        if (setup.Config.Experts > 0)
-        {
-            _shape = new All2AllShape(sizes.MaxRows, setup.Config.HiddenSize, setup.Config.ExpertsPerToken, setup.Bf16Rows
-                ? RowType.Bf16 : RowType.Fp32);
-            _hosts = assign.Hosts.Count == World.Size
-                ? new Hosts([.. group.Members.Select(r => assign.Hosts[r.Value])]) : Hosts.One(group.Size);
-            _window = All2AllWindow.Reserve(plan, group.Size, _shape, _hosts);
-            if (group.Size > 1)
-                (_calibration, Exchanges) = (CalibrationPlan.Reserve(plan), ExchangeTimesPlan.Reserve(plan, group.Size,
-                    (setup.Config.Layers + setup.Layout.Stages - 1) / setup.Layout.Stages));
-        }
+        _window = new RankWindow(group, setup.Config, sizes, setup.Bf16Rows, assign.Hosts);
         FabricOptions options = setup.FabricOptions with { Secret = assign.Secret.ToArray(), Hosts = assign.Hosts };
         FabricKind kind = Fabrics.Parse(assign.Fabric, FabricKind.SharedMemory);
-        _endpoint = Fabrics.Open(kind, new FabricSetup(World, Self, assign.Epoch, plan, options, assign.Session), setup.Hub);
+        _endpoint = Fabrics.Open(kind, new FabricSetup(World, Self, assign.Epoch, _window.Plan, options, assign.Session), setup.Hub);
     }
 
     /// <summary>What the rank was started with.</summary>
@@ -116,7 +97,7 @@ public sealed class RankRuntime : IDisposable
 
     /// <summary>Where the ranks of the group tell each other how long their exchanges took; null in a group of one, and without
     /// experts.</summary>
-    internal ExchangeTimesPlan? Exchanges { get; }
+    internal ExchangeTimesPlan? Exchanges => _window.Exchanges;
 
     /// <summary>The links to the neighbouring stages, once connected.</summary>
     public StageLink Link { get; private set; } = null!;
@@ -129,16 +110,17 @@ public sealed class RankRuntime : IDisposable
     public void Connect(IReadOnlyList<string> descriptors)
     {
         Fabric = FaultDrill.Wrap(_endpoint.Connect(descriptors), Setup);
-        Link = new StageLink(Fabric, _linkPlan);
-        if (Place.Stage == 0 && World.Stage(0).Size > 1) Vote = new LeaveVote(Fabric, World.Stage(0), _voteFlags);
-        if (_shape is null) return;
+        Link = new StageLink(Fabric, _window.Links);
+        if (Place.Stage == 0 && World.Stage(0).Size > 1) Vote = new LeaveVote(Fabric, World.Stage(0), _window.VoteFlags);
+        if (_window is not { Shape: { } shape, Hosts: { } hosts }) return;
         RankGroup group = World.Stage(Place.Stage);
-        GroupTraits traits = _window is null ? new GroupTraits(1, true, 1) : Strategies.TraitsOf(Fabric, group, _window, _hosts!);
+        GroupTraits traits = _window.All2All is { } window ? Strategies.TraitsOf(Fabric, group, window, hosts)
+            : new GroupTraits(1, true, 1);
         _mapped = traits.Mapped;
         foreach (Strategy strategy in Strategies.Available)
         {
             if (Strategies.Problem(strategy, traits) is null)
-                _strategies.Add(Strategies.Make(strategy, Fabric, group, _window, _shape, Epoch, Placement, _hosts!));
+                _strategies.Add(Strategies.Make(strategy, Fabric, group, _window.All2All, shape, Epoch, Placement, hosts));
         }
     }
 
@@ -148,9 +130,9 @@ public sealed class RankRuntime : IDisposable
     /// </summary>
     public LinkCalibration? Calibrate()
     {
-        if (_calibration is null) return null;
+        if (_window.Calibration is not { } plan) return null;
         Fabric!.SetStatus(new StepPoint(Epoch, default, default, StepPhase.Calibrate));
-        return new Calibration(Fabric, World.Stage(Place.Stage), _calibration, Setup.Clock).Measure();
+        return new Calibration(Fabric, World.Stage(Place.Stage), plan, Setup.Clock).Measure();
     }
 
     /// <summary>The way to the experts by the name of its strategy; the default where this rank has none of that name. Null for a model
