@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using Troupe.Devices.All2All;
@@ -64,7 +65,8 @@ internal static class OptionText
                 read.Text("troupe.routing.strategy"),
                 read.Int("troupe.routing.history", 1, 1 << 20),
                 read.Int("troupe.routing.lease-steps", 0, 1 << 20),
-                read.Int("troupe.routing.shadow-every", 0, 1 << 20)),
+                read.Int("troupe.routing.shadow-every", 0, 1 << 20),
+                read.Fraction("troupe.routing.explore", RoutingOptions.MostExplored)),
             ReadScheduler(read),
             ReadLimits(read),
             new ControlOptions(
@@ -111,6 +113,7 @@ internal static class OptionText
         ("routing.history", $"{o.Routing.History}"),
         ("routing.lease-steps", $"{o.Routing.LeaseSteps}"),
         ("routing.shadow-every", $"{o.Routing.ShadowEvery}"),
+        ("routing.explore", o.Routing.Explore.ToString("R", CultureInfo.InvariantCulture)),
         ("scheduler.max-queue", $"{o.Scheduler.MaxQueue}"),
         ("scheduler.max-running", $"{o.Scheduler.MaxRunning}"),
         ("scheduler.prefill-chunk", $"{o.Scheduler.PrefillChunk}"),

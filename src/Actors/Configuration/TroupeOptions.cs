@@ -72,7 +72,12 @@ public sealed record FabricSettings(FabricKind? Kind, string ListenHost, TimeSpa
 /// <param name="History">Steps that explain remembers.</param>
 /// <param name="LeaseSteps">Steps that a lease lasts at most; 0 for none.</param>
 /// <param name="ShadowEvery">One step in so many is also run by the fallback and compared; 0 for none.</param>
-public sealed record RoutingOptions(string Strategy, int History, int LeaseSteps, int ShadowEvery);
+/// <param name="Explore">The share of planned steps that try another strategy, to learn.</param>
+public sealed record RoutingOptions(string Strategy, int History, int LeaseSteps, int ShadowEvery, double Explore)
+{
+    /// <summary>The largest share that may explore: what is tried is mostly dearer.</summary>
+    public const double MostExplored = 0.1;
+}
 
 /// <summary>troupe.scheduler</summary>
 /// <param name="MaxQueue">Waiting requests.</param>

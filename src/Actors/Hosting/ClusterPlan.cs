@@ -148,6 +148,7 @@ public sealed class ClusterPlan
                 ValueBytes(_options.Numbers.Rows), perStage)
             {
                 BytesPerSum = ValueBytes(_options.Numbers.Rows.Partial()),
+                Experts = config.Experts,
                 Mapping = FaultDrill.HitsPuts(_options.Drill) ? Mapping.Nobody : Mapping.Everybody,
             };
         }

@@ -63,6 +63,7 @@ public sealed class Inspector(IClusterPort port, TimeProvider clock, string mode
             Ranks(state, await ranks), queues, routing?.Recent ?? [])
         {
             OutOfUse = routing?.OutOfUse ?? new Dictionary<string, string>(StringComparer.Ordinal),
+            Links = routing?.Links,
         };
     }
 

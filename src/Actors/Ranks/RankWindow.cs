@@ -26,7 +26,11 @@ public sealed class RankWindow
         Shape = new All2AllShape(sizes.MaxRows, config.HiddenSize, config.ExpertsPerToken, rows);
         Hosts = hosts.Count == world.Size ? new Hosts([.. group.Members.Select(r => hosts[r.Value])]) : Hosts.One(group.Size);
         All2All = All2AllWindow.Reserve(Plan, group.Size, Shape, Hosts);
+        if (All2All is null) return;
         if (sizes.ShadowEvery > 0) Shadow = All2AllWindow.Reserve(Plan, group.Size, Shape, Hosts);
+        Calibration = CalibrationPlan.Reserve(Plan);
+        int stages = world.Layout.Stages;
+        Exchanges = ExchangeTimesPlan.Reserve(Plan, group.Size, (config.Layers + stages - 1) / stages);
     }
 
     /// <summary>The plan that holds all of it.</summary>
@@ -49,6 +53,12 @@ public sealed class RankWindow
 
     /// <summary>For shadow checks; null where there are none, or nobody to send to.</summary>
     public All2AllWindow? Shadow { get; }
+
+    /// <summary>For the measurement of links before the first step; null where there is nobody to send to.</summary>
+    public CalibrationPlan? Calibration { get; }
+
+    /// <summary>Where the members tell each other how long their exchanges took; null where there is nobody to exchange with.</summary>
+    internal ExchangeTimesPlan? Exchanges { get; }
 
     /// <summary>Bytes of one rank's window.</summary>
     public static long Bytes(World world, ModelConfig config, EpochSizes sizes, RowType rows, IReadOnlyList<string> hosts) =>

@@ -45,7 +45,10 @@ public sealed class StepOutcome(int slots)
     /// <summary>From taking the step to its end.</summary>
     public double StepUs { get; set; }
 
-    /// <summary>Of that, in dispatch and combine; 0 in a step that was shadow checked, whose time says nothing of others.</summary>
+    /// <summary>The stage's last step before this one, whose exchanges are measured now; 0 for none.</summary>
+    public StepId Exchanged { get; set; }
+
+    /// <summary>What its dispatches and combines took by themselves; see <see cref="ExchangeTimes"/>.</summary>
     public double ExchangeUs { get; set; }
 
     /// <summary>Whether its exchanges were shadow checked.</summary>
@@ -72,7 +75,7 @@ public sealed class StepOutcome(int slots)
     private void Reset(StepId step, int lane)
     {
         (Step, Lane, TokenCount, Rows, StepUs, ExchangeUs, Error) = (step, lane, 0, 0, 0, 0, null);
-        (RanDry, Ended, Shadowed, Mismatch) = (false, null, false, null);
+        (RanDry, Ended, Shadowed, Mismatch, Exchanged) = (false, null, false, null, default);
         Scores.Clear();
         Gathered.Clear();
         Logits.Clear();

@@ -15,7 +15,14 @@ public sealed record RankReport(
 }
 
 /// <summary>A scheduler as <c>status</c> shows it.</summary>
-public sealed record SchedulerReport(int Replica, int Queued, int Running, long Finished, int KvBlocksFree, int KvBlocks);
+public sealed record SchedulerReport(int Replica, int Queued, int Running, long Finished, int KvBlocksFree, int KvBlocks)
+{
+    /// <summary>
+    /// Microseconds from an offer to the arrival of its plan at the rank beside the scheduler, the median of the last steps whose plan
+    /// waited for nothing else; null before any.
+    /// </summary>
+    public double? MetadataRoundUs { get; init; }
+}
 
 /// <summary>The router as <c>status</c> shows it.</summary>
 public sealed record RouterReport(long Step, string Lease, IReadOnlyDictionary<string, long> StrategiesUsed,
@@ -23,6 +30,9 @@ public sealed record RouterReport(long Step, string Lease, IReadOnlyDictionary<s
 {
     /// <summary>Strategies that are not used any more in this epoch, each with why.</summary>
     public IReadOnlyDictionary<string, string> OutOfUse { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>What its cost model took from the ranks' measurements of their links, for people; null where nobody measured.</summary>
+    public string? Links { get; init; }
 }
 
 /// <summary>The answer of <c>status</c>.</summary>
@@ -34,6 +44,9 @@ public sealed record StatusReport(
 {
     /// <summary>Strategies that are not used any more in this epoch, each with why.</summary>
     public IReadOnlyDictionary<string, string> OutOfUse { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>What the ranks measured of their links at the start, for people; null where nobody had to.</summary>
+    public string? Links { get; init; }
 }
 
 /// <summary>One line of <c>members</c>.</summary>

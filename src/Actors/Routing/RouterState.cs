@@ -69,7 +69,9 @@ public sealed record RouterState(
             return (this, null);
         LaneShare share = offer.Rows > 0 ? new LaneShare.Offered(offer.Rows, offer.Kind, offer.Version) : new LaneShare.Idle();
         LaneState lane = Lanes[offer.Lane] with { Shares = Lanes[offer.Lane].Shares.SetItem(offer.Replica, share) };
-        return (this with { Lanes = Lanes.SetItem(offer.Lane, lane) }).Plan();
+        (RouterState state, Decision? decision) = (this with { Lanes = Lanes.SetItem(offer.Lane, lane) }).Plan();
+        return decision?.Plan is { } plan && plan.Lane == offer.Lane && offer.Rows > 0
+            ? (state, decision with { Plan = plan with { AskedBy = offer.Replica } }) : (state, decision);
     }
 
     /// <summary>The lease has ended: the steps that it ran are over, and the replicas in it will offer again.</summary>
@@ -117,7 +119,7 @@ public sealed record RouterState(
             return state.Plan(ready[0], choice, null);
         }
         // A lane that still runs will be offered again, and that offer may have come too late for a lease granted now.
-        return Lanes.Any(lane => lane.IsRunning) ? (this, null) : Grant(ready).Plan();
+        return Lanes.Any(lane => lane.IsRunning) ? (this, null) : Grant(ready);
     }
 
     /// <summary>What to tell rank 0 if a lease runs and somebody has offered work, or its strategy is out of use; once per lease.</summary>
@@ -132,13 +134,19 @@ public sealed record RouterState(
     public RouterState Observe(Decision decision, double measuredUs) =>
         this with { Selector = Selector.Observe(decision.Choice, measuredUs) };
 
-    private RouterState Grant(int[] lanes)
+    /// <summary>
+    /// A lease for these lanes, with its first plan. What is tried to learn is tried in a single step: that one is planned without a
+    /// lease, which comes after it.
+    /// </summary>
+    private (RouterState, Decision?) Grant(int[] lanes)
     {
         // One strategy for all of its steps: the one for the lane with most to carry.
-        ImmutableArray<ReplicaShare> most = lanes.Select(i => Lanes[i].Rows).MaxBy(shares => shares.Max(s => s.Rows))!;
-        (RouterState state, Choice choice) = Choose(most, StepKind.Decode);
-        var grant = new LeaseGrant(new StepId(Next.Value + lanes.Length), lanes, choice.Strategy, most.Max(s => s.Rows), LeaseSteps);
-        return state with { Lease = new LeaseState(grant, choice, LeaveAsked: false) };
+        int most = lanes.MaxBy(i => Lanes[i].Rows.Max(s => s.Rows));
+        (RouterState state, Choice choice) = Choose(Lanes[most].Rows, StepKind.Decode);
+        if (choice.Explored) return state.Plan(most, choice, null);
+        int capacity = Lanes[most].Rows.Max(s => s.Rows);
+        var grant = new LeaseGrant(new StepId(Next.Value + lanes.Length), lanes, choice.Strategy, capacity, LeaseSteps);
+        return (state with { Lease = new LeaseState(grant, choice, LeaveAsked: false) }).Plan();
     }
 
     private (RouterState State, Choice Choice) Choose(ImmutableArray<ReplicaShare> shares, StepKind kind)

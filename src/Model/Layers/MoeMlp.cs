@@ -34,12 +34,12 @@ internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, boo
         all2All.PostDispatch(dispatch, normed, ids, weights, rows, context.Leave && context.Verdict is null);
         DispatchHandle handle = all2All.WaitDispatch();
         context.Verdict ??= handle.Verdict;
-        context.Enter(layer, StepPhase.Experts);
         for (int row = 0; row < handle.Rows;)
         {
+            if (row > 0) context.Enter(layer, StepPhase.Dispatch);
             // A shadowed exchange brings each row twice: as many tiles as the room calls for.
             int end = Math.Min(handle.Await(row), row + room.MaxReceived);
-            RunTile(context, handle, row, end);
+            RunTile(context, layer, handle, row, end);
             handle.Done(end);
             row = end;
         }
@@ -48,8 +48,11 @@ internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, boo
         all2All.WaitCombine(output);
     }
 
-    /// <summary>The local experts over rows [first, end) of those that arrived: n of them.</summary>
-    private void RunTile(LayerContext context, DispatchHandle handle, int first, int end)
+    /// <summary>
+    /// The local experts over rows [first, end) of those that arrived: n of them. Where a strategy leaves rows or sums with their owner, to
+    /// read and write them here is its transfer: it counts as dispatch and combine.
+    /// </summary>
+    private void RunTile(LayerContext context, LayerIndex layer, DispatchHandle handle, int first, int end)
     {
         (Workspace room, int rows) = (context.Room, end - first);
         Span<float> hidden = room.Arrived.Floats(rows * router.Columns), partial = room.Partial.Floats(rows * router.Columns); // [n, H]
@@ -57,8 +60,10 @@ internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, boo
         Span<float> weights = room.ArrivedWeights.Floats(rows * topK);                                                        // [n, K]
         handle.Decode(first, end, hidden);
         handle.CopySlots(first, end, ids, weights);
+        context.Enter(layer, StepPhase.Experts);
         room.Arrivals.Sort(ids, weights, topK);
         context.Kernels.Experts(experts, room.Arrivals, hidden, room.Activation.Floats(room.Arrivals.Pairs * experts.Inner), partial);
+        context.Enter(layer, StepPhase.Combine);
         handle.Encode(first, end, partial);
     }
 }
