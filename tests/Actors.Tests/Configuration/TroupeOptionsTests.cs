@@ -77,9 +77,11 @@ public sealed class TroupeOptionsTests
                     WaitDeadline = TimeSpan.FromMilliseconds(random.Next(1, 100_000)),
                     Host = random.Next(2) == 0 ? "" : "a,b",
                 },
-                Routing = plain.Routing with { Explore = random.Next(2) == 0 ? 0 : random.NextDouble() / 10 },
+                Routing = plain.Routing with
+                {
+                    Explore = random.Next(2) == 0 ? 0 : random.NextDouble() / 10, ShadowEvery = random.Next(1000),
+                },
                 Scheduler = plain.Scheduler with { KvTokens = random.Next(2) == 0 ? null : random.Next(1, int.MaxValue) },
-                Routing = plain.Routing with { ShadowEvery = random.Next(1000) },
                 Drill = new((DrillFault)random.Next(6), random.Next(stages * replicas), random.Next(1, int.MaxValue),
                     random.Next(2) == 0 ? null : random.Next(100), TimeSpan.FromMilliseconds(random.Next(1, 1000))),
                 Control = plain.Control with { LifelineHost = random.Next(2) == 0 ? "" : "10.0.0.1", LifelinePort = random.Next(65536) },

@@ -188,7 +188,7 @@ public sealed class ShadowTests
             static ReadOnlySpan<uint> Bits(float[] values) => MemoryMarshal.Cast<float, uint>(values);
         }
 
-        private float[] Step(IFabric fabric, IAll2All way, int step, Input mine, int rank)
+        private float[] Step(IFabric fabric, ShadowedAll2All way, int step, Input mine, int rank)
         {
             StepPoint at = Groups.At(step + 1, Layer);
             fabric.SetStatus(at with { Phase = StepPhase.Dispatch });
