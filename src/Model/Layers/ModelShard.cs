@@ -31,7 +31,7 @@ public sealed class ModelShard : IDisposable
 
         if (spec.Embedding)
         {
-            _embedding = weights.Matrix(Qwen3.Embedding, config.VocabSize, config.HiddenSize);
+            _embedding = weights.Matrix(Parts.Embedding, config.VocabSize, config.HiddenSize);
             Report();
         }
         _room = new Workspace(config, spec, options);
@@ -43,8 +43,8 @@ public sealed class ModelShard : IDisposable
         }
         if (spec.Head)
         {
-            _finalNorm = weights.Vector(Qwen3.FinalNorm, config.HiddenSize);
-            _head = weights.Matrix(config.TieWordEmbeddings ? Qwen3.Embedding : Qwen3.Head, config.VocabSize, config.HiddenSize);
+            _finalNorm = weights.Vector(Parts.FinalNorm, config.HiddenSize);
+            _head = weights.Matrix(config.TieWordEmbeddings ? Parts.Embedding : Parts.Head, config.VocabSize, config.HiddenSize);
             Report();
         }
         WeightBytes = weights.Bytes;

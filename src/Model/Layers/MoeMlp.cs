@@ -8,19 +8,30 @@ namespace Troupe.Model.Layers;
 
 /// <summary>
 /// Routed experts, spread over the expert-parallel group: each row goes to the ranks of its K experts and comes back as a weighted sum. A
-/// rank without rows of its own still takes part and serves its experts.
+/// rank without rows of its own still takes part and serves its experts. What needs nobody else runs while rows travel: the shared expert.
 /// </summary>
 /// <param name="router">[E, H]</param>
 /// <param name="experts">The experts of this rank.</param>
 /// <param name="topK">K.</param>
 /// <param name="normalize">Whether a row's K weights are scaled to sum to 1.</param>
-internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, bool normalize) : IFeedForward
+/// <param name="shared">The expert of all rows; null where the family has none.</param>
+internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, bool normalize, SharedExpert? shared = null) : IFeedForward
 {
     public void Forward(LayerContext context, LayerIndex layer, ReadOnlySpan<float> normed, Span<float> output)
     {
-        (IKernels kernels, Workspace room, int rows) = (context.Kernels, context.Room, context.Rows.Count);
         IAll2All all2All = context.All2All
             ?? throw new InvalidOperationException($"{layer} has routed experts: give the step a way to reach them");
+        Post(context, layer, all2All, normed);
+        shared?.Forward(context, layer, normed);
+        RunExperts(context, layer, all2All);
+        all2All.WaitCombine(output);
+        shared?.AddTo(context, output);
+    }
+
+    /// <summary>Chooses the experts of some rows and sends the rows there. normed: [T, H].</summary>
+    private void Post(LayerContext context, LayerIndex layer, IAll2All all2All, ReadOnlySpan<float> normed)
+    {
+        (IKernels kernels, Workspace room, int rows) = (context.Kernels, context.Room, normed.Length / router.Columns);
         Span<float> logits = room.RouterLogits.Floats(rows * router.Rows);                                      // [T, E]
         Span<int> ids = room.ExpertIds.Ints(rows * topK);                                                       // [T, K]
         Span<float> weights = room.ExpertWeights.Floats(rows * topK);                                           // [T, K]
@@ -32,11 +43,17 @@ internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, boo
 
         StepPoint dispatch = context.Enter(layer, StepPhase.Dispatch);
         all2All.PostDispatch(dispatch, normed, ids, weights, rows, context.Leave && context.Verdict is null);
+    }
+
+    /// <summary>Waits for the rows that come here, runs them through the local experts, and sends the partial sums back.</summary>
+    private void RunExperts(LayerContext context, LayerIndex layer, IAll2All all2All)
+    {
+        if (shared is not null) context.Enter(layer, StepPhase.Dispatch);
         DispatchHandle handle = all2All.WaitDispatch();
         context.Verdict ??= handle.Verdict;
-        if (handle.Rows > room.MaxReceived)
+        if (handle.Rows > context.Room.MaxReceived)
             throw new InvalidOperationException(
-                $"{layer}: {handle.Rows} rows arrived, room for {room.MaxReceived}; was the shard made for this group?");
+                $"{layer}: {handle.Rows} rows arrived, room for {context.Room.MaxReceived}; was the shard made for this group?");
         context.Enter(layer, StepPhase.Experts);
         for (int row = 0; row < handle.Rows;)
         {
@@ -45,9 +62,7 @@ internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, boo
             handle.Done(end);
             row = end;
         }
-
         all2All.PostCombine(context.Enter(layer, StepPhase.Combine), handle);
-        all2All.WaitCombine(output);
     }
 
     /// <summary>The local experts over rows [first, end) of those that arrived: n of them.</summary>
