@@ -25,6 +25,9 @@ internal static class OptionText
         [("auto", null), ("inprocess", FabricKind.InProcess), ("shm", FabricKind.SharedMemory), ("tcp", FabricKind.Tcp),
             ("mixed", FabricKind.Mixed)];
 
+    private static readonly (string Word, OverlapMode Value)[] s_overlaps =
+        [("auto", OverlapMode.Auto), ("on", OverlapMode.On), ("off", OverlapMode.Off)];
+
     private static readonly (string Word, DrillFault Value)[] s_drills =
     [
         ("none", DrillFault.None), ("die", DrillFault.Die), ("hang", DrillFault.Hang), ("slow", DrillFault.Slow),
@@ -59,7 +62,8 @@ internal static class OptionText
             new RoutingOptions(
                 read.Text("troupe.routing.strategy"),
                 read.Int("troupe.routing.history", 1, 1 << 20),
-                read.Int("troupe.routing.lease-steps", 0, 1 << 20)),
+                read.Int("troupe.routing.lease-steps", 0, 1 << 20),
+                read.Choice("troupe.routing.overlap", s_overlaps)),
             ReadScheduler(read),
             ReadLimits(read),
             new ControlOptions(
@@ -105,6 +109,7 @@ internal static class OptionText
         ("routing.strategy", o.Routing.Strategy),
         ("routing.history", $"{o.Routing.History}"),
         ("routing.lease-steps", $"{o.Routing.LeaseSteps}"),
+        ("routing.overlap", Word(o.Routing.Overlap, s_overlaps)),
         ("scheduler.max-queue", $"{o.Scheduler.MaxQueue}"),
         ("scheduler.max-running", $"{o.Scheduler.MaxRunning}"),
         ("scheduler.prefill-chunk", $"{o.Scheduler.PrefillChunk}"),

@@ -66,11 +66,25 @@ public sealed record NumberOptions(MathMode Math, NumberType Rows, NumberType Kv
 /// <param name="Host">What the host is called for grouping ranks; empty to find out.</param>
 public sealed record FabricSettings(FabricKind? Kind, string ListenHost, TimeSpan WaitDeadline, TimeSpan SetupDeadline, string Host);
 
+/// <summary>Whether a step's rows go to their experts in two halves, so that one travels while the other is computed.</summary>
+public enum OverlapMode
+{
+    /// <summary>Where it was measured to be faster.</summary>
+    Auto,
+
+    /// <summary>In every step with enough rows.</summary>
+    On,
+
+    /// <summary>Never.</summary>
+    Off,
+}
+
 /// <summary>troupe.routing</summary>
 /// <param name="Strategy">A strategy's name or auto, as written: an unknown one falls back later, with a warning.</param>
 /// <param name="History">Steps that explain remembers.</param>
 /// <param name="LeaseSteps">Steps that a lease lasts at most; 0 for none.</param>
-public sealed record RoutingOptions(string Strategy, int History, int LeaseSteps);
+/// <param name="Overlap">Which planned steps run in halves.</param>
+public sealed record RoutingOptions(string Strategy, int History, int LeaseSteps, OverlapMode Overlap);
 
 /// <summary>troupe.scheduler</summary>
 /// <param name="MaxQueue">Waiting requests.</param>

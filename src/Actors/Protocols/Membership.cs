@@ -52,7 +52,8 @@ public sealed record NodeAttached(string Token, bool SharesMemory) : ProtocolMes
 /// <param name="Blocks">KV blocks of a replica.</param>
 /// <param name="BlockSize">Positions in a KV block.</param>
 /// <param name="Context">Positions that a sequence may have.</param>
-public sealed record EpochSizes(int Lanes, int MaxRows, int MaxRunning, int Blocks, int BlockSize, int Context);
+/// <param name="Halves">Whether steps may send their rows to the experts in two halves, which needs windows for both.</param>
+public sealed record EpochSizes(int Lanes, int MaxRows, int MaxRunning, int Blocks, int BlockSize, int Context, bool Halves = false);
 
 /// <summary>
 /// A node's rank in the coming epoch, and what it needs to build its half of the fabric. <paramref name="Hosts"/>: the host of every

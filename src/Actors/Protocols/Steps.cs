@@ -45,9 +45,11 @@ public enum StepKind
 
 /// <summary>
 /// A scheduler's offer to the router for the next step of a lane; 0 rows says that it has nothing and need not be waited for.
-/// <paramref name="MeasuredUs"/> is the length of <paramref name="Step"/>, the lane's last step, as its last stage saw it.
+/// Of <paramref name="Step"/>, the lane's last step, as its last stage saw it: <paramref name="MeasuredUs"/> is the time of its dispatches
+/// and combines, <paramref name="StepUs"/> all of it.
 /// </summary>
-public sealed record StepOffer(Epoch Epoch, StepId Step, int Replica, int Lane, int Rows, StepKind Kind, long Version, double MeasuredUs)
+public sealed record StepOffer(Epoch Epoch, StepId Step, int Replica, int Lane, int Rows, StepKind Kind, long Version, double MeasuredUs,
+        double StepUs = 0)
     : ProtocolMessage(Epoch, Step);
 
 /// <summary>What a replica brings to a step: its rows, and the batch version that says which.</summary>
@@ -67,10 +69,12 @@ public sealed record LeaseGrant(StepId First, IReadOnlyList<int> Lanes, string S
 
 /// <summary>
 /// The router's order, to every rank of every stage. <paramref name="After"/> is the lane's previous step (0 for none), whose tokens must
-/// be back on the ring before stage 0 starts; <paramref name="Shares"/> is by replica.
+/// be back on the ring before stage 0 starts; <paramref name="Shares"/> is by replica. <paramref name="InHalves"/>: every rank sends its rows to
+/// the experts in two halves, so that one travels while the other is computed.
 /// </summary>
 public sealed record StepPlan(
-    Epoch Epoch, StepId Step, int Lane, StepId After, string Strategy, IReadOnlyList<ReplicaShare> Shares, LeaseGrant? Lease = null)
+    Epoch Epoch, StepId Step, int Lane, StepId After, string Strategy, IReadOnlyList<ReplicaShare> Shares, LeaseGrant? Lease = null,
+        bool InHalves = false)
     : ProtocolMessage(Epoch, Step);
 
 /// <summary>

@@ -20,9 +20,9 @@ public sealed class RankRuntime : IDisposable
     private readonly StageLinkPlan _linkPlan;
     private readonly FlagRange _voteFlags;
     private readonly All2AllShape? _shape;
-    private readonly All2AllWindow? _window;
+    private readonly All2AllWindow? _window, _secondWindow;
     private readonly Hosts? _hosts;
-    private readonly List<IAll2All> _strategies = [];
+    private readonly List<IAll2All> _strategies = [], _secondHalf = [];
     private bool _mapped;
 
     /// <summary>Loads this rank's shard and opens its half of the fabric.</summary>
@@ -56,6 +56,7 @@ public sealed class RankRuntime : IDisposable
             _hosts = assign.Hosts.Count == World.Size
                 ? new Hosts([.. group.Members.Select(r => assign.Hosts[r.Value])]) : Hosts.One(group.Size);
             _window = All2AllWindow.Reserve(plan, group.Size, _shape, _hosts);
+            if (sizes.Halves) _secondWindow = All2AllWindow.Reserve(plan, group.Size, HalfOf(_shape), _hosts);
         }
         FabricOptions options = setup.FabricOptions with { Secret = assign.Secret.ToArray(), Hosts = assign.Hosts };
         FabricKind kind = Fabrics.Parse(assign.Fabric, FabricKind.SharedMemory);
@@ -106,6 +107,7 @@ public sealed class RankRuntime : IDisposable
             long bytes = Fabric?.BytesSent ?? 0;
             if (!_mapped) return bytes; // strategies Put, which the fabric counts
             foreach (IAll2All strategy in _strategies) bytes += strategy.BytesToOthers;
+            foreach (IAll2All strategy in _secondHalf) bytes += strategy.BytesToOthers;
             return bytes;
         }
     }
@@ -129,24 +131,34 @@ public sealed class RankRuntime : IDisposable
         _mapped = traits.Mapped;
         foreach (Strategy strategy in Strategies.Available)
         {
-            if (Strategies.Problem(strategy, traits) is null)
-                _strategies.Add(Strategies.Make(strategy, Fabric, group, _window, _shape, Epoch, Placement, _hosts!));
+            if (Strategies.Problem(strategy, traits) is not null) continue;
+            _strategies.Add(Strategies.Make(strategy, Fabric, group, _window, _shape, Epoch, Placement, _hosts!));
+            if (_secondWindow is { } second)
+                _secondHalf.Add(Strategies.Make(strategy, Fabric, group, second, second.Shape, Epoch, Placement, _hosts!));
         }
     }
 
     /// <summary>The way to the experts by the name of its strategy; the default where this rank has none of that name. Null for a model
     /// without routed experts.</summary>
-    public IAll2All? All2All(string strategy)
+    public IAll2All? All2All(string strategy) => Named(_strategies, strategy);
+
+    /// <summary>The same for the second half of a step in halves; null where the epoch has none, on all ranks of it.</summary>
+    public IAll2All? SecondHalf(string strategy) => Named(_secondHalf, strategy);
+
+    private static IAll2All? Named(List<IAll2All> strategies, string name)
     {
-        foreach (IAll2All made in _strategies)
-            if (made.Name == strategy) return made;
-        return _strategies.Count > 0 ? _strategies[0] : null;
+        foreach (IAll2All made in strategies)
+            if (made.Name == name) return made;
+        return strategies.Count > 0 ? strategies[0] : null;
     }
+
+    private static All2AllShape HalfOf(All2AllShape shape) => shape with { MaxTokens = Math.Max(1, shape.MaxTokens / 2) };
 
     /// <inheritdoc/>
     public void Dispose()
     {
         foreach (IAll2All strategy in _strategies) strategy.Dispose();
+        foreach (IAll2All strategy in _secondHalf) strategy.Dispose();
         Fabric?.Dispose();
         _endpoint.Dispose();
         Shard.Dispose();

@@ -72,7 +72,8 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         Fill(step.Batch);
         if (_first && plan.Lease is not null) _slots.Lend(plan.Lane * _perLane, _perLane, step.Batch);
         Span<float> hidden = Receive(plan.Step, plan.Lane, _rows.Count);
-        _rank.Shard.RunLayers(_rows, hidden, _rank.All2All(plan.Strategy), _rank.Epoch, plan.Step, _timings);
+        _rank.Shard.RunLayers(_rows, hidden, _rank.All2All(plan.Strategy), _rank.Epoch, plan.Step, _timings,
+            secondHalf: plan.InHalves ? _rank.SecondHalf(plan.Strategy) : null);
         _lease.State.Finish(plan);
         if (_last) Draw(plan.Step, plan.Lane, hidden, outcome);
         else Send(plan.Step, plan.Lane, hidden, [], LeaseVerdict.GoOn);

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Akka.Actor;
 using Akka.Event;
+using Troupe.Actors.Configuration;
 using Troupe.Actors.Reports;
 using Troupe.Actors.Protocols;
 using Troupe.Devices.Fabric;
@@ -32,9 +33,9 @@ public sealed class RouterActor : ReceiveActor
 
     /// <summary>
     /// A router that keeps <paramref name="history"/> decisions, grants leases of <paramref name="leaseSteps"/> steps at most (0: none),
-    /// and reports itself to the coordinator.
+    /// cuts steps in halves as <paramref name="overlap"/> says, and reports itself to the coordinator.
     /// </summary>
-    public RouterActor(IActorRef coordinator, int history, int leaseSteps)
+    public RouterActor(IActorRef coordinator, int history, int leaseSteps, OverlapMode overlap)
     {
         _decisions = new DecisionLog(history);
         coordinator.Tell(new RouterStarted(Self));
@@ -42,7 +43,11 @@ public sealed class RouterActor : ReceiveActor
         {
             var selector = new Selector(start.Model, start.Rules with { Pinned = start.Pinned });
             StepShape sizes = start.Fabric == Fabrics.NameOf(FabricKind.Tcp) ? start.Sizes with { Mapping = Mapping.Nobody } : start.Sizes;
-            (_stages, _state) = (start.Stages, RouterState.Start(start.Epoch, start.Replicas, start.Lanes, selector, sizes, leaseSteps));
+            _stages = start.Stages;
+            _state = RouterState.Start(start.Epoch, start.Replicas, start.Lanes, selector, sizes, leaseSteps) with
+            {
+                Overlap = new OverlapRule(overlap),
+            };
         });
         Receive<EpochAborted>(aborted =>
         {
@@ -61,7 +66,7 @@ public sealed class RouterActor : ReceiveActor
             return;
         }
         if (offer.Step.Value > 0 && _decisions.Measured(offer.Step, offer.MeasuredUs) is { } outcome)
-            _state = _state.Observe(outcome, offer.MeasuredUs);
+            _state = _state.Observe(outcome, offer.MeasuredUs, offer.StepUs);
         Publish(_state.On(offer));
     }
 

@@ -49,6 +49,9 @@ public sealed record LeaseState(LeaseGrant Grant, Choice Choice, bool LeaveAsked
 public sealed record RouterState(
     Epoch Epoch, StepId Next, ImmutableArray<LaneState> Lanes, Selector Selector, StepShape Sizes, int LeaseSteps, LeaseState? Lease)
 {
+    /// <summary>Which planned steps run in halves.</summary>
+    public OverlapRule Overlap { get; init; } = OverlapRule.Never;
+
     /// <summary>
     /// A router at the start of an epoch. <paramref name="sizes"/> gives the model's and the group's sizes; its rows are not read.
     /// <paramref name="leaseSteps"/> is how long a lease lasts at most; with 0 every step is planned.
@@ -109,9 +112,15 @@ public sealed record RouterState(
         return (this with { Lease = lease with { LeaveAsked = true } }, new LeaseNote(Epoch, lease.Grant.First, [], Leave: true));
     }
 
-    /// <summary>Learns from how a step went: microseconds of its dispatches and combines.</summary>
-    public RouterState Observe(Decision decision, double measuredUs) =>
-        this with { Selector = Selector.Observe(decision.Choice, measuredUs) };
+    /// <summary>
+    /// Learns from how a step went: microseconds of its dispatches and combines, and of all of it (0: not known). What a step in halves
+    /// waited says nothing about how long its rows travelled.
+    /// </summary>
+    public RouterState Observe(Decision decision, double measuredUs, double stepUs = 0) => this with
+    {
+        Selector = decision.Plan.InHalves ? Selector : Selector.Observe(decision.Choice, measuredUs),
+        Overlap = Overlap.Observe(decision, stepUs),
+    };
 
     private RouterState Grant(int[] lanes)
     {
@@ -132,9 +141,10 @@ public sealed record RouterState(
     {
         LaneState lane = Lanes[index];
         StepKind kind = lane.IsSteady ? StepKind.Decode : StepKind.Prefill;
-        var plan = new StepPlan(Epoch, Next, index, lane.Last, choice.Strategy, lane.Rows, lease);
+        (OverlapRule overlap, bool inHalves) = lease is null ? Overlap.Choose(choice.Bucket, lane.Rows, Sizes.Ranks) : (Overlap, false);
+        var plan = new StepPlan(Epoch, Next, index, lane.Last, choice.Strategy, lane.Rows, lease, inHalves);
         LaneState after = new(Next, kind, [.. lane.Shares.Select(s => s is LaneShare.Offered ? new LaneShare.Running() : s)]);
-        return (this with { Next = Next.Next, Lanes = Lanes.SetItem(index, after) },
+        return (this with { Next = Next.Next, Lanes = Lanes.SetItem(index, after), Overlap = overlap },
             new Decision(plan, kind, choice));
     }
 }

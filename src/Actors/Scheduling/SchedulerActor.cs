@@ -153,7 +153,8 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private void OfferOrPass(int lane, StepResult? last)
     {
         if (!Offer(lane, last)) _wired?.Router.Tell(new StepOffer(
-            _setup.Epoch, last?.Step ?? default, _setup.Replica, lane, 0, StepKind.Decode, 0, last?.WaitUs ?? 0));
+            _setup.Epoch, last?.Step ?? default, _setup.Replica, lane, 0, StepKind.Decode, 0,
+            last?.WaitUs ?? 0, last?.StepUs ?? 0));
     }
 
     private bool Offer(int lane, StepResult? last)
@@ -168,8 +169,8 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         foreach (IActorRef stage in _wired.Stages) stage.Tell(delta);
         int rows = delta.Work.Sum(w => w.Rows);
         StepKind kind = delta.Work.Any(w => _batch.At(w.Slot)!.Generated.Count == 0) ? StepKind.Prefill : StepKind.Decode;
-        _wired.Router.Tell(new StepOffer(_setup.Epoch, last?.Step ?? default, _setup.Replica, lane, rows, kind, delta.Version, last?.WaitUs
-            ?? 0));
+        _wired.Router.Tell(new StepOffer(_setup.Epoch, last?.Step ?? default, _setup.Replica, lane, rows, kind, delta.Version,
+            last?.WaitUs ?? 0, last?.StepUs ?? 0));
         return true;
     }
 

@@ -8,7 +8,9 @@ namespace Troupe.Model.Layers;
 
 /// <summary>
 /// Routed experts, spread over the expert-parallel group: each row goes to the ranks of its K experts and comes back as a weighted sum. A
-/// rank without rows of its own still takes part and serves its experts. What needs nobody else runs while rows travel: the shared expert.
+/// rank without rows of its own still takes part and serves its experts. What needs nobody else runs while rows travel: the shared expert,
+/// and in a step in two halves the experts over the other half. Each half has a window and flags of its own, and all ranks post and wait
+/// in the same order, so neither half ever waits for what comes after it.
 /// </summary>
 /// <param name="router">[E, H]</param>
 /// <param name="experts">The experts of this rank.</param>
@@ -21,10 +23,24 @@ internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, boo
     {
         IAll2All all2All = context.All2All
             ?? throw new InvalidOperationException($"{layer} has routed experts: give the step a way to reach them");
-        Post(context, layer, all2All, normed);
-        shared?.Forward(context, layer, normed);
-        RunExperts(context, layer, all2All);
-        all2All.WaitCombine(output);
+        if (context.SecondHalf is { } second)
+        {
+            int half = (context.Rows.Count + 1) / 2 * router.Columns; // a rank with rows has some in the first half
+            Post(context, layer, all2All, normed[..half]);
+            Post(context, layer, second, normed[half..]);
+            shared?.Forward(context, layer, normed);
+            RunExperts(context, layer, all2All);
+            RunExperts(context, layer, second);
+            all2All.WaitCombine(output[..half]);
+            second.WaitCombine(output[half..]);
+        }
+        else
+        {
+            Post(context, layer, all2All, normed);
+            shared?.Forward(context, layer, normed);
+            RunExperts(context, layer, all2All);
+            all2All.WaitCombine(output);
+        }
         shared?.AddTo(context, output);
     }
 
@@ -48,7 +64,7 @@ internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, boo
     /// <summary>Waits for the rows that come here, runs them through the local experts, and sends the partial sums back.</summary>
     private void RunExperts(LayerContext context, LayerIndex layer, IAll2All all2All)
     {
-        if (shared is not null) context.Enter(layer, StepPhase.Dispatch);
+        if (shared is not null || context.SecondHalf is not null) context.Enter(layer, StepPhase.Dispatch);
         DispatchHandle handle = all2All.WaitDispatch();
         context.Verdict ??= handle.Verdict;
         if (handle.Rows > context.Room.MaxReceived)

@@ -20,9 +20,15 @@ public sealed class SteadyDecodeTests
     [InlineData(2, 2, false)]
     [InlineData(1, 1, true)]
     [InlineData(2, 2, true)]
-    public void Steady_decode_allocates_nothing_on_the_executor_thread(int stages, int replicas, bool leased)
+    [InlineData(1, 2, false, OverlapMode.On)]
+    public void Steady_decode_allocates_nothing_on_the_executor_thread(int stages, int replicas, bool leased,
+        OverlapMode overlap = OverlapMode.Off)
     {
-        TroupeOptions options = TroupeOptions.Default with { Layout = new Layout(stages, replicas, 1) };
+        TroupeOptions plain = TroupeOptions.Default;
+        TroupeOptions options = plain with
+        {
+            Layout = new Layout(stages, replicas, 1), Routing = plain.Routing with { Overlap = overlap },
+        };
         ClusterPlan plan = ClusterPlan.Make(options, ModelSource.FromFolder(Repository.At("models", "sample")));
         EpochSizes sizes = plan.Sizes(1L << 30);
         var hub = new InProcessHub();
@@ -63,7 +69,7 @@ public sealed class SteadyDecodeTests
 
         int replica = runtime.Place.Replica;
         StageStep[] steps = [.. Enumerable.Range(0, leased ? 2 : WarmUp + Measured + 1)
-            .Select(i => Step(epoch, i, replica, setup.Layout.Replicas, leased))];
+            .Select(i => Step(epoch, i, replica, setup.Layout.Replicas, leased, sizes.Halves))];
         var outcome = new StepOutcome(sizes.MaxRunning);
         for (int i = 0; i <= WarmUp; i++) Run(runner, steps, i, outcome);
         long before = GC.GetAllocatedBytesForCurrentThread();
@@ -88,7 +94,7 @@ public sealed class SteadyDecodeTests
     }
 
     /// <summary>Two sequences join in the first step with their prompts, and decode from then on, one of them sampled.</summary>
-    private static StageStep Step(Epoch epoch, int index, int replica, int replicas, bool leased)
+    private static StageStep Step(Epoch epoch, int index, int replica, int replicas, bool leased, bool halves)
     {
         StepId step = new(PipelineSchedule.FirstStep.Value + index);
         int[] blocks = [.. Enumerable.Range(0, 16)];
@@ -102,7 +108,7 @@ public sealed class SteadyDecodeTests
         int rows = work.Sum(w => w.Rows);
         var plan = new StepPlan(epoch, step, 0, index > 0 ? new StepId(step.Value - 1) : default, "allgather_reducescatter",
             [.. Enumerable.Repeat(new ReplicaShare(rows, index + 1), replicas)],
-            leased && index > 0 ? new LeaseGrant(step.Next, [0], "allgather_reducescatter", 2, WarmUp + Measured - 1) : null);
+            leased && index > 0 ? new LeaseGrant(step.Next, [0], "allgather_reducescatter", 2, WarmUp + Measured - 1) : null, halves);
         return new StageStep(plan, new BatchDelta(epoch, replica, index + 1, 0, joins, [], work));
     }
 }
