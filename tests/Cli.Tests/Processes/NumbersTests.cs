@@ -20,6 +20,7 @@ public sealed class NumbersTests
     [InlineData("exact", "--stages 3 --fabric inprocess")]
     [InlineData("exact", "--stages 2 --replicas 2 --fabric shm")]
     [InlineData("fast", "--stages 2 --replicas 2 --fabric tcp")]
+    [InlineData("exact", "--replicas 2 --fabric tcp --overlap on")]
     public async Task Perplexity_and_expert_load_equal_the_references(string math, string layout)
     {
         JsonElement got = await Json(["eval", "perplexity", "--model", ProcessWorld.SampleModel, "--math", math, "--json",
