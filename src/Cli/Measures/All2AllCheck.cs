@@ -43,9 +43,9 @@ internal sealed unsafe class All2AllCheck(All2AllInput input, string strategy, i
     public void Output()
     {
         int hidden = input.Shape.Hidden;
-        for (int token = 0; token < input.Shape.Tokens; token++)
+        for (int token = 0; token < input.OwnTokens; token++)
         {
-            int at = self * input.Shape.Tokens + token;
+            int at = input.OwnStart + token;
             ReadOnlySpan<sbyte> wanted = input.Payload(at);
             for (int h = 0; h < hidden; h++)
             {

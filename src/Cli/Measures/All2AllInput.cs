@@ -11,18 +11,22 @@ internal sealed unsafe class All2AllInput : IDisposable
 {
     private const int Line = 64;
     private readonly NativeBuffer _rows, _output;
-    private readonly sbyte[] _payload;      // [R, T, H]
-    private readonly int[] _ids;            // [R, T, K]
-    private readonly float[] _weights;      // [R, T, K]
-    private readonly int _ranks, _self;
+    private readonly sbyte[] _payload;      // [all tokens, H]
+    private readonly int[] _ids;            // [all tokens, K]
+    private readonly float[] _weights;      // [all tokens, K]
+    private readonly int[] _starts;         // [R + 1] where each rank's tokens begin among all
+    private readonly int _own;
 
     /// <summary>The input of a rank.</summary>
     public All2AllInput(All2AllCase shape, ulong seed, int ranks, int self)
     {
-        (Shape, _ranks, _self) = (shape, ranks, self);
+        Shape = shape;
+        _starts = new int[ranks + 1];
+        for (int rank = 0; rank < ranks; rank++) _starts[rank + 1] = _starts[rank] + shape.TokensOf(rank);
+        (_own, OwnTokens) = (_starts[self], shape.TokensOf(self));
         var generator = new RoutingGenerator(seed, shape.Experts, shape.TopK, shape.Zipf);
-        _payload = new sbyte[(long)ranks * shape.Tokens * shape.Hidden];
-        (_ids, _weights) = (new int[ranks * shape.Tokens * shape.TopK], new float[ranks * shape.Tokens * shape.TopK]);
+        _payload = new sbyte[(long)Tokens * shape.Hidden];
+        (_ids, _weights) = (new int[Tokens * shape.TopK], new float[Tokens * shape.TopK]);
         int[] raw = new int[shape.TopK];
         for (int at = 0; at < Tokens; at++)
         {
@@ -30,9 +34,9 @@ internal sealed unsafe class All2AllInput : IDisposable
             generator.Payload(rank, token, _payload.AsSpan(at * shape.Hidden, shape.Hidden));
             generator.Route(rank, token, _ids.AsSpan(at * shape.TopK, shape.TopK), _weights.AsSpan(at * shape.TopK, shape.TopK), raw);
         }
-        long values = (long)shape.Tokens * shape.Hidden;
-        (_rows, _output) = (new NativeBuffer(values * ValueBytes), new NativeBuffer(values * ValueBytes));
-        ReadOnlySpan<sbyte> own = _payload.AsSpan(self * shape.Tokens * shape.Hidden, (int)values);
+        long values = (long)OwnTokens * shape.Hidden;
+        (_rows, _output) = (new NativeBuffer(Math.Max(Line, values * ValueBytes)), new NativeBuffer(Math.Max(Line, values * ValueBytes)));
+        ReadOnlySpan<sbyte> own = _payload.AsSpan(_own * shape.Hidden, (int)values);
         for (int i = 0; i < own.Length; i++)
         {
             if (IsBf16) ((ushort*)_rows.Data)[i] = Elements.ToBf16(own[i] / 64f);
@@ -43,32 +47,43 @@ internal sealed unsafe class All2AllInput : IDisposable
     /// <summary>The shape.</summary>
     public All2AllCase Shape { get; }
 
-    /// <summary>Tokens of all ranks together (R T), which count rank by rank.</summary>
-    public int Tokens => _ranks * Shape.Tokens;
+    /// <summary>Tokens of all ranks together, which count rank by rank.</summary>
+    public int Tokens => _starts[^1];
+
+    /// <summary>Tokens of this rank (T).</summary>
+    public int OwnTokens { get; }
+
+    /// <summary>Where this rank's tokens begin among all.</summary>
+    public int OwnStart => _own;
 
     /// <summary>Whether rows and output are bf16, not fp32.</summary>
     public bool IsBf16 => Shape.Rows != RowType.Fp32;
 
     /// <summary>The rows as the dispatch takes them: [T, H].</summary>
-    public HiddenRows Rows => IsBf16 ? new ReadOnlySpan<ushort>(_rows.Data, Shape.Tokens * Shape.Hidden)
-        : new ReadOnlySpan<float>(_rows.Data, Shape.Tokens * Shape.Hidden);
+    public HiddenRows Rows => IsBf16 ? new ReadOnlySpan<ushort>(_rows.Data, OwnTokens * Shape.Hidden)
+        : new ReadOnlySpan<float>(_rows.Data, OwnTokens * Shape.Hidden);
 
     /// <summary>The experts of this rank's tokens: [T, K].</summary>
-    public ReadOnlySpan<int> Experts => _ids.AsSpan(_self * Shape.Tokens * Shape.TopK, Shape.Tokens * Shape.TopK);
+    public ReadOnlySpan<int> Experts => _ids.AsSpan(_own * Shape.TopK, OwnTokens * Shape.TopK);
 
     /// <summary>Their weights: [T, K].</summary>
-    public ReadOnlySpan<float> Weights => _weights.AsSpan(_self * Shape.Tokens * Shape.TopK, Shape.Tokens * Shape.TopK);
+    public ReadOnlySpan<float> Weights => _weights.AsSpan(_own * Shape.TopK, OwnTokens * Shape.TopK);
 
     /// <summary>The output of bf16: [T, H].</summary>
-    public Span<ushort> Halves => new(_output.Data, Shape.Tokens * Shape.Hidden);
+    public Span<ushort> Halves => new(_output.Data, OwnTokens * Shape.Hidden);
 
     /// <summary>The output of fp32: [T, H].</summary>
-    public Span<float> Floats => new(_output.Data, Shape.Tokens * Shape.Hidden);
+    public Span<float> Floats => new(_output.Data, OwnTokens * Shape.Hidden);
 
     private int ValueBytes => IsBf16 ? sizeof(ushort) : sizeof(float);
 
     /// <summary>Which token of which rank stands at a place of all tokens.</summary>
-    public (int Rank, int Token) Name(int at) => (at / Shape.Tokens, at % Shape.Tokens);
+    public (int Rank, int Token) Name(int at)
+    {
+        int rank = 0;
+        while (_starts[rank + 1] <= at) rank++;
+        return (rank, at - _starts[rank]);
+    }
 
     /// <summary>The row of a token as the generator makes it, in 64ths: [H].</summary>
     public ReadOnlySpan<sbyte> Payload(int at) => _payload.AsSpan(at * Shape.Hidden, Shape.Hidden);

@@ -15,6 +15,8 @@ internal sealed record LoopLimits(int Iterations, TimeSpan Budget)
 /// Times one strategy on one rank. First loop, per iteration: barrier, dispatch (timed, until all rows are readable), identity expert (not
 /// timed), barrier, combine (timed). Second loop: barrier, then dispatch, identity expert and combine timed as one, so that no work can
 /// hide between phases. The first and the last iteration are checked.
+/// <para>The router's turn is the second loop with another strategy each time: the first rank asks the router before each barrier, whose
+/// flag tells the others, and the router learns how long the slowest rank took.</para>
 /// </summary>
 internal sealed unsafe class All2AllLoop(All2AllInput input, StepBarrier barrier, IdentityExpert expert, TimeProvider clock, int self)
 {
@@ -56,7 +58,7 @@ internal sealed unsafe class All2AllLoop(All2AllInput input, StepBarrier barrier
         long start = clock.GetTimestamp();
         for (int i = 0; ; i++)
         {
-            bool last = barrier.Meet(IsLast(i, start, limits));
+            bool last = barrier.Meet(new BarrierWord(IsLast(i, start, limits))).Last;
             long before = clock.GetTimestamp();
             DispatchHandle handle = Dispatch(strategy);
             dispatch[i] = Nanoseconds(before);
@@ -82,22 +84,53 @@ internal sealed unsafe class All2AllLoop(All2AllInput input, StepBarrier barrier
         for (int i = 0; ; i++)
         {
             input.Rewrite();
-            bool last = barrier.Meet(IsLast(i, start, limits));
-            long before = clock.GetTimestamp();
-            _step++;
-            strategy.PostDispatch(At, input.Rows, input.Experts, input.Weights, input.Shape.Tokens);
-            DispatchHandle handle = strategy.WaitDispatch();
-            expert.Run(handle, tell: true);
-            Combine(strategy, handle);
-            total[i] = Nanoseconds(before);
+            bool last = barrier.Meet(new BarrierWord(IsLast(i, start, limits))).Last;
+            total[i] = Step(strategy);
             if (last) return i + 1;
         }
+    }
+
+    /// <summary>Runs the router's turn; <paramref name="router"/> is that of the first rank, null on the others.</summary>
+    /// <returns>How long each step took on its slowest rank, in ns.</returns>
+    public int[] Routed(IAll2All[] strategies, All2AllRouter? router, All2AllCheck check, LoopLimits limits)
+    {
+        long start = clock.GetTimestamp();
+        int[] total = new int[limits.Iterations];
+        input.ClearOutput();
+        for (int i = 0, took = 0; ; i++)
+        {
+            input.Rewrite();
+            BarrierWord word = barrier.Meet(new BarrierWord(IsLast(i, start, limits), router?.Choose() ?? 0, took));
+            if (i > 0) Learn(i - 1, word.Nanoseconds);
+            took = Step(strategies[word.Choice]);
+            if (!word.Last) continue;
+            Learn(i, barrier.Meet(new BarrierWord(Nanoseconds: took)).Nanoseconds);
+            check.Output();
+            return total[..(i + 1)];
+        }
+
+        void Learn(int step, int slowest)
+        {
+            total[step] = slowest;
+            router?.Observe(slowest / 1e3);
+        }
+    }
+
+    private int Step(IAll2All strategy)
+    {
+        long before = clock.GetTimestamp();
+        _step++;
+        strategy.PostDispatch(At, input.Rows, input.Experts, input.Weights, input.OwnTokens);
+        DispatchHandle handle = strategy.WaitDispatch();
+        expert.Run(handle, tell: true);
+        Combine(strategy, handle);
+        return Nanoseconds(before);
     }
 
     private DispatchHandle Dispatch(IAll2All strategy)
     {
         _step++;
-        strategy.PostDispatch(At, input.Rows, input.Experts, input.Weights, input.Shape.Tokens);
+        strategy.PostDispatch(At, input.Rows, input.Experts, input.Weights, input.OwnTokens);
         DispatchHandle handle = strategy.WaitDispatch();
         for (int row = 0; row < handle.Rows;) row = handle.Await(row);
         return handle;

@@ -25,9 +25,9 @@ internal sealed class All2AllProcesses : IAsyncDisposable
         _children = [.. Enumerable.Range(0, work.Ranks).Select(rank => new Child(rank, _lines.Writer))];
     }
 
-    /// <summary>Measures; <paramref name="report"/> takes what each rank measured.</summary>
+    /// <summary>Measures; <paramref name="tally"/> takes what the ranks measured.</summary>
     /// <exception cref="FailedException">A rank failed, died or does not answer: names it.</exception>
-    public static async Task RunAsync(All2AllWork work, Action<int, All2AllSamples> report, CancellationToken stop)
+    public static async Task RunAsync(All2AllWork work, IAll2AllTally tally, CancellationToken stop)
     {
         await using var processes = new All2AllProcesses(work);
         foreach (Child child in processes._children) child.Order(work);
@@ -38,7 +38,8 @@ internal sealed class All2AllProcesses : IAsyncDisposable
             if (line is null) throw new FailedException(await processes._children[rank].DescribeEndAsync());
             if (line.Error is { } error && line.Blames is null) throw new FailedException(error);
             if (line.Error is not null) processes._blaming ??= line;
-            if (line.Samples is { } samples) report(rank, samples);
+            if (line.Samples is { } samples) tally.Add(samples);
+            if (line.Turn is { } turn) tally.Add(turn);
             if (line.Descriptor is { } descriptor) processes.Take(rank, descriptor);
             if (!line.Done) continue;
             processes._children[rank].IsDone = true;

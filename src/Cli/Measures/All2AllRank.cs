@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Troupe.Devices.All2All;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Topology;
@@ -12,11 +13,14 @@ internal interface IAll2AllLink
 
     /// <summary>Hands a measurement over.</summary>
     void Report(All2AllSamples samples);
+
+    /// <summary>Hands over how the router did.</summary>
+    void Report(All2AllTurn turn);
 }
 
 /// <summary>
-/// One rank's part of the work, on the thread that calls it: a warm-up, then rounds. In a round each case gets a fabric of its own, and all
-/// its strategies take turns on one window.
+/// One rank's part of the work, on the thread that calls it: a warm-up, in which the fabric is calibrated for the router, then rounds. In a
+/// round each case gets a fabric of its own, on which the router has its turn, then each strategy, all on one window.
 /// </summary>
 internal sealed class All2AllRank(All2AllWork work, int self, IAll2AllLink link, InProcessHub? hub, TimeProvider clock)
 {
@@ -26,6 +30,7 @@ internal sealed class All2AllRank(All2AllWork work, int self, IAll2AllLink link,
 
     private readonly World _world = new(new Layout(1, work.Ranks, 1));
     private readonly Lock _gate = new();
+    private readonly All2AllRouter? _router = self == 0 ? new All2AllRouter(work) : null;
     private IFabric? _fabric;
     private bool _stopped;
     private int _setUps;
@@ -60,6 +65,7 @@ internal sealed class All2AllRank(All2AllWork work, int self, IAll2AllLink link,
         var hosts = new Hosts(work.HostNames);
         All2AllWindow? window = All2AllWindow.Reserve(plan, work.Ranks, shape.Shape, hosts);
         FlagRange flags = plan.ReserveFlags(1);
+        var calibration = CalibrationPlan.Reserve(plan);
         var deadline = TimeSpan.FromMilliseconds(work.DeadlineMs);
         var setup = new FabricSetup(_world, _world.Rank(self), new Epoch(1), plan,
             new FabricOptions(deadline, deadline, work.Secret) { Clock = clock, Hosts = work.HostNames },
@@ -74,10 +80,11 @@ internal sealed class All2AllRank(All2AllWork work, int self, IAll2AllLink link,
             var placement = ExpertPlacement.Blocks(shape.Experts, work.Ranks);
             IAll2All[] made = [.. strategies.Select(s =>
                 Strategies.Make(s, fabric, _world.All, window, shape.Shape, new Epoch(1), placement, hosts))];
-            Loop(made, placement, input, new StepBarrier(fabric, _world.All, flags[0]), limits, corruption, (i, samples) =>
-            {
-                if (round >= 0) link.Report(samples with { Round = round, Case = index, Strategy = strategies[i] });
-            });
+            var barrier = new StepBarrier(fabric, _world.All, flags[0]);
+            Loop(round, index, made, strategies, new Part(input, barrier, placement.Of(self), limits, corruption));
+            if (round < 0) Calibrate(new Calibration(fabric, _world.All, calibration, clock));
+            barrier.Meet(); // nobody takes its window away while another rank still adds up what lies in it
+            foreach (IAll2All strategy in made) strategy.Dispose();
         }
         catch (CheckFailedException e)
         {
@@ -90,19 +97,29 @@ internal sealed class All2AllRank(All2AllWork work, int self, IAll2AllLink link,
         }
     }
 
-    private void Loop(IAll2All[] made, ExpertPlacement placement, All2AllInput input, StepBarrier barrier, LoopLimits limits,
-        Corruption corruption, Action<int, All2AllSamples> report)
+    /// <summary>The router's turn, then each strategy's.</summary>
+    private void Loop(int round, int index, IAll2All[] made, Strategy[] strategies, Part part)
     {
-        IReadOnlyList<ExpertId> own = placement.Of(self);
-        int first = own.Count > 0 ? own[0].Value : 0;
-        var loop = new All2AllLoop(input, barrier, new IdentityExpert(first, own.Count), clock, self);
+        if (made.Length == 0) return;
+        (int first, int count) = part.Experts.Count > 0 ? (part.Experts[0].Value, part.Experts.Count) : (0, 0);
+        var loop = new All2AllLoop(part.Input, part.Barrier, new IdentityExpert(first, count), clock, self);
+        _router?.Begin(work.Cases[index], strategies);
+        int[] routed = loop.Routed(made, _router, new All2AllCheck(part.Input, "auto", self, first, count), part.Limits);
+        if (_router?.End(round, index, routed) is { } turn && round >= 0) link.Report(turn);
         for (int i = 0; i < made.Length; i++)
         {
-            var check = new All2AllCheck(input, made[i].Name, self, first, own.Count);
-            report(i, loop.Measure(made[i], check, limits, corruption));
+            var check = new All2AllCheck(part.Input, made[i].Name, self, first, count);
+            All2AllSamples samples = loop.Measure(made[i], check, part.Limits, part.Corruption);
+            if (round >= 0) link.Report(samples with { Round = round, Case = index, Strategy = strategies[i] });
         }
-        barrier.Meet(); // nobody takes its window away while another rank still adds up what lies in it
-        foreach (IAll2All strategy in made) strategy.Dispose();
+    }
+
+    /// <summary>What all ranks measured of this fabric goes to the router.</summary>
+    private void Calibrate(Calibration calibration)
+    {
+        string own = JsonSerializer.Serialize(calibration.Measure(), All2AllLines.Default.LinkCalibration);
+        IReadOnlyList<string> all = link.Exchange(own);
+        _router?.Calibrated([.. all.Select(c => JsonSerializer.Deserialize(c, All2AllLines.Default.LinkCalibration)!)]);
     }
 
     private void Take(IFabric? fabric)
@@ -113,4 +130,8 @@ internal sealed class All2AllRank(All2AllWork work, int self, IAll2AllLink link,
             if (_stopped) fabric?.Abort(null, "was told to stop");
         }
     }
+
+    /// <summary>What a rank has for one case.</summary>
+    private sealed record Part(All2AllInput Input, StepBarrier Barrier, IReadOnlyList<ExpertId> Experts, LoopLimits Limits,
+        Corruption Corruption);
 }

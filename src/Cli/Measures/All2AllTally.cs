@@ -4,26 +4,39 @@ using Troupe.Devices.Fabric;
 
 namespace Troupe.Cli.Measures;
 
+/// <summary>Takes what the ranks of a world measured, from any thread.</summary>
+internal interface IAll2AllTally
+{
+    /// <summary>Takes a rank's samples.</summary>
+    void Add(All2AllSamples samples);
+
+    /// <summary>Takes a turn of the router.</summary>
+    void Add(All2AllTurn turn);
+}
+
 /// <summary>
 /// Puts together what the ranks of a world measured: an iteration took as long as its slowest rank, and what is reported are medians over
-/// rounds. Used from several threads.
+/// rounds. The router's pick is that of its last turn. Used from several threads.
 /// </summary>
-internal sealed class All2AllTally(All2AllWork work)
+/// <param name="work">What is measured.</param>
+/// <param name="done">Hears of each measurement once it is complete: what, at which case, in which round, and its median total in µs.
+/// </param>
+internal sealed class All2AllTally(All2AllWork work, Action<string, int, int, double> done) : IAll2AllTally
 {
     private readonly Dictionary<(int Round, int Case, Strategy Strategy), List<All2AllSamples>> _waiting = [];
     private readonly Dictionary<(int Case, Strategy Strategy), List<Measured>> _rounds = [];
+    private readonly Dictionary<int, List<All2AllTurn>> _turns = [];
     private readonly Lock _gate = new();
 
-    /// <summary>Takes a rank's samples.</summary>
-    /// <returns>The round's median total in µs once all ranks have handed theirs over, else null.</returns>
-    public double? Add(All2AllSamples samples)
+    /// <inheritdoc/>
+    public void Add(All2AllSamples samples)
     {
         lock (_gate)
         {
             var key = (samples.Round, samples.Case, samples.Strategy);
             if (!_waiting.TryGetValue(key, out List<All2AllSamples>? ranks)) _waiting.Add(key, ranks = []);
             ranks.Add(samples);
-            if (ranks.Count < work.Ranks) return null;
+            if (ranks.Count < work.Ranks) return;
             _waiting.Remove(key);
             if (!_rounds.TryGetValue((samples.Case, samples.Strategy), out List<Measured>? rounds))
                 _rounds.Add((samples.Case, samples.Strategy), rounds = []);
@@ -31,7 +44,18 @@ internal sealed class All2AllTally(All2AllWork work)
                 Spread([.. ranks.Select(r => r.Total)]), ranks.Average(r => r.BytesToOthers), ranks.Max(r => r.AllocatedBytes),
                 samples.Dispatch.Length, samples.Total.Length);
             rounds.Add(measured);
-            return measured.Total.P50;
+            done(Strategies.NameOf(samples.Strategy), samples.Case, samples.Round, measured.Total.P50);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Add(All2AllTurn turn)
+    {
+        lock (_gate)
+        {
+            if (!_turns.TryGetValue(turn.Case, out List<All2AllTurn>? rounds)) _turns.Add(turn.Case, rounds = []);
+            rounds.Add(turn);
+            done("auto", turn.Case, turn.Round, Spread([turn.Total]).P50);
         }
     }
 
@@ -40,8 +64,10 @@ internal sealed class All2AllTally(All2AllWork work)
     {
         foreach ((All2AllCase shape, int index) in work.Cases.Select((c, i) => (c, i)))
         {
-            All2AllFigures[] all = [.. shape.Legal(work.Strategies).Select(s => Figures(shape, s, _rounds[(index, s)]))];
-            double least = all.Length == 0 ? 0 : all.Min(f => f.TotalUs.P50);
+            Strategy[] legal = [.. shape.Legal(work.Strategies)];
+            if (legal.Length == 0) continue;
+            All2AllFigures[] all = [.. legal.Select(s => Figures(shape, s, _rounds[(index, s)], _turns[index]))];
+            double least = all.Min(f => f.TotalUs.P50);
             foreach (All2AllFigures figures in all) yield return figures with { Cheapest = figures.TotalUs.P50 <= least };
         }
     }
@@ -57,17 +83,19 @@ internal sealed class All2AllTally(All2AllWork work)
         return new SpreadUs(slowest[0] / 1e3, slowest[slowest.Length / 2] / 1e3, slowest[last] / 1e3);
     }
 
-    private All2AllFigures Figures(All2AllCase shape, Strategy strategy, List<Measured> rounds) => new(
-        Fabrics.NameOf(work.Fabric), work.Ranks, work.Hosts, shape.Tokens, shape.Hidden, shape.Experts, shape.TopK,
-        RowTypes.NameOf(shape.Rows), shape.Zipf, Strategies.NameOf(strategy),
-        Median(rounds, r => r.Dispatch), Median(rounds, r => r.Combine),
-        Median(rounds, r => r.Total), Round(Median(rounds, r => r.Bytes)), Round(rounds.Max(r => r.Allocated)), "ok", false,
+    private All2AllFigures Figures(All2AllCase shape, Strategy strategy, List<Measured> rounds, List<All2AllTurn> turns) => new(
+        Strategies.NameOf(strategy), Fabrics.NameOf(work.Fabric), work.Ranks, work.Hosts, shape.Tokens, shape.OneSided, shape.Hidden,
+        shape.Experts, shape.TopK, shape.Routing, RowTypes.NameOf(shape.Rows), Median(rounds, r => r.Dispatch),
+        Median(rounds, r => r.Combine), Median(rounds, r => r.Total), Round(Median(rounds, r => r.Bytes)),
+        Round(rounds.Max(r => r.Allocated)), rounds.Sum(r => r.TotalIterations), Checked: true, Cheapest: false,
+        AutoPick: turns[^1].Pick == strategy, Round(turns[^1].PredictedUs[strategy]),
+        turns[^1].Pick == strategy ? Median(turns, t => Spread([t.Total])) : null,
         [.. rounds.Select(r => new All2AllRound(r.Dispatch.P50, r.Combine.P50, r.Total.P50, r.Iterations, r.TotalIterations))]);
 
-    private static SpreadUs Median(List<Measured> rounds, Func<Measured, SpreadUs> of) => new(
+    private static SpreadUs Median<T>(List<T> rounds, Func<T, SpreadUs> of) => new(
         Median(rounds, r => of(r).Min), Median(rounds, r => of(r).P50), Median(rounds, r => of(r).P99));
 
-    private static double Median(List<Measured> rounds, Func<Measured, double> of)
+    private static double Median<T>(List<T> rounds, Func<T, double> of)
     {
         double[] sorted = [.. rounds.Select(of).Order()];
         int middle = sorted.Length / 2;

@@ -5,15 +5,15 @@ namespace Troupe.Cli.Measures;
 /// <summary>The ranks of a benchmark as threads of this process.</summary>
 internal static class All2AllThreads
 {
-    /// <summary>Measures; <paramref name="report"/> takes what each rank measured, from any thread.</summary>
+    /// <summary>Measures; <paramref name="tally"/> takes what the ranks measured.</summary>
     /// <exception cref="FailedException">A rank failed: names it.</exception>
-    public static async Task RunAsync(All2AllWork work, Action<int, All2AllSamples> report, TimeProvider clock, CancellationToken stop)
+    public static async Task RunAsync(All2AllWork work, IAll2AllTally tally, TimeProvider clock, CancellationToken stop)
     {
         var hub = new InProcessHub();
         using var over = CancellationTokenSource.CreateLinkedTokenSource(stop);
         using var meeting = new Meeting(work.Ranks, over.Token);
         All2AllRank[] ranks = [.. Enumerable.Range(0, work.Ranks).Select(r =>
-            new All2AllRank(work, r, new Link(meeting, r, report), hub, clock))];
+            new All2AllRank(work, r, new Link(meeting, r, tally), hub, clock))];
         var failures = new Failures();
         Task[] running = [.. ranks.Select((rank, r) => Task.Factory.StartNew(() =>
         {
@@ -50,11 +50,13 @@ internal static class All2AllThreads
         public void Dispose() => _barrier.Dispose();
     }
 
-    private sealed class Link(Meeting meeting, int rank, Action<int, All2AllSamples> report) : IAll2AllLink
+    private sealed class Link(Meeting meeting, int rank, IAll2AllTally tally) : IAll2AllLink
     {
         public IReadOnlyList<string> Exchange(string descriptor) => meeting.Exchange(rank, descriptor);
 
-        public void Report(All2AllSamples samples) => report(rank, samples);
+        public void Report(All2AllSamples samples) => tally.Add(samples);
+
+        public void Report(All2AllTurn turn) => tally.Add(turn);
     }
 
     /// <summary>What ranks failed of: the first that is nobody else's doing says most.</summary>

@@ -65,6 +65,9 @@ internal sealed class All2AllWorker : IAll2AllLink
     /// <inheritdoc/>
     public void Report(All2AllSamples samples) => Say(new WorkerLine(Samples: samples));
 
+    /// <inheritdoc/>
+    public void Report(All2AllTurn turn) => Say(new WorkerLine(Turn: turn));
+
     private void Say(WorkerLine line)
     {
         try

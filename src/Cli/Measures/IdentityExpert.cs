@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Troupe.Devices.All2All;
+using Troupe.Devices.Tensors;
 
 namespace Troupe.Cli.Measures;
 
@@ -27,30 +28,31 @@ internal sealed unsafe class IdentityExpert(int first, int count)
     private static void Scale(DispatchHandle handle, int row, float weight)
     {
         byte* from = handle.Row(row), to = handle.Partial(row);
+        bool streamed = handle.IsStreamed(row) && Streamed.IsAligned(to);
         switch (handle.Type)
         {
             case RowType.Fp32:
-                ScaleFp32((float*)from, (float*)to, handle.Hidden, weight);
+                ScaleFp32((float*)from, (float*)to, handle.Hidden, weight, streamed);
                 break;
             case RowType.Bf16:
-                ScaleBf16((uint*)from, (uint*)to, handle.Hidden, weight);
+                ScaleBf16((uint*)from, (uint*)to, handle.Hidden, weight, streamed);
                 break;
             default:
-                ScaleBytes(handle.Type, from, (ushort*)to, handle.Hidden, weight);
+                ScaleBytes(handle.Type, from, (ushort*)to, handle.Hidden, weight, streamed);
                 break;
         }
     }
 
-    private static void ScaleFp32(float* from, float* to, int hidden, float weight)
+    private static void ScaleFp32(float* from, float* to, int hidden, float weight, bool streamed)
     {
         var factor = Vector512.Create(weight);
         int i = 0;
-        for (; i <= hidden - 16; i += 16) (Vector512.Load(from + i) * factor).Store(to + i);
+        for (; i <= hidden - 16; i += 16) Store(Vector512.Load(from + i) * factor, to + i, streamed);
         for (; i < hidden; i++) to[i] = from[i] * weight;
     }
 
     /// <summary>Two values a word: the upper is a float32 as it is, the lower once it is shifted up, so nothing changes its lane.</summary>
-    private static void ScaleBf16(uint* from, uint* to, int hidden, float weight)
+    private static void ScaleBf16(uint* from, uint* to, int hidden, float weight, bool streamed)
     {
         var factor = Vector512.Create(weight);
         var upper = Vector512.Create(0xFFFF_0000u);
@@ -60,7 +62,7 @@ internal sealed unsafe class IdentityExpert(int first, int count)
             var both = Vector512.Load(from + i);
             var low = ((both << 16).AsSingle() * factor).AsUInt32();
             var high = ((both & upper).AsSingle() * factor).AsUInt32();
-            ((Rounded(low) >>> 16) | (Rounded(high) & upper)).Store(to + i);
+            Store((Rounded(low) >>> 16) | (Rounded(high) & upper), to + i, streamed);
         }
         var values = (ushort*)from;
         var sums = (ushort*)to;
@@ -68,19 +70,17 @@ internal sealed unsafe class IdentityExpert(int first, int count)
             sums[value] = ToBf16(BitConverter.UInt32BitsToSingle((uint)values[value] << 16) * weight);
     }
 
-    private static void ScaleBytes(RowType type, byte* from, ushort* to, int hidden, float weight)
+    private static void ScaleBytes(RowType type, byte* from, ushort* to, int hidden, float weight, bool streamed)
     {
         var scales = (float*)(from + type.RowBytes(hidden)) - (hidden + RowTypes.ScaleGroup - 1) / RowTypes.ScaleGroup;
         for (int start = 0; start < hidden; start += RowTypes.ScaleGroup)
         {
             int group = Math.Min(RowTypes.ScaleGroup, hidden - start), i = 0;
             float scale = weight * scales[start / RowTypes.ScaleGroup];
-            for (; i <= group - 16; i += 16)
+            for (; i <= group - 32; i += 32)
             {
-                Vector128<byte> bytes = Vector128.Load(from + start + i);
-                Vector512<float> values = type == RowType.Int8 ? OfInt8(bytes.AsSByte()) : OfFp8(bytes);
-                Vector512<uint> sums = Rounded((values * Vector512.Create(scale)).AsUInt32()) >>> 16;
-                Vector512.Narrow(sums, sums).GetLower().Store(to + start + i);
+                Vector512<uint> low = Scaled(type, from + start + i, scale), high = Scaled(type, from + start + i + 16, scale);
+                Store(Vector512.Narrow(low, high), to + start + i, streamed);
             }
             for (; i < group; i++)
             {
@@ -88,6 +88,15 @@ internal sealed unsafe class IdentityExpert(int first, int count)
                 to[start + i] = ToBf16((type == RowType.Int8 ? OfInt8(value.AsSByte()) : OfFp8(value))[0] * scale);
             }
         }
+    }
+
+    /// <summary>Sixteen values, scaled, as bf16 in the low halves.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<uint> Scaled(RowType type, byte* from, float scale)
+    {
+        Vector128<byte> bytes = Vector128.Load(from);
+        Vector512<float> values = type == RowType.Int8 ? OfInt8(bytes.AsSByte()) : OfFp8(bytes);
+        return Rounded((values * Vector512.Create(scale)).AsUInt32()) >>> 16;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -107,6 +116,13 @@ internal sealed unsafe class IdentityExpert(int first, int count)
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<uint> Rounded(Vector512<uint> bits) =>
         bits + Vector512.Create(0x7FFFu) + ((bits >>> 16) & Vector512<uint>.One);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store<T>(Vector512<T> values, T* to, bool streamed) where T : unmanaged
+    {
+        if (streamed) values.StoreAlignedNonTemporal(to);
+        else values.Store(to);
+    }
 
     private static ushort ToBf16(float value)
     {

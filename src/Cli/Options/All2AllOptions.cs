@@ -11,31 +11,52 @@ namespace Troupe.Cli.Options;
 /// <param name="Works">One world each.</param>
 /// <param name="Skipped">What was asked for and cannot be measured.</param>
 /// <param name="Plot">Where the plot goes.</param>
-internal sealed record All2AllPlan(IReadOnlyList<All2AllWork> Works, IReadOnlyList<All2AllSkipped> Skipped, string? Plot);
+internal sealed record All2AllPlan(IReadOnlyList<All2AllWork> Works, IReadOnlyList<All2AllSkipped> Skipped, string? Plot)
+{
+    /// <summary>How often all is measured.</summary>
+    public int Rounds => Works[0].Rounds;
+
+    /// <summary>The most iterations of a loop.</summary>
+    public int Iterations => Works[0].Iterations;
+
+    /// <summary>When a loop ends, whatever its iterations.</summary>
+    public int Milliseconds => Works[0].BudgetMs;
+}
+
+/// <summary>What is not measured, and why.</summary>
+internal sealed record All2AllSkipped(string Strategy, string Fabric, int Ranks, All2AllCase Shape, string Reason);
 
 /// <summary>Options for <see cref="All2AllPlan"/>.</summary>
 internal sealed class All2AllOptions : IOptions
 {
-    private const string All = "all", Ten = "ten", Auto = "auto";
+    private const string All = "all", Auto = "auto", Uniform = "uniform";
+    private const string Even = "even", OneSided = "one-sided";
     private const int MostRanks = 64, MostHidden = 1 << 16, MostExperts = 4096, Iterations = 2000, DeadlineMs = 30_000;
     private const long MostValues = 1L << 30;
 
-    private readonly Option<string> _set = Opt.Choice("--set", "A named set of ranks and shapes, in place of the next five", "none",
-        ["none", Ten]);
-    private readonly Option<string> _ranks = Opt.Text("--ranks", "N,N,...", "Ranks", "2");
+    // What the peers are measured with too: small decode steps, a large model's, and a prompt.
+    private static readonly int[] s_standardRanks = [2, 4];
+    private static readonly (int Tokens, int Hidden, int Experts)[] s_standard =
+        [(1, 2048, 64), (8, 2048, 64), (32, 2048, 64), (128, 7168, 256), (1024, 2048, 64)];
+
+    private readonly Option<string> _ranks = Opt.Text("--ranks", "N,N,...", "Ranks; 2,4 for the standard set", "2");
     private readonly Option<string> _tokens = Opt.Text("--tokens", "N,N,...", "Tokens of each rank", "1,8,32");
     private readonly Option<int> _hidden = Opt.Int("--hidden", "Values in a row", 1, MostHidden, 2048);
     private readonly Option<int> _experts = Opt.Int("--experts", "Experts", 1, MostExperts, 64);
-    private readonly Option<int> _topK = Opt.Int("--top-k", "Experts per token", 1, MostExperts, 8);
+    private readonly Option<int> _topK = Opt.Int("--topk", "Experts per token", 1, MostExperts, 8);
     private readonly Option<string> _rows = Opt.Text("--rows", "TYPE,...", "Types of rows on the fabric: fp32, bf16, int8, fp8", "bf16");
     private readonly Option<string> _fabric = Opt.Text("--fabric", "NAME,...", "auto, inprocess, shm, tcp, mixed; auto is shm", Auto);
     private readonly Option<int> _hosts = Opt.Int("--hosts", "Hosts that this machine plays, for hierarchical and mixed", 1, MostRanks, 1);
     private readonly Option<string> _strategies = Opt.Text("--strategies", "all|NAME,...",
         "What to measure; `troupe devices` lists the names", All);
-    private readonly Option<string> _zipf = Opt.Text("--zipf", "N,...", "Popularity of experts: 0 is uniform, 1 and 2 are exponents", "0");
+    private readonly Option<string> _routing = Opt.Text("--routing", "NAME,...",
+        "Popularity of experts: uniform, zipf1, zipf2 (the exponent)", Uniform);
+    private readonly Option<string> _balance = Opt.Text("--balance", "NAME,...", "even, or one-sided: only the first rank has tokens",
+        Even);
     private readonly Option<ulong> _seed = Opt.Seed("--seed", "Seed of routing and payload");
     private readonly Option<int> _rounds = Opt.Int("--rounds", "How often all is measured, in turn", 1, 1000, 3);
-    private readonly Option<int> _budget = Opt.Int("--budget", "Milliseconds of a loop; it has at most 2000 iterations", 1, 100_000, 300);
+    private readonly Option<int> _milliseconds = Opt.Int("--milliseconds", "When a loop ends; it has at most 2000 iterations", 1, 100_000,
+        200);
     private readonly Option<string?> _plot = Opt.OptionalText("--plot", "FILE.svg", "Draws latency against tokens");
     private readonly Option<bool> _worker = Hide(Opt.Switch("--worker", "Measures one rank as stdin says"));
     private readonly Option<string> _corrupt = Hide(Opt.Choice("--corrupt", "Makes something wrong, which must be found", "none",
@@ -44,7 +65,10 @@ internal sealed class All2AllOptions : IOptions
 
     /// <inheritdoc/>
     public OptionGroup Group => field ??= new OptionGroup("What to measure",
-        [_set, _ranks, _tokens, _hidden, _experts, _topK, _rows, _fabric, _hosts, _strategies, _zipf, _seed, _rounds, _budget, _plot]);
+        [
+            _ranks, _tokens, _hidden, _experts, _topK, _routing, _balance, _rows, _fabric, _hosts, _strategies, _seed, _rounds,
+            _milliseconds, _plot,
+        ]);
 
     /// <summary>Options that are no user's business.</summary>
     public IEnumerable<Option> Hidden => [_worker, _corrupt, _deadline];
@@ -56,8 +80,11 @@ internal sealed class All2AllOptions : IOptions
     /// <exception cref="UsageException">Some of it cannot be.</exception>
     public All2AllPlan Read(ParseResult parsed)
     {
-        int[] ranks = parsed.GetValue(_set) == Ten ? [2, 4] : Numbers(_ranks, parsed, 1, MostRanks);
-        All2AllCase[] cases = parsed.GetValue(_set) == Ten ? TenShapes(Rows(parsed), Zipfs(parsed)) : Cases(parsed);
+        bool standard = !((Option[])[_tokens, _hidden, _experts, _topK]).Any(o => IsGiven(parsed, o));
+        int[] ranks = standard && !IsGiven(parsed, _ranks) ? s_standardRanks : Numbers(_ranks, parsed, 1, MostRanks);
+        All2AllCase[] cases = [.. Cases(parsed, standard ? s_standard
+            : [.. from tokens in Numbers(_tokens, parsed, 1, All2AllShape.MostTokens)
+                  select (tokens, parsed.GetValue(_hidden), parsed.GetValue(_experts))])];
         foreach (All2AllCase shape in cases)
             if (Problem(shape, ranks.Max()) is { } problem) throw new UsageException(problem);
         var works = new List<All2AllWork>();
@@ -76,11 +103,10 @@ internal sealed class All2AllOptions : IOptions
                                  from strategy in asked
                                  let why = Strategies.Problem(strategy, traits) ?? OverCapacity(shape, strategy)
                                  where why is not null
-                                 select new All2AllSkipped(Fabrics.NameOf(fabric), r, shape.Tokens, shape.Hidden,
-                                     RowTypes.NameOf(shape.Rows), Strategies.NameOf(strategy), why));
+                                 select new All2AllSkipped(Strategies.NameOf(strategy), Fabrics.NameOf(fabric), r, shape, why));
                 if (!cases.Any(c => c.Legal(legal).Any())) continue;
                 works.Add(new All2AllWork(r, fabric, cases, legal, parsed.GetValue(_seed), parsed.GetValue(_rounds),
-                    parsed.GetValue(_budget), Iterations, parsed.GetValue(_deadline), $"{session}-{works.Count}", secret)
+                    parsed.GetValue(_milliseconds), Iterations, parsed.GetValue(_deadline), $"{session}-{works.Count}", secret)
                 {
                     Hosts = hosts,
                     Corruption = Enum.Parse<Corruption>(parsed.GetValue(_corrupt)!, ignoreCase: true),
@@ -91,17 +117,8 @@ internal sealed class All2AllOptions : IOptions
         return new All2AllPlan(works, skipped, parsed.GetValue(_plot));
     }
 
-    private static All2AllCase[] TenShapes(RowType[] rows, int[] zipfs) =>
-    [
-        .. from type in rows
-           from zipf in zipfs
-           from shape in ((int Tokens, int Hidden, int Experts)[])
-               [(1, 2048, 64), (8, 2048, 64), (32, 2048, 64), (128, 7168, 256), (1024, 2048, 64)]
-           select new All2AllCase(shape.Tokens, shape.Hidden, shape.Experts, 8, type, zipf),
-    ];
-
     private static string? Problem(All2AllCase shape, int ranks) =>
-        shape.TopK > shape.Experts ? $"--top-k {shape.TopK}: there are only {shape.Experts} experts; use a smaller --top-k"
+        shape.TopK > shape.Experts ? $"--topk {shape.TopK}: there are only {shape.Experts} experts; use a smaller --topk"
         : shape.Shape.Problem() is { } problem ? $"{shape}: {problem}"
         : (long)ranks * shape.Tokens * shape.Hidden > MostValues
             ? $"{ranks} ranks x {shape.Tokens} tokens x {shape.Hidden} values are more than {MostValues}: use fewer --tokens"
@@ -127,23 +144,22 @@ internal sealed class All2AllOptions : IOptions
     private static IEnumerable<string> Words(Option<string> option, ParseResult parsed) =>
         parsed.GetValue(option)!.Split(',', StringSplitOptions.TrimEntries).Distinct(StringComparer.Ordinal);
 
-    private All2AllCase[] Cases(ParseResult parsed) =>
-    [
-        .. from type in Rows(parsed)
-           from zipf in Zipfs(parsed)
-           from tokens in Numbers(_tokens, parsed, 1, All2AllShape.MostTokens)
-           select new All2AllCase(tokens, parsed.GetValue(_hidden), parsed.GetValue(_experts), parsed.GetValue(_topK), type, zipf),
-    ];
+    private IEnumerable<All2AllCase> Cases(ParseResult parsed, IReadOnlyList<(int Tokens, int Hidden, int Experts)> sizes) =>
+        from type in Named(_rows, parsed, Enum.GetValues<RowType>(), RowTypes.NameOf)
+        from zipf in Named(_routing, parsed, [0, 1, 2], z => z == 0 ? Uniform : $"zipf{z}")
+        from oneSided in Named(_balance, parsed, [false, true], side => side ? OneSided : Even)
+        from size in sizes
+        select new All2AllCase(size.Tokens, size.Hidden, size.Experts, parsed.GetValue(_topK), type, zipf, oneSided);
 
-    private int[] Zipfs(ParseResult parsed) => Numbers(_zipf, parsed, 0, 2);
+    private static bool IsGiven(ParseResult parsed, Option option) => parsed.GetResult(option) is { Implicit: false };
 
-    private RowType[] Rows(ParseResult parsed) => [.. Words(_rows, parsed).Select(word =>
-    {
-        foreach (RowType type in Enum.GetValues<RowType>())
-            if (RowTypes.NameOf(type) == word) return type;
-        IEnumerable<string> known = Enum.GetValues<RowType>().Select(RowTypes.NameOf);
-        throw new UsageException($"--rows must be some of {string.Join(", ", known)}, got '{word}'");
-    })];
+    private static T[] Named<T>(Option<string> option, ParseResult parsed, T[] all, Func<T, string> name) =>
+        [.. Words(option, parsed).Select(word =>
+        {
+            int at = Array.FindIndex(all, value => name(value) == word);
+            return at >= 0 ? all[at]
+                : throw new UsageException($"{option.Name} must be some of {string.Join(", ", all.Select(name))}, got '{word}'");
+        })];
 
     private FabricKind[] Kinds(ParseResult parsed) => [.. Words(_fabric, parsed).Select(word =>
     {

@@ -1,5 +1,4 @@
 using Troupe.Cli.Measures;
-using Troupe.Devices.All2All;
 using Troupe.Devices.Fabric;
 
 namespace Troupe.Cli.Output;
@@ -11,13 +10,17 @@ internal sealed class All2AllProgress(Shell shell, int measurements, bool verbos
     private int _done, _shown;
 
     /// <summary>Something was measured by all ranks.</summary>
-    public void Say(All2AllWork work, All2AllSamples samples, double totalUs)
+    /// <param name="work">In which world.</param>
+    /// <param name="what">A strategy, or auto for a turn of the router.</param>
+    /// <param name="index">At which case.</param>
+    /// <param name="round">In which round.</param>
+    /// <param name="totalUs">The median of its total.</param>
+    public void Say(All2AllWork work, string what, int index, int round, double totalUs)
     {
         lock (_gate)
         {
-            string line = FormattableString.Invariant($"{++_done}/{measurements} round {samples.Round + 1}, {work.Ranks} ranks, ")
-                + $"{Fabrics.NameOf(work.Fabric)}, {work.Cases[samples.Case]}: {Strategies.NameOf(samples.Strategy)} "
-                + FormattableString.Invariant($"{totalUs:0.0} us");
+            string line = FormattableString.Invariant($"{++_done}/{measurements} round {round + 1}, {work.Ranks} ranks, ")
+                + $"{Fabrics.NameOf(work.Fabric)}, {work.Cases[index]}: {what} " + FormattableString.Invariant($"{totalUs:0.0} us");
             if (verbose) shell.Error.WriteLine(line);
             else if (shell.ErrorIsTerminal) Show(line.Length < shell.Width ? line : line[..(shell.Width - 1)]);
         }

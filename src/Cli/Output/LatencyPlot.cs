@@ -5,7 +5,7 @@ namespace Troupe.Cli.Output;
 
 /// <summary>
 /// Latency against tokens as one SVG that needs no other file: a panel for each world and width of rows, both axes logarithmic, one line a
-/// strategy with its name at its end, the cheapest strategy of each token count in a ring.
+/// strategy with its name at its end; of each token count, the cheapest strategy in a ring and the router's pick a diamond.
 /// </summary>
 internal static class LatencyPlot
 {
@@ -16,11 +16,11 @@ internal static class LatencyPlot
     private static readonly string[] s_colours =
         ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#000000", "#8c6d1f"];
 
-    /// <summary>Draws figures; <paramref name="isPick"/> says which of them the router would pick, where it is known.</summary>
-    public static string Draw(IReadOnlyList<All2AllFigures> figures, Func<All2AllFigures, bool>? isPick = null)
+    /// <summary>Draws figures.</summary>
+    public static string Draw(IReadOnlyList<All2AllFigures> figures)
     {
         string[] strategies = [.. figures.Select(f => f.Strategy).Distinct(StringComparer.Ordinal)];
-        IGrouping<string, All2AllFigures>[] panels = [.. figures.GroupBy(Title, StringComparer.Ordinal)];
+        IGrouping<string, All2AllFigures>[] panels = [.. figures.GroupBy(f => f.World, StringComparer.Ordinal)];
         int rows = (panels.Length + Columns - 1) / Columns, width = Math.Min(panels.Length, Columns) * PanelWidth;
         var svg = new StringBuilder();
         svg.Append(CultureInfo.InvariantCulture, $"""
@@ -34,26 +34,22 @@ internal static class LatencyPlot
         {
             svg.Append(CultureInfo.InvariantCulture,
                 $"<g transform=\"translate({i % Columns * PanelWidth},{i / Columns * PanelHeight})\">\n");
-            new Panel(svg, [.. panel], strategies, isPick).Draw(panel.Key);
+            new Panel(svg, [.. panel], strategies).Draw(panel.Key);
             svg.Append("</g>\n");
         }
         return svg.Append("</svg>\n").ToString();
     }
-
-    private static string Title(All2AllFigures f) => $"{f.Ranks} ranks{(f.Hosts > 1 ? $" on {f.Hosts} hosts" : "")}, "
-        + $"{f.Fabric}, {f.Rows} rows, {(f.Zipf == 0 ? "uniform" : $"Zipf({f.Zipf})")}, H={f.Hidden} E={f.Experts} K={f.TopK}";
 
     private sealed class Panel
     {
         private readonly StringBuilder _svg;
         private readonly All2AllFigures[] _figures;
         private readonly string[] _strategies;
-        private readonly Func<All2AllFigures, bool>? _isPick;
         private readonly double _minX, _maxX, _minY, _maxY;
 
-        public Panel(StringBuilder svg, All2AllFigures[] figures, string[] strategies, Func<All2AllFigures, bool>? isPick)
+        public Panel(StringBuilder svg, All2AllFigures[] figures, string[] strategies)
         {
-            (_svg, _figures, _strategies, _isPick) = (svg, figures, strategies, isPick);
+            (_svg, _figures, _strategies) = (svg, figures, strategies);
             (_minX, _maxX) = Range(figures.Select(f => (double)f.Tokens), 1.3);
             (_minY, _maxY) = Range(figures.Select(f => f.TotalUs.P50), 1.5);
         }
@@ -62,9 +58,8 @@ internal static class LatencyPlot
         {
             _svg.Append(CultureInfo.InvariantCulture,
                 $"<text x=\"{Left}\" y=\"22\" font-size=\"14\" font-weight=\"bold\">{title}</text>\n");
-            string marks = "ring: the cheapest" + (_isPick is null ? "" : "; diamond: the router's pick");
             _svg.Append(CultureInfo.InvariantCulture,
-                $"<text x=\"{Left}\" y=\"40\" fill=\"#555\">total p50 in µs; {marks}</text>\n");
+                $"<text x=\"{Left}\" y=\"40\" fill=\"#555\">total p50 in µs; ring: the cheapest; diamond: the router's pick</text>\n");
             Axes();
             var labels = new List<(double Y, string Name, string Colour)>();
             foreach ((string strategy, int i) in _strategies.Select((s, i) => (s, i)))
@@ -121,7 +116,7 @@ internal static class LatencyPlot
                 double x = X(f.Tokens), y = Y(f.TotalUs.P50);
                 Append($"<circle cx=\"{x:0.#}\" cy=\"{y:0.#}\" r=\"2.6\" fill=\"{colour}\"/>");
                 if (f.Cheapest) Append($"<circle cx=\"{x:0.#}\" cy=\"{y:0.#}\" r=\"7\" fill=\"none\" stroke=\"{colour}\"/>");
-                if (_isPick?.Invoke(f) == true)
+                if (f.AutoPick)
                     Append($"<path d=\"M{x:0.#} {y - 5:0.#} l5 5 l-5 5 l-5 -5 z\" fill=\"{colour}\" stroke=\"white\"/>");
             }
         }

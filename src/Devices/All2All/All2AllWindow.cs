@@ -12,7 +12,7 @@ namespace Troupe.Devices.All2All;
 /// token.</remarks>
 public sealed class All2AllWindow
 {
-    private const int Line = 64;
+    internal const int Line = 64;
     private readonly Region _inbox, _back, _greetings, _transit, _gather;
     private readonly FlagRange _flags, _forward;
     private readonly int _widest;
@@ -50,6 +50,9 @@ public sealed class All2AllWindow
     internal int TrailerAt { get; }
 
     internal int SlotBytes { get; }
+
+    /// <summary>Bytes behind a row, to the end of its slot's last line.</summary>
+    internal int TrailerBytes => SlotBytes - TrailerAt;
 
     internal int PartialBytes { get; }
 

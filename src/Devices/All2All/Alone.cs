@@ -55,7 +55,7 @@ internal sealed unsafe class Alone : IAll2All
                 _handle.Add((byte*)row, slots, _sums.Data + start * sizeof(float));
             }
         }
-        _handle.Settle(tokens, new StepVerdict(leave, tokens == 0));
+        _handle.Settle(tokens, tokens, new StepVerdict(leave, tokens == 0));
     }
 
     /// <inheritdoc/>

@@ -1,4 +1,5 @@
 using Troupe.Devices.Fabric;
+using Troupe.Devices.Tensors;
 
 namespace Troupe.Devices.All2All;
 
@@ -14,7 +15,7 @@ public sealed unsafe class DispatchHandle
     private readonly byte*[] _rows, _partials;
     private readonly int*[] _slots; // [count, then K ids, then K weights]
     private readonly int _topK;
-    private int _ready;
+    private int _ready, _streamedFrom;
 
     internal DispatchHandle(ITiles? tiles, int maxRows, All2AllShape shape)
     {
@@ -49,7 +50,15 @@ public sealed unsafe class DispatchHandle
     }
 
     /// <summary>Says that the partial sums of the rows before <paramref name="end"/> are written; they may travel now.</summary>
-    public void Done(int end) => _tiles?.Finished(end);
+    public void Done(int end)
+    {
+        Streamed.Fence();
+        _tiles?.Finished(end);
+    }
+
+    /// <summary>Whether a row's partial sum is read next by another core: best written with <see cref="Streamed"/>, as
+    /// <see cref="Encode"/> does.</summary>
+    public bool IsStreamed(int row) => row >= _streamedFrom;
 
     /// <summary>A row in its wire type; <see cref="Await"/> first.</summary>
     public byte* Row(int row) => _rows[row];
@@ -94,7 +103,7 @@ public sealed unsafe class DispatchHandle
             throw new ArgumentException($"{end - first} rows need {(end - first) * Hidden} values, got {partial.Length}", nameof(partial));
         fixed (float* values = partial)
             for (int row = first; row < end; row++)
-                RowCodec.Encode(PartialType, values + (long)(row - first) * Hidden, _partials[row], Hidden);
+                RowCodec.Encode(PartialType, values + (long)(row - first) * Hidden, _partials[row], Hidden, IsStreamed(row));
     }
 
     internal void Open()
@@ -111,12 +120,15 @@ public sealed unsafe class DispatchHandle
         Rows++;
     }
 
-    /// <summary>All rows are added; so many of them are readable.</summary>
-    internal void Settle(int ready, StepVerdict verdict) => (_ready, Verdict) = (ready, verdict);
+    /// <summary>All rows are added: so many of them are readable, and the partial sums of those from a row on are read by peers where they
+    /// are written.</summary>
+    internal void Settle(int ready, int streamedFrom, StepVerdict verdict) =>
+        (_ready, _streamedFrom, Verdict) = (ready, streamedFrom, verdict);
 
     internal void Consume()
     {
         if (!Pending) throw new InvalidOperationException("this dispatch was already combined: a handle is single use");
+        Streamed.Fence();
         Pending = false;
     }
 }

@@ -95,7 +95,7 @@ internal sealed unsafe class Hierarchical : IAll2All
                 _counts[source] = _link.WaitForwarded(_grid.Relay(source, Self), StepPhase.Dispatch, source);
             AddRows(source, _counts[source]);
         }
-        _handle.Settle(_handle.Rows, new StepVerdict(_link.Leave, _link.AllIdle));
+        _handle.Settle(_handle.Rows, _handle.Rows, new StepVerdict(_link.Leave, _link.AllIdle));
         return _handle;
     }
 

@@ -40,16 +40,19 @@ internal sealed unsafe class OwnRows
             byte* given = hidden.IsBf16 ? (byte*)halves : (byte*)floats;
             long stride = (long)width * (hidden.IsBf16 ? sizeof(ushort) : sizeof(float));
             bool leave = asTheyAre && !Publish;
+            bool streamed = Publish && (long)tokens * _window.RowBytes >= Streamed.Least;
             _rows = leave ? given : _inbox;
             _stride = leave ? stride : _window.SlotBytes;
             if (leave) return;
             for (int token = 0; token < tokens; token++)
             {
                 byte* from = given + (token * stride), to = _inbox + (long)token * _window.SlotBytes;
-                if (asTheyAre) NativeMemory.Copy(from, to, (nuint)_window.RowBytes);
-                else if (hidden.IsBf16) RowCodec.Encode(type, Wide((ushort*)from), to, width);
-                else RowCodec.Encode(type, (float*)from, to, width);
+                // Published rows are for peers; this rank reads but its share of them.
+                if (asTheyAre && streamed) Streamed.Copy(from, to, _window.RowBytes);
+                else if (asTheyAre) NativeMemory.Copy(from, to, (nuint)_window.RowBytes);
+                else RowCodec.Encode(type, hidden.IsBf16 ? Wide((ushort*)from) : (float*)from, to, width, streamed);
             }
+            Streamed.Fence();
         }
     }
 

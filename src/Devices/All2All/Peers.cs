@@ -38,7 +38,8 @@ internal sealed unsafe class Peers : IDisposable
             if (traits.PullSums) _sumsOf[m] = theirs;
             else _sumsFor[m] = theirs;
         }
-        if (_mapped.Count(m => m) == members - 1) return;
+        AllMapped = _mapped.Count(m => m) == members - 1;
+        if (AllMapped) return;
         if (traits.NeedsMapping)
             throw new InvalidOperationException($"{Strategies.NameOf(traits.Strategy)} needs peers whose windows are addressable");
         _rows = new NativeBuffer((long)most * window.SlotBytes * members);
@@ -50,6 +51,12 @@ internal sealed unsafe class Peers : IDisposable
             _sumsFor[m] = _sums.Data + (long)m * most * window.PartialBytes;
         }
     }
+
+    /// <summary>Whether a member's window is addressed directly.</summary>
+    public bool IsMapped(int member) => _mapped[member];
+
+    /// <summary>Whether those of all other members are.</summary>
+    public bool AllMapped { get; }
 
     /// <summary>Where a member's rows arrive; this rank's own place holds its own rows.</summary>
     public byte* Inbox(int member) => _inbox[member];

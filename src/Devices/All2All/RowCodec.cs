@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Troupe.Devices.Tensors;
 
 namespace Troupe.Devices.All2All;
 
@@ -11,16 +12,20 @@ internal static unsafe class RowCodec
 {
     private const float LargestInt8 = 127, LargestFp8 = 448;
 
-    /// <summary>Writes a row of fp32 values in a row type.</summary>
-    public static void Encode(RowType type, float* row, byte* to, int hidden)
+    /// <summary>Writes a row of fp32 values in a row type; <paramref name="streamed"/> (of fp32 and bf16) where another core reads it
+    /// next: then a <see cref="Streamed.Fence"/> must follow.</summary>
+    public static void Encode(RowType type, float* row, byte* to, int hidden, bool streamed = false)
     {
         switch (type)
         {
+            case RowType.Fp32 when streamed:
+                Streamed.Copy((byte*)row, to, (long)hidden * sizeof(float));
+                break;
             case RowType.Fp32:
                 Unsafe.CopyBlockUnaligned(to, row, (uint)hidden * sizeof(float));
                 break;
             case RowType.Bf16:
-                Narrow(row, (ushort*)to, hidden);
+                Narrow(row, (ushort*)to, hidden, streamed);
                 break;
             default:
                 Quantize(type, row, to, hidden);
@@ -46,14 +51,17 @@ internal static unsafe class RowCodec
     }
 
     /// <summary>fp32 to bf16, nearest even; NaN stays NaN.</summary>
-    public static void Narrow(float* from, ushort* to, int count)
+    public static void Narrow(float* from, ushort* to, int count, bool streamed = false)
     {
+        streamed &= Streamed.IsAligned(to);
         int i = 0;
         for (; i <= count - 32; i += 32)
         {
             var low = Round(Vector512.Load(from + i));
             var high = Round(Vector512.Load(from + i + 16));
-            Vector512.Narrow(low, high).Store(to + i);
+            var values = Vector512.Narrow(low, high);
+            if (streamed) values.StoreAlignedNonTemporal(to + i);
+            else values.Store(to + i);
         }
         for (; i < count; i++) to[i] = Round(from[i]);
     }

@@ -77,7 +77,8 @@ internal sealed unsafe class RowExchange : IAll2All, ITiles
             (_start[member], _arrived[member], _told[member]) = (_handle.Rows, Tiled && member != Self ? 0 : rows, 0);
             AddRows(member, rows);
         }
-        _handle.Settle(Tiled ? _routing.Count(Self) : _handle.Rows, new StepVerdict(_link.Leave, _link.AllIdle));
+        _handle.Settle(Tiled ? _routing.Count(Self) : _handle.Rows, StreamedFrom(_routing.Count(Self)),
+            new StepVerdict(_link.Leave, _link.AllIdle));
         return _handle;
     }
 
@@ -177,7 +178,8 @@ internal sealed unsafe class RowExchange : IAll2All, ITiles
             SendTiles(member, rows, experts, weights, slots);
             return;
         }
-        _routing.WriteTrailers(member, experts, weights, slots + _window.TrailerAt, _window.SlotBytes);
+        _routing.WriteTrailers(member, experts, weights, slots + _window.TrailerAt, _window.SlotBytes,
+            IsStreamed(member) ? _window.TrailerBytes : 0);
         if (!_traits.PullRows) CopyRows(member, 0, rows, slots);
         _peers.Flush(member, 0, rows);
         _link.Notify(member, rows);
@@ -185,7 +187,8 @@ internal sealed unsafe class RowExchange : IAll2All, ITiles
 
     private void SendTiles(int member, int rows, ReadOnlySpan<int> experts, ReadOnlySpan<float> weights, byte* slots)
     {
-        _routing.WriteTrailers(member, experts, weights, slots + _window.TrailerAt, _window.SlotBytes);
+        _routing.WriteTrailers(member, experts, weights, slots + _window.TrailerAt, _window.SlotBytes,
+            IsStreamed(member) ? _window.TrailerBytes : 0);
         int tile = TileRows(rows);
         for (int first = 0; first < rows; first += tile)
         {
@@ -199,8 +202,13 @@ internal sealed unsafe class RowExchange : IAll2All, ITiles
     private void CopyRows(int member, int first, int end, byte* slots)
     {
         ReadOnlySpan<int> tokens = _routing.TokensOf(member);
+        bool streamed = IsStreamed(member);
         for (int row = first; row < end; row++)
-            Unsafe.CopyBlockUnaligned(slots + (long)row * _window.SlotBytes, _own.Row(tokens[row]), (uint)_window.RowBytes);
+        {
+            byte* to = slots + (long)row * _window.SlotBytes, from = _own.Row(tokens[row]);
+            if (streamed) Streamed.Copy(from, to, _window.RowBytes);
+            else Unsafe.CopyBlockUnaligned(to, from, (uint)_window.RowBytes);
+        }
     }
 
     private void AddRows(int member, int rows)
@@ -215,6 +223,13 @@ internal sealed unsafe class RowExchange : IAll2All, ITiles
             _handle.Add(at, slots, sums + (long)row * _window.PartialBytes);
         }
     }
+
+    private bool IsStreamed(int member) =>
+        _peers.IsMapped(member) && (long)_routing.Count(member) * _window.RowBytes >= Streamed.Least;
+
+    /// <summary>From which row on partial sums are: those of the peers, which follow this rank's own.</summary>
+    private int StreamedFrom(int own) =>
+        _peers.AllMapped && (long)(_handle.Rows - own) * _window.PartialBytes >= Streamed.Least ? own : _handle.Rows;
 
     private int TileRows(int rows) => Math.Max(1, (rows + _traits.Tiles - 1) / _traits.Tiles);
 

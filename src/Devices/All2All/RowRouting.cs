@@ -1,3 +1,4 @@
+using Troupe.Devices.Tensors;
 using Troupe.Devices.Topology;
 
 namespace Troupe.Devices.All2All;
@@ -11,6 +12,7 @@ internal sealed unsafe class RowRouting(int[] owners, int members, All2AllShape 
     private readonly int[] _tokens = new int[members * shape.MaxTokens];   // [R, T] tokens by slot
     private readonly int[] _counts = new int[members];
     private readonly int[] _next = new int[owners.Length + 1], _sorted = new int[shape.MaxTokens];
+    private readonly int[] _trailer = new int[2 + (2 * shape.TopK) + (All2AllWindow.Line / sizeof(int))]; // and the rest of its last line
 
     /// <summary>Rows of this rank.</summary>
     public int Tokens { get; private set; }
@@ -50,24 +52,29 @@ internal sealed unsafe class RowRouting(int[] owners, int members, All2AllShape 
     }
 
     /// <summary>Writes the experts and weights of a member's rows behind them; trailers are <paramref name="stride"/> bytes
-    /// apart.</summary>
-    public void WriteTrailers(int member, ReadOnlySpan<int> experts, ReadOnlySpan<float> weights, byte* to, int stride)
+    /// apart. Where another core's memory is addressed directly, <paramref name="streamed"/> is the room of a trailer.</summary>
+    public void WriteTrailers(int member, ReadOnlySpan<int> experts, ReadOnlySpan<float> weights, byte* to, int stride,
+        int streamed = 0)
     {
-        foreach (int token in TokensOf(member))
+        fixed (int* room = _trailer)
         {
-            int* trailer = (int*)to;
-            float* shares = (float*)(trailer + 1 + shape.TopK);
-            int count = 0;
-            for (int k = token * shape.TopK; k < (token + 1) * shape.TopK; k++)
+            foreach (int token in TokensOf(member))
             {
-                int expert = experts[k];
-                if (expert < 0 || (uint)expert >= (uint)owners.Length || owners[expert] != member) continue;
-                (trailer[1 + count], shares[count]) = (expert, weights[k]);
-                count++;
+                int* trailer = streamed > 0 ? room : (int*)to;
+                float* shares = (float*)(trailer + 1 + shape.TopK);
+                int count = 0;
+                for (int k = token * shape.TopK; k < (token + 1) * shape.TopK; k++)
+                {
+                    int expert = experts[k];
+                    if (expert < 0 || (uint)expert >= (uint)owners.Length || owners[expert] != member) continue;
+                    (trailer[1 + count], shares[count]) = (expert, weights[k]);
+                    count++;
+                }
+                trailer[0] = count;
+                trailer[1 + 2 * shape.TopK] = token;
+                if (streamed > 0) Streamed.Copy((byte*)trailer, to, streamed);
+                to += stride;
             }
-            trailer[0] = count;
-            trailer[1 + 2 * shape.TopK] = token;
-            to += stride;
         }
     }
 

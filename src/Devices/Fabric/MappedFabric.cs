@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Troupe.Devices.Tensors;
 using Troupe.Devices.Topology;
 
 namespace Troupe.Devices.Fabric;
@@ -77,7 +78,15 @@ internal sealed unsafe class MappedFabric : IFabric
         ThrowIfDead();
         var target = At(_windows[peer.Value], region);
         if (target.Length != source.Length) Bounds.ThrowLength(region, source.Length);
-        source.CopyTo(target);
+        if (peer.Value == _self || source.Length < Streamed.Least)
+        {
+            source.CopyTo(target);
+        }
+        else
+        {
+            fixed (byte* from = source, to = target) Streamed.Copy(from, to, source.Length);
+            Streamed.Fence();
+        }
         if (peer.Value != _self) _bytesSent += source.Length;
     }
 

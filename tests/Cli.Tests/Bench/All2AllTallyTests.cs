@@ -25,23 +25,34 @@ public sealed class All2AllTallyTests
         Assert.Equal(99, All2AllTally.Spread([[.. Enumerable.Range(1, 99).Select(i => i * 1000)]]).P99);
 
     [Fact]
-    public void Figures_are_medians_over_rounds_and_the_cheapest_is_marked()
+    public void Figures_are_medians_over_rounds_and_the_cheapest_and_the_pick_are_marked()
     {
-        var tally = new All2AllTally(s_work);
+        List<(string, int, double)> said = [];
+        var tally = new All2AllTally(s_work, (what, _, round, us) => said.Add((what, round, us)));
         (Strategy, int[])[] measured = [(Strategy.LowLatency, [5, 30, 6]), (Strategy.Workspace, [7, 8, 9])];
         foreach ((Strategy strategy, int[] totals) in measured)
         {
             for (int round = 0; round < totals.Length; round++)
             {
                 All2AllSamples slow = Samples(round, strategy, totals[round]), quick = Samples(round, strategy, 1);
-                Assert.Null(tally.Add(slow));
-                Assert.Equal(totals[round], tally.Add(quick));
+                tally.Add(slow);
+                tally.Add(quick);
+                Assert.Equal((Strategies.NameOf(strategy), round, totals[round]), said[^1]);
             }
+        }
+        Assert.Equal(6, said.Count);
+        foreach ((int round, Strategy pick) in (ReadOnlySpan<(int, Strategy)>)[(0, Strategy.LowLatency), (1, Strategy.Workspace)])
+        {
+            tally.Add(new All2AllTurn(round, 0, [9000 + round], pick,
+                new Dictionary<Strategy, double> { [Strategy.LowLatency] = 3, [Strategy.Workspace] = 4 }));
         }
         All2AllFigures[] figures = [.. tally.Figures()];
         Assert.Equal(["low_latency", "workspace"], figures.Select(f => f.Strategy));
         Assert.Equal([6.0, 8.0], figures.Select(f => f.TotalUs.P50));
         Assert.Equal([true, false], figures.Select(f => f.Cheapest));
+        Assert.Equal([false, true], figures.Select(f => f.AutoPick));
+        Assert.Equal([3.0, 4.0], figures.Select(f => f.PredictedUs));
+        Assert.Equal((null, 9.0), (figures[0].AutoUs, Math.Round(figures[1].AutoUs!.P50)));
         Assert.Equal([5.0, 30.0, 6.0], figures[0].PerRound.Select(r => r.TotalUs));
     }
 

@@ -26,6 +26,9 @@ internal sealed record Case(string Name, Func<int, int, int> Tokens, int Experts
         new("all to one expert", (_, _) => MaxTokens, 9, 1, 48) { OnlyExpert = 7 },
         new("masked slots", (_, _) => 6, 10, 4, 33) { MaskedShare = 0.4 },
         new("copies of experts", (rank, _) => 2 + rank, 10, 4, 33) { Copies = true },
+        // Enough for one reader that whole lines are streamed; from rank to rank some have less, and lines that rows share are not.
+        new("long rows", (rank, step) => (rank * 5 + step * 3) % (MaxTokens + 1), 8, 2, 1024),
+        new("long rows of odd width", (rank, step) => (rank * 7 + step * 3) % (MaxTokens + 1), 8, 2, 1003),
         new("everything masked", (_, _) => 2, 10, 4, 16) { MaskedShare = 1 },
     ];
 
