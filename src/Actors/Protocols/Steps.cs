@@ -69,8 +69,8 @@ public sealed record LeaseGrant(StepId First, IReadOnlyList<int> Lanes, string S
 
 /// <summary>
 /// The router's order, to every rank of every stage. <paramref name="After"/> is the lane's previous step (0 for none), whose tokens must
-/// be back on the ring before stage 0 starts; <paramref name="Shares"/> is by replica. <paramref name="InHalves"/>: every rank sends its rows to
-/// the experts in two halves, so that one travels while the other is computed.
+/// be back on the ring before stage 0 starts; <paramref name="Shares"/> is by replica. <paramref name="InHalves"/>: every rank sends its
+/// rows to the experts in two halves, so that one travels while the other is computed.
 /// </summary>
 public sealed record StepPlan(
     Epoch Epoch, StepId Step, int Lane, StepId After, string Strategy, IReadOnlyList<ReplicaShare> Shares, LeaseGrant? Lease = null,

@@ -6,8 +6,8 @@ namespace Troupe.Cli.Measures;
 internal static class ActiveWeights
 {
     /// <summary>
-    /// Values read for one token: attention with its norms or biases, the router, K experts and the shared one (or the dense feed-forward), the output head,
-    /// and one row of the embedding.
+    /// Values read for one token: attention with its norms or biases, the router, K experts and the shared one (or the dense feed-forward),
+    /// the output head, and one row of the embedding.
     /// </summary>
     public static long Values(ModelConfig model)
     {

@@ -40,7 +40,8 @@ public sealed class ModelConfigTests
         Assert.Equal((ModelFamily.Qwen3, 0, 0), (dense.Family, dense.Experts, dense.ExpertsPerToken));
         Assert.False(dense.IsMoeLayer(0));
         ModelConfig second = ModelConfig.Load(Golden("qwen2-moe"));
-        Assert.Equal((ModelFamily.Qwen2Moe, 80, true, false), (second.Family, second.SharedExpertSize, second.QkvBias, second.NormTopkProb));
+        Assert.Equal((ModelFamily.Qwen2Moe, 80, true, false),
+            (second.Family, second.SharedExpertSize, second.QkvBias, second.NormTopkProb));
         Assert.Equal((64, 4, 2, 16), (second.HiddenSize, second.Heads, second.KvHeads, second.HeadDim)); // head_dim is not in the file
         Assert.Equal((0, false), (mixed.SharedExpertSize, mixed.QkvBias));
     }

@@ -50,7 +50,8 @@ public sealed class SyntheticWeightsTests
     {
         ModelConfig config = ModelConfig.Load(Golden.Folder("qwen2-moe")) with { MlpOnlyLayers = [1] };
         using var weights = new SyntheticWeights(5);
-        using TestCluster cpu = new(weights.Get, config, TestCluster.Cpu, members: 2), reference = new(weights.Get, config, TestCluster.Reference);
+        using TestCluster cpu = new(weights.Get, config, TestCluster.Cpu, members: 2);
+        using TestCluster reference = new(weights.Get, config, TestCluster.Reference);
         cpu.Place(0, 30);
         reference.Place(0, 30);
         int[] prompt = [.. Enumerable.Range(7, 30)];

@@ -20,7 +20,8 @@ internal sealed class InMemoryGroup : IDisposable
     public InMemoryGroup(ExpertPlacement placement, All2AllShape shape, Exchange? exchange = null)
     {
         int members = placement.Members;
-        (Strategy strategy, Hosts hosts) = exchange is null ? (Strategies.Fallback, Hosts.One(members)) : (exchange.Strategy, exchange.Hosts);
+        (Strategy strategy, Hosts hosts) = exchange is null
+            ? (Strategies.Fallback, Hosts.One(members)) : (exchange.Strategy, exchange.Hosts);
         var plan = new WindowPlan();
         All2AllShape half = shape with { MaxTokens = shape.MaxTokens / 2 };
         All2AllWindow? window = All2AllWindow.Reserve(plan, members, shape, hosts);
