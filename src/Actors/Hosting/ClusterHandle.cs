@@ -32,6 +32,9 @@ public sealed record LaunchSpec(
 {
     /// <summary>Settings for Akka.NET of every node, strongest first: what a file of the user's or -v asks for.</summary>
     public IReadOnlyList<HoconText> Settings { get; init; } = [];
+
+    /// <summary>Says how many bytes of this host's memory the ranks may take.</summary>
+    public Func<long> AvailableMemory { get; init; } = () => HostMemory.AvailableBytes();
 }
 
 /// <summary>A cluster that this process started: its control node is here. Disposing ends every rank.</summary>
@@ -47,6 +50,7 @@ public sealed class ClusterHandle : IAsyncDisposable
     private ClusterHandle(LaunchSpec spec, IClusterObserver observer)
     {
         ClusterPlan plan = ClusterPlan.Make(spec.Options, spec.Model);
+        long memoryForKv = plan.MemoryForKv(spec.AvailableMemory());
         bool inProcess = spec.Mode == LaunchMode.InProcess;
         HoconText akka = HoconText.Parse("the command line", inProcess
             ? NodeConfig.LocalHocon
@@ -59,8 +63,8 @@ public sealed class ClusterHandle : IAsyncDisposable
             cluster.Join(cluster.SelfAddress);
             Address = Nodes.AddressOf(_system);
         }
-        _coordinator = Nodes.StartControl(_system, spec.Options, plan, inProcess, spec.Host, new Observer(this, observer), spec.Log,
-            TimeProvider.System);
+        _coordinator = Nodes.StartControl(_system, spec.Options, plan, inProcess, spec.Host, memoryForKv, new Observer(this, observer),
+            spec.Log, TimeProvider.System);
         if (inProcess) StartThreads(spec, plan);
         else StartProcesses(spec);
     }
@@ -75,7 +79,7 @@ public sealed class ClusterHandle : IAsyncDisposable
     public IReadOnlyList<int> RankPids => [.. _ranks.Select(r => r.Pid)];
 
     /// <summary>Starts a cluster. It is getting ready when this returns: see <see cref="ClusterClient.ReadyAsync"/>.</summary>
-    /// <exception cref="ConfigException">The options do not fit the model.</exception>
+    /// <exception cref="ConfigException">The options do not fit the model, or the ranks this host's memory.</exception>
     public static ClusterHandle Start(LaunchSpec spec, IClusterObserver observer) => new(spec, observer);
 
     /// <summary>A client of this cluster.</summary>
@@ -139,6 +143,8 @@ public sealed class ClusterHandle : IAsyncDisposable
     private sealed class Observer(ClusterHandle handle, IClusterObserver next) : IClusterObserver
     {
         public void Changed(CoordinatorState state) => next.Changed(state);
+
+        public void Warned(string line) => next.Warned(line);
 
         public void Ended(string? error)
         {

@@ -9,6 +9,8 @@ using Troupe.Devices.Fabric;
 using Troupe.Devices.Tensors;
 using Troupe.Devices.Topology;
 using Troupe.Model.Checkpoints;
+using Troupe.Model.Families;
+using Troupe.Model.Layers;
 
 namespace Troupe.Actors.Hosting;
 
@@ -18,8 +20,10 @@ namespace Troupe.Actors.Hosting;
 /// <param name="FingerPrint">Hashes that nodes compare.</param>
 /// <param name="TokenizerFolder">Where tokenizer.json is; null for a model of random weights.</param>
 /// <param name="Open">Opens the weights.</param>
+/// <param name="Mapped">Whether ranks use the weights where the file lies, and so share the memory they are in.</param>
+/// <param name="ShardBytes">Bytes of a shard's weights; reads names and shapes only.</param>
 public sealed record ModelSource(string Name, ModelConfig Config, CheckpointFingerprint FingerPrint, string? TokenizerFolder,
-    OpenWeights Open)
+    OpenWeights Open, bool Mapped, Func<ShardSpec, long> ShardBytes)
 {
     /// <summary>A model folder. Reads headers and configuration only.</summary>
     /// <exception cref="ModelException">The folder is not a model that we run; one line says why.</exception>
@@ -31,6 +35,10 @@ public sealed record ModelSource(string Name, ModelConfig Config, CheckpointFing
         {
             Checkpoint opened = Checkpoint.Open(folder);
             return (opened.Get, opened);
+        }, Mapped: true, spec =>
+        {
+            using Checkpoint opened = Checkpoint.Open(folder);
+            return ShardWeights.Bytes(opened.Get, opened.Config, spec);
         });
     }
 }
@@ -51,27 +59,7 @@ public sealed class ClusterPlan
     /// <exception cref="ConfigException">They do not; the message has the arithmetic.</exception>
     public static ClusterPlan Make(TroupeOptions options, ModelSource model)
     {
-        Layout layout = options.Layout;
-        ModelConfig config = model.Config;
-        if (layout.Problem() is { } problem) throw new ConfigException(problem);
-        if (layout.Stages > config.Layers)
-            throw new ConfigException(
-                $"{layout.Stages} stages for {config.Layers} layers: each stage needs at least one layer; use --stages {config.Layers} "
-                + "or fewer");
-        if (layout.Tensor > 1)
-            throw new ConfigException(
-            $"--tensor {layout.Tensor}: tensor parallel layouts are not built yet; use --tensor 1 and more --replicas or --stages");
-        if (options.Weights != WeightStorage.AsStored)
-            throw new ConfigException($"--weights {options.Weights.ToString().ToLowerInvariant()}: only as-stored is built yet");
-        if (options.Scheduler.MaxRunning < layout.Stages)
-            throw new ConfigException(
-                $"troupe.scheduler.max-running is {options.Scheduler.MaxRunning}, but {layout.Stages} stages keep as many micro-batches "
-                + "in flight; "
-                + $"set it to {layout.Stages} or more");
-        int rows = Math.Max(options.Scheduler.PrefillChunk, options.Scheduler.MaxRunning / layout.Stages);
-        if (rows > All2AllShape.MostTokens)
-            throw new ConfigException($"troupe.scheduler: a step may have {All2AllShape.MostTokens} rows, got {rows}: "
-                + "use a smaller prefill-chunk or max-running");
+        if (LayoutCheck.Problem(options, model.Config) is { } problem) throw new ConfigException(problem);
         return new ClusterPlan(options, model);
     }
 
@@ -90,8 +78,45 @@ public sealed class ClusterPlan
     public ClusterTerms Terms(string strategy, bool inProcess, long memoryBytes)
     {
         string fabric = inProcess ? Fabrics.NameOf(FabricKind.InProcess) : _options.Fabric.Kind is { } kind ? Fabrics.NameOf(kind) : "auto";
-        return new ClusterTerms(Fingerprint, _options.Layout, fabric, strategy, Sizes(memoryBytes));
+        EpochSizes sizes = Sizes(memoryBytes);
+        return new ClusterTerms(Fingerprint, _options.Layout, fabric, strategy, sizes)
+        {
+            WindowBytes = hosts => WindowBytes(sizes, hosts),
+        };
     }
+
+    /// <summary>
+    /// Checks that all ranks fit into one host's memory. What is left for their KV caches, of which they take at most half.
+    /// </summary>
+    /// <param name="available">Bytes that they may take.</param>
+    /// <exception cref="ConfigException">They need more; the message has the arithmetic.</exception>
+    public long MemoryForKv(long available)
+    {
+        Layout layout = _options.Layout;
+        long weights = Model.Mapped ? Model.ShardBytes(ShardSpec.Whole(Model.Config)) : 0;
+        ExpertPlacement placement = ExpertPlacement.Blocks(Model.Config.Experts, layout.Replicas * layout.Tensor);
+        for (int stage = 0; !Model.Mapped && stage < layout.Stages; stage++)
+            for (int member = 0; member < placement.Members; member++)
+                weights += Model.ShardBytes(ShardSpec.Of(Model.Config, stage, layout.Stages, placement, member));
+        var fixedPart = new MemoryNeed(layout.Ranks, weights, Model.Mapped, 0, WindowBytes(Sizes(0), []));
+        long left = Math.Max(0, available - fixedPart.Total);
+        MemoryNeed need = fixedPart with { Kv = KvBytes(Sizes(left)) };
+        return need.Problem(available) is { } problem ? throw new ConfigException(problem) : left;
+    }
+
+    private long WindowBytes(EpochSizes sizes, IReadOnlyList<string> hosts) =>
+        RankWindow.Bytes(new World(_options.Layout), Model.Config, sizes, _options.Numbers.Rows == NumberType.Bf16, hosts);
+
+    /// <summary>Of the stage with most layers.</summary>
+    private long KvBytes(EpochSizes sizes)
+    {
+        (ModelConfig c, ElementType type) = (Model.Config, KvType);
+        long block = KvBlocks.KeyBytes(type, sizes.BlockSize, c.KvHeads, c.HeadDim)
+            + KvBlocks.ValueBytes(type, sizes.BlockSize, c.KvHeads, c.HeadDim);
+        return ShardSpec.Of(c, 0, _options.Layout.Stages, ExpertPlacement.Blocks(0, 1), 0).Layers * sizes.Blocks * block;
+    }
+
+    private ElementType KvType => _options.Numbers.Kv == NumberType.Bf16 ? ElementType.BF16 : ElementType.F32;
 
     /// <summary>Sizes that all ranks of the epoch agree on.</summary>
     public EpochSizes Sizes(long memoryBytes)
@@ -127,7 +152,7 @@ public sealed class ClusterPlan
     /// <summary>What a rank of this node needs.</summary>
     public RankSetup Rank(InProcessHub? hub, TimeProvider clock) => new(
         _options.Layout, Model.Config, Model.TokenizerFolder, Model.Open, _options.Threads,
-        _options.Numbers.Kv == NumberType.Bf16 ? ElementType.BF16 : ElementType.F32, _options.Numbers.Rows == NumberType.Bf16,
+        KvType, _options.Numbers.Rows == NumberType.Bf16,
         new FabricOptions(_options.Fabric.WaitDeadline, _options.Fabric.SetupDeadline, [], _options.Fabric.ListenHost) { Clock = clock },
         hub, new RequestLimits(_options.Limits.PromptBytes, _options.Limits.MaxTokens), _options.Scheduler.MaxQueue,
             _options.Scheduler.RequestTimeout, clock)

@@ -29,8 +29,9 @@ public static class NodeProgram
         if (control)
         {
             if (node.SeedNodes.Count == 0) cluster.Join(cluster.SelfAddress);
-            IActorRef coordinator =
-                Nodes.StartControl(system, options, plan, false, node.Host, new Observer(log, ended), log, TimeProvider.System);
+            // The ranks' hosts are taken to be like this one.
+            IActorRef coordinator = Nodes.StartControl(system, options, plan, false, node.Host, HostMemory.AvailableBytes(),
+                new Observer(log, ended), log, TimeProvider.System);
             drain = () => coordinator.Tell(new BeginDrain(), ActorRefs.NoSender);
         }
         else
@@ -60,6 +61,8 @@ public static class NodeProgram
             _said = now;
             log(now);
         }
+
+        public void Warned(string line) => log($"warning: {line}");
 
         public void Ended(string? error) => ended.TrySetResult((error ?? "drained", error is not null));
     }

@@ -37,11 +37,11 @@ public static class Nodes
 
     /// <summary>
     /// Starts coordinator, router and gateway: a control node. In a real cluster the router is a singleton of role control; inside one
-    /// process it is an actor like the others.
+    /// process it is an actor like the others. <paramref name="memoryForKv"/>: bytes of which KV caches get at most half.
     /// </summary>
     public static IActorRef StartControl(
-        ActorSystem system, TroupeOptions options, ClusterPlan plan, bool inProcess, string host, IClusterObserver observer,
-            Action<string> warn, TimeProvider clock)
+        ActorSystem system, TroupeOptions options, ClusterPlan plan, bool inProcess, string host, long memoryForKv,
+            IClusterObserver observer, Action<string> warn, TimeProvider clock)
     {
         string strategy = options.Routing.Strategy;
         if (strategy != "auto")
@@ -54,8 +54,7 @@ public static class Nodes
         var inspector = new Inspector(port, clock, plan.Model.Name, options.Layout, Provider);
         string lifeline = inProcess ? "" : options.Control.LifelineHost.Length > 0 ? options.Control.LifelineHost : host;
         var setup = new CoordinatorSetup(
-            plan.Terms(strategy, inProcess, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes), plan.Shape, lifeline,
-                options.Control.LifelinePort,
+            plan.Terms(strategy, inProcess, memoryForKv), plan.Shape, lifeline, options.Control.LifelinePort,
             options.Control.JoinDeadline, options.Control.DrainDeadline, options.Control.AbortReport,
                 options.Fabric.WaitDeadline, port, observer, inspector);
         IActorRef coordinator = system.ActorOf(Props.Create(() => new CoordinatorActor(setup)), "coordinator");

@@ -19,16 +19,6 @@ public sealed record ChildEnded(int Pid, string How);
 /// <summary>Stop accepting, let running requests end, stop the nodes.</summary>
 public sealed record BeginDrain;
 
-/// <summary>What the program that hosts the control node is told of.</summary>
-public interface IClusterObserver
-{
-    /// <summary>The cluster changed: members joined, loaded, became ready.</summary>
-    void Changed(CoordinatorState state);
-
-    /// <summary>The cluster is over; an error, or null after a drain.</summary>
-    void Ended(string? error);
-}
-
 /// <summary>
 /// Keeps layout, epoch and readiness: a shell around <see cref="CoordinatorState"/>. It holds the lifelines, and answers the state tooling.
 /// </summary>
@@ -161,6 +151,9 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
                 break;
             case Effect.Down down:
                 _setup.Port.Down(down.Address);
+                break;
+            case Effect.Warn warn:
+                _setup.Observer.Warned(warn.Line);
                 break;
             case Effect.StartRouter:
                 _shape = _setup.Shape;

@@ -23,6 +23,19 @@ public sealed record CoordinatorSetup(
         TimeSpan AbortReport, TimeSpan Silence,
     IClusterPort Port, IClusterObserver Observer, Inspector Inspector);
 
+/// <summary>What the program that hosts the control node is told of.</summary>
+public interface IClusterObserver
+{
+    /// <summary>The cluster changed: members joined, loaded, became ready.</summary>
+    void Changed(CoordinatorState state);
+
+    /// <summary>Something is not as the user asked for; one line says what happens instead.</summary>
+    void Warned(string line);
+
+    /// <summary>The cluster is over; an error, or null after a drain.</summary>
+    void Ended(string? error);
+}
+
 /// <summary>What the state tooling looks at: the coordinator's state and where to ask for the rest.</summary>
 public sealed record InspectedCluster(CoordinatorState State, IActorRef? Router, IActorRef Coordinator);
 

@@ -39,6 +39,9 @@ public sealed record NodeEntry(JoinRequest Join, JoinAccepted Accepted, int Rank
     /// <summary>Whether the node opened the probe file: it shares memory with the control node.</summary>
     public bool SharesMemory { get; init; }
 
+    /// <summary>Bytes free for windows in its host's shared memory when it came.</summary>
+    public long SharedFreeBytes { get; init; }
+
     /// <summary>How much of its shard it has loaded, in [0, 1].</summary>
     public double LoadFraction { get; init; }
 
@@ -61,6 +64,9 @@ public abstract record Effect
     /// <summary>Start the router for the new epoch.</summary>
     public sealed record StartRouter(string Fabric, ImmutableArray<IActorRef> Stages) : Effect;
 
+    /// <summary>Tell the user what is not as asked for, and what happens instead.</summary>
+    public sealed record Warn(string Line) : Effect;
+
     /// <summary>Every rank is ready.</summary>
     public sealed record BecameReady : Effect;
 
@@ -72,7 +78,11 @@ public abstract record Effect
 }
 
 /// <summary>What the coordinator decides with: fixed for the life of the cluster.</summary>
-public sealed record ClusterTerms(Fingerprint Fingerprint, Layout Layout, string Fabric, string Strategy, EpochSizes Sizes);
+public sealed record ClusterTerms(Fingerprint Fingerprint, Layout Layout, string Fabric, string Strategy, EpochSizes Sizes)
+{
+    /// <summary>Bytes of one rank's window, given the host of every rank.</summary>
+    public required Func<IReadOnlyList<string>, long> WindowBytes { get; init; }
+}
 
 /// <summary>
 /// The coordinator's mind, pure: gathers nodes, assigns ranks, takes them through loading and checking to ready, and ends the epoch when
@@ -119,7 +129,10 @@ public sealed partial record CoordinatorState(
     public (CoordinatorState, ImmutableList<Effect>) On(NodeAttached attached)
     {
         if (!Nodes.TryGetValue(attached.Token, out NodeEntry? node) || node.Phase != NodePhase.Joining) return (this, []);
-        CoordinatorState state = With(node with { Phase = NodePhase.Attached, SharesMemory = attached.SharesMemory });
+        CoordinatorState state = With(node with
+        {
+            Phase = NodePhase.Attached, SharesMemory = attached.SharesMemory, SharedFreeBytes = attached.SharedFreeBytes,
+        });
         bool all = state.Nodes.Count == Terms.Layout.Ranks && state.Nodes.Values.All(n => n.Phase == NodePhase.Attached);
         return all ? state.AssignRanks() : (state, []);
     }
@@ -165,9 +178,8 @@ public sealed partial record CoordinatorState(
     public ImmutableArray<IActorRef> Schedulers =>
         [.. ByRank.Where(n => n.Prepared?.Scheduler is not null).Select(n => n.Prepared!.Scheduler!)];
 
-    /// <summary>The fabric in use: as configured, else shared memory where all nodes share it, else both where some do, else tcp.</summary>
-    public string Fabric => Terms.Fabric != "auto" ? Terms.Fabric : Nodes.Values.All(n => n.SharesMemory) ? "shm"
-        : HostsByRank.Distinct(StringComparer.Ordinal).Count() < HostsByRank.Length ? "mixed" : "tcp";
+    /// <summary>The fabric in use; what was asked for until the ranks are assigned.</summary>
+    public string Fabric { get; private init; } = Terms.Fabric;
 
     /// <summary>The host of every rank, in rank order: as configured, else the control node's memory, else the address.</summary>
     private string[] HostsByRank => [.. ByRank.Select(n => n.Join.Host.Split(',') is var names
@@ -201,11 +213,14 @@ public sealed partial record CoordinatorState(
             .Concat(Nodes.Values.Where(n => n.Join.ConfiguredRank >= 0).Select(n => n with { Rank = n.Join.ConfiguredRank }))
             .Select(n => n with { Phase = NodePhase.Loading });
         CoordinatorState state = this with { Phase = ClusterPhase.Loading, Nodes = chosen.ToImmutableDictionary(n => n.Token) };
+        string[] hosts = state.HostsByRank;
+        FabricChoice choice = FabricChoice.Of(Terms.Fabric, state.ByRank, hosts, Terms.WindowBytes(hosts));
+        state = state with { Fabric = choice.Fabric };
         string session = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
         byte[] secret = RandomNumberGenerator.GetBytes(16);
-        return (state, [.. state.ByRank.Select(n =>
-            new Effect.Tell(n.Join.Node, new Assign(Epoch, n.Rank, session, secret, Fabric, Terms.Strategy,
-                Terms.Sizes, state.HostsByRank)))]);
+        ImmutableList<Effect> warn = choice.Warning is { } line ? [new Effect.Warn(line)] : [];
+        return (state, warn.AddRange(state.ByRank.Select(n => new Effect.Tell(n.Join.Node,
+            new Assign(Epoch, n.Rank, session, secret, choice.Fabric, Terms.Strategy, Terms.Sizes, hosts)))));
     }
 }
 

@@ -58,7 +58,8 @@ public sealed class NodeActor : ReceiveActor, IWithTimers
         Receive<LifelineHeld>(held =>
         {
             _lifeline = held.Lifeline;
-            _coordinator.Tell(new NodeAttached(_accepted!.Token, HostProbe.Sees(_accepted.Probe)));
+            long free = _setup.Rank.Hub is null ? HostProbe.FreeBytes() : 0; // ranks of one process need none
+            _coordinator.Tell(new NodeAttached(_accepted!.Token, HostProbe.Sees(_accepted.Probe), free));
         });
         Receive<Assign>(assign =>
         {

@@ -42,8 +42,10 @@ public sealed record JoinRefused(string What, string Wanted, string Got) : Proto
 public sealed record JoinAccepted(string LifelineHost, int LifelinePort, string Token, string Probe)
     : ProtocolMessage(default, default);
 
-/// <summary>The node holds its lifeline.</summary>
-public sealed record NodeAttached(string Token, bool SharesMemory) : ProtocolMessage(default, default);
+/// <summary>
+/// The node holds its lifeline. <paramref name="SharedFreeBytes"/>: what is free for windows in its host's shared memory.
+/// </summary>
+public sealed record NodeAttached(string Token, bool SharesMemory, long SharedFreeBytes) : ProtocolMessage(default, default);
 
 /// <summary>Sizes that every rank of an epoch must agree on, decided by the control node.</summary>
 /// <param name="Lanes">Micro-batches in flight.</param>

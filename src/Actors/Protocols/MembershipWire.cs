@@ -60,10 +60,12 @@ internal static class MembershipWire
     private static JoinAccepted Read(Wire.JoinAccepted p) => new(
         Text(p.LifelineHost), Port(p.LifelinePort), Text(p.Token), Text(p.Probe));
 
-    private static Wire.NodeAttached Write(NodeAttached m) =>
-        new() { Epoch = m.Epoch.Value, Step = m.Step.Value, Token = m.Token, SharesMemory = m.SharesMemory };
+    private static Wire.NodeAttached Write(NodeAttached m) => new()
+    {
+        Epoch = m.Epoch.Value, Step = m.Step.Value, Token = m.Token, SharesMemory = m.SharesMemory, SharedFreeBytes = m.SharedFreeBytes,
+    };
 
-    private static NodeAttached Read(Wire.NodeAttached p) => new(Text(p.Token), p.SharesMemory);
+    private static NodeAttached Read(Wire.NodeAttached p) => new(Text(p.Token), p.SharesMemory, NotNegative(p.SharedFreeBytes));
 
     private static Wire.EpochSizes Write(EpochSizes m) => new()
     {

@@ -17,11 +17,7 @@ public sealed class RankRuntime : IDisposable
     private readonly Assign _assign;
     private readonly IDisposable _weights;
     private readonly IFabricEndpoint _endpoint;
-    private readonly StageLinkPlan _linkPlan;
-    private readonly FlagRange _voteFlags;
-    private readonly All2AllShape? _shape;
-    private readonly All2AllWindow? _window, _secondWindow;
-    private readonly Hosts? _hosts;
+    private readonly RankWindow _window;
     private readonly List<IAll2All> _strategies = [], _secondHalf = [];
     private bool _mapped;
 
@@ -45,22 +41,10 @@ public sealed class RankRuntime : IDisposable
                     GroupSize = group.Size,
             },
             p => progress((double)p.Part / p.Parts));
-        var plan = new WindowPlan();
-        _linkPlan = StageLinkPlan.Reserve(plan, sizes.Lanes, setup.Layout.Stages > 1 ? sizes.MaxRows : 0, setup.Config.HiddenSize,
-            sizes.MaxRunning);
-        _voteFlags = plan.ReserveFlags(LeaveVote.Flags);
-        if (setup.Config.Experts > 0)
-        {
-            _shape = new All2AllShape(sizes.MaxRows, setup.Config.HiddenSize, setup.Config.ExpertsPerToken, setup.Bf16Rows
-                ? RowType.Bf16 : RowType.Fp32);
-            _hosts = assign.Hosts.Count == World.Size
-                ? new Hosts([.. group.Members.Select(r => assign.Hosts[r.Value])]) : Hosts.One(group.Size);
-            _window = All2AllWindow.Reserve(plan, group.Size, _shape, _hosts);
-            if (sizes.Halves) _secondWindow = All2AllWindow.Reserve(plan, group.Size, HalfOf(_shape), _hosts);
-        }
+        _window = new RankWindow(group, setup.Config, sizes, setup.Bf16Rows, assign.Hosts);
         FabricOptions options = setup.FabricOptions with { Secret = assign.Secret.ToArray(), Hosts = assign.Hosts };
         FabricKind kind = Fabrics.Parse(assign.Fabric, FabricKind.SharedMemory);
-        _endpoint = Fabrics.Open(kind, new FabricSetup(World, Self, assign.Epoch, plan, options, assign.Session), setup.Hub);
+        _endpoint = Fabrics.Open(kind, new FabricSetup(World, Self, assign.Epoch, _window.Plan, options, assign.Session), setup.Hub);
     }
 
     /// <summary>What the rank was started with.</summary>
@@ -123,18 +107,19 @@ public sealed class RankRuntime : IDisposable
     public void Connect(IReadOnlyList<string> descriptors)
     {
         Fabric = FaultDrill.Wrap(_endpoint.Connect(descriptors), Setup);
-        Link = new StageLink(Fabric, _linkPlan);
-        if (Place.Stage == 0 && World.Stage(0).Size > 1) Vote = new LeaveVote(Fabric, World.Stage(0), _voteFlags);
-        if (_shape is null) return;
+        Link = new StageLink(Fabric, _window.Links);
+        if (Place.Stage == 0 && World.Stage(0).Size > 1) Vote = new LeaveVote(Fabric, World.Stage(0), _window.VoteFlags);
+        if (_window is not { Shape: { } shape, Hosts: { } hosts }) return;
         RankGroup group = World.Stage(Place.Stage);
-        GroupTraits traits = _window is null ? new GroupTraits(1, true, 1) : Strategies.TraitsOf(Fabric, group, _window, _hosts!);
+        GroupTraits traits = _window.All2All is { } window ? Strategies.TraitsOf(Fabric, group, window, hosts)
+            : new GroupTraits(1, true, 1);
         _mapped = traits.Mapped;
         foreach (Strategy strategy in Strategies.Available)
         {
             if (Strategies.Problem(strategy, traits) is not null) continue;
-            _strategies.Add(Strategies.Make(strategy, Fabric, group, _window, _shape, Epoch, Placement, _hosts!));
-            if (_secondWindow is { } second)
-                _secondHalf.Add(Strategies.Make(strategy, Fabric, group, second, second.Shape, Epoch, Placement, _hosts!));
+            _strategies.Add(Strategies.Make(strategy, Fabric, group, _window.All2All, shape, Epoch, Placement, hosts));
+            if (_window.SecondHalf is { } second)
+                _secondHalf.Add(Strategies.Make(strategy, Fabric, group, second, second.Shape, Epoch, Placement, hosts));
         }
     }
 
@@ -151,8 +136,6 @@ public sealed class RankRuntime : IDisposable
             if (made.Name == name) return made;
         return strategies.Count > 0 ? strategies[0] : null;
     }
-
-    private static All2AllShape HalfOf(All2AllShape shape) => shape with { MaxTokens = Math.Max(1, shape.MaxTokens / 2) };
 
     /// <inheritdoc/>
     public void Dispose()

@@ -21,6 +21,9 @@ internal sealed class LoadingView(Shell shell) : IClusterObserver
     }
 
     /// <inheritdoc/>
+    public void Warned(string line) => shell.Warn(line);
+
+    /// <inheritdoc/>
     public void Ended(string? error)
     {
         // Whoever waits for the cluster learns it from the handle.

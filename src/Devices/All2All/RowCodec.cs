@@ -136,7 +136,7 @@ internal static unsafe class RowCodec
             float inverse = scale > 0 ? 1 / scale : 0;
             if (float.IsInfinity(inverse)) inverse = 0; // a group of the smallest subnormals is zero
             if (type == RowType.Int8) ToInt8(row + from, (sbyte*)to + from, count, inverse);
-            else for (int i = 0; i < count; i++) to[from + i] = ToFp8(row[from + i] * inverse);
+            else ToFp8(row + from, to + from, count, inverse);
         }
     }
 
@@ -157,8 +157,9 @@ internal static unsafe class RowCodec
         var most = Vector512<float>.Zero;
         int i = 0;
         for (; i <= count - 16; i += 16) most = Vector512.Max(most, Vector512.Abs(Vector512.Load(values + i)));
-        float largest = 0;
-        for (int lane = 0; lane < 16; lane++) largest = MathF.Max(largest, most[lane]);
+        Vector256<float> half = Vector256.Max(most.GetLower(), most.GetUpper());
+        Vector128<float> quarter = Vector128.Max(half.GetLower(), half.GetUpper());
+        float largest = MathF.Max(MathF.Max(quarter[0], quarter[1]), MathF.Max(quarter[2], quarter[3]));
         for (; i < count; i++) largest = MathF.Max(largest, MathF.Abs(values[i]));
         return largest;
     }
@@ -176,6 +177,30 @@ internal static unsafe class RowCodec
             bytes.GetLower().GetLower().Store(to + i);
         }
         for (; i < count; i++) to[i] = (sbyte)(BitConverter.SingleToInt32Bits(from[i] * inverse + 12582912f) - 0x4B40_0000);
+    }
+
+    /// <summary>As <see cref="ToFp8(float)"/>, sixteen values at a time.</summary>
+    private static void ToFp8(float* from, byte* to, int count, float inverse)
+    {
+        var factor = Vector512.Create(inverse);
+        int i = 0;
+        for (; i <= count - 16; i += 16)
+        {
+            var bits = (Vector512.Load(from + i) * factor).AsUInt32();
+            var magnitude = bits & Vector512.Create(0x7FFF_FFFFu);
+            var small = (magnitude.AsSingle() + Vector512.Create(16384f)).AsUInt32() & Vector512.Create(0x0Fu);
+            var rounded = magnitude + Vector512.Create(0x7_FFFFu) + ((magnitude >>> 20) & Vector512<uint>.One);
+            var value = Vector512.ConditionalSelect(Vector512.LessThan(magnitude, Vector512.Create(0x3C80_0000u)), small,
+                (rounded >>> 20) - Vector512.Create(120u << 3));
+            value = Vector512.ConditionalSelect(Vector512.GreaterThanOrEqual(magnitude, Vector512.Create(0x43E0_0000u)),
+                Vector512.Create(0x7Eu), value);
+            value = Vector512.ConditionalSelect(Vector512.GreaterThan(magnitude, Vector512.Create(0x7F80_0000u)),
+                Vector512.Create(0x7Fu), value);
+            value |= (bits >>> 24) & Vector512.Create(0x80u);
+            var bytes = Vector512.Narrow(Vector512.Narrow(value, value), Vector512<ushort>.Zero);
+            bytes.GetLower().GetLower().Store(to + i);
+        }
+        for (; i < count; i++) to[i] = ToFp8(from[i] * inverse);
     }
 
     private static void FromInt8(sbyte* from, float* to, int count, float scale)

@@ -33,6 +33,16 @@ public sealed class HostProbe : IDisposable
     public static bool Sees(string name) => name.StartsWith(SharedMemoryFile.Prefix, StringComparison.Ordinal)
         && !name.Contains('/', StringComparison.Ordinal) && File.Exists(Path.Combine(SharedMemoryFile.Folder, name));
 
+    /// <summary>
+    /// Bytes that windows on this host may take in shared memory; 0 where there is none that is ours to write. What dead set-ups left is
+    /// removed first.
+    /// </summary>
+    public static long FreeBytes()
+    {
+        using HostProbe? probe = TryCreate();
+        return probe is null ? 0 : new DriveInfo(SharedMemoryFile.Folder).AvailableFreeSpace;
+    }
+
     /// <summary>Removes the probe.</summary>
     public void Dispose() => _file.Dispose();
 }

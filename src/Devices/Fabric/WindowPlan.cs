@@ -42,6 +42,9 @@ public sealed class WindowPlan
     /// <summary>A hash (FNV-1a) of all reservations: equal on all ranks, or the plans differ.</summary>
     public ulong Signature => _signature;
 
+    /// <summary>Bytes of a rank's whole window in a world of this many ranks: what was reserved, flags of each rank, headers.</summary>
+    public long WindowBytes(int ranks) => new WindowLayout(ranks, this).TotalBytes;
+
     /// <summary>Reserves bytes, aligned to 128 (two cache lines: neighbours are prefetched in pairs).</summary>
     public Region Reserve(long bytes)
     {

@@ -36,6 +36,10 @@ public sealed unsafe class SyntheticWeights(ulong seed) : IDisposable
         return view;
     }
 
+    /// <summary>Name, type and shape as <see cref="Get"/> would make them, without the values; a <see cref="WeightSource"/>.</summary>
+    public static TensorView Outline(string name, params ReadOnlySpan<int> shape) =>
+        new(name, TensorDType.BF16, shape.ToArray(), null);
+
     /// <summary>Gives all tensors back.</summary>
     public void Dispose()
     {

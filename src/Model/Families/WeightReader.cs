@@ -10,9 +10,10 @@ namespace Troupe.Model.Families;
 public delegate TensorView WeightSource(string name, params ReadOnlySpan<int> shape);
 
 /// <summary>
-/// Gets tensors as kernels want them, counts their bytes, and touches their pages, so that the first step finds them in memory.
+/// Gets tensors as kernels want them, counts their bytes, and touches their pages, so that the first step finds them in memory; one that
+/// only counts does not touch them.
 /// </summary>
-internal sealed unsafe class WeightReader(WeightSource source)
+internal sealed unsafe class WeightReader(WeightSource source, bool touch = true)
 {
     private const int PageBytes = 4096;
 
@@ -44,7 +45,7 @@ internal sealed unsafe class WeightReader(WeightSource source)
             _ => throw new ModelException($"tensor {view.Name} is {view.DType}, wanted BF16, F16 or F32"),
         };
         Bytes += view.ByteCount;
-        for (long at = 0; at < view.ByteCount; at += PageBytes) Volatile.Read(ref view.Data[at]);
+        for (long at = 0; touch && at < view.ByteCount; at += PageBytes) Volatile.Read(ref view.Data[at]);
         return new Weight(view.Data, type, rows, columns);
     }
 }

@@ -53,6 +53,8 @@ internal sealed class InProcessWorld : IAsyncDisposable
         {
         }
 
+        public void Warned(string line) => Console.Error.WriteLine(line);
+
         public void Ended(string? error)
         {
         }

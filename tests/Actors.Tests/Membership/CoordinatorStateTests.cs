@@ -8,6 +8,7 @@ namespace Troupe.Actors.Tests.Membership;
 
 public sealed class CoordinatorStateTests : IDisposable
 {
+    private const long Plenty = 1L << 40;
     private readonly ActorSystem _system = ActorSystem.Create("nodes");
 
     public void Dispose() => _system.Dispose();
@@ -82,7 +83,7 @@ public sealed class CoordinatorStateTests : IDisposable
         (state, var effects) = state.On(first, Accept("t2"));
         Assert.Equal("t1", ((JoinAccepted)Answer(effects)).Token);
         Assert.Equal("t1", Assert.Single(state.Nodes).Key);
-        state = Attach(state.On(new NodeAttached("t1", true)).Item1, Join(Ours, "a:2"), "t3");
+        state = Attach(state.On(new NodeAttached("t1", true, Plenty)).Item1, Join(Ours, "a:2"), "t3");
         Assert.Equal(ClusterPhase.Loading, state.Phase);
         (state, effects) = state.On(first, Accept("t4"));
         Assert.Equal("t1", ((JoinAccepted)Answer(effects)).Token);
@@ -106,7 +107,7 @@ public sealed class CoordinatorStateTests : IDisposable
     {
         CoordinatorState state = Attach(New(), Join(Ours, "a:1") with { Host = first }, "t1");
         JoinRequest last = Join(Ours, "a:2") with { Host = second };
-        var effects = state.On(last, Accept("t2")).Item1.On(new NodeAttached("t2", true)).Item2;
+        var effects = state.On(last, Accept("t2")).Item1.On(new NodeAttached("t2", true, Plenty)).Item2;
         Assert.All(effects.OfType<Effect.Tell>(), tell => Assert.Equal([firstHost, secondHost], ((Assign)tell.Message).Hosts));
     }
 
@@ -120,7 +121,7 @@ public sealed class CoordinatorStateTests : IDisposable
     }
 
     private static CoordinatorState Attach(CoordinatorState state, JoinRequest join, string token) =>
-        state.On(join, Accept(token)).Item1.On(new NodeAttached(token, true)).Item1;
+        state.On(join, Accept(token)).Item1.On(new NodeAttached(token, true, Plenty)).Item1;
 
     private static object Answer(IEnumerable<Effect> effects) => effects.OfType<Effect.Tell>().Single().Message;
 
@@ -128,7 +129,7 @@ public sealed class CoordinatorStateTests : IDisposable
     {
         layout ??= new Layout(2, 1, 1);
         return CoordinatorState.Start(new ClusterTerms(Ours with { Layout = layout.ToString() }, layout, "auto", "auto",
-            new EpochSizes(1, 8, 8, 8, 16, 64)));
+            new EpochSizes(1, 8, 8, 8, 16, 64)) { WindowBytes = _ => 1000 });
     }
 
     private static JoinAccepted Accept(string token) => new("h", 1, token, "");

@@ -66,6 +66,7 @@ public sealed class SteadyDecodeTests
         using var executor = new RankExecutor($"rank {rank}", () => new StepOutcome(sizes.MaxRunning), () => { });
         using var runner = new StepRunner(runtime, executor);
         SelfCheck.Run(runtime, runner);
+        opened.SignalAndWait(); // a cluster starts once all ranks have passed
 
         int replica = runtime.Place.Replica;
         StageStep[] steps = [.. Enumerable.Range(0, leased ? 2 : WarmUp + Measured + 1)

@@ -33,7 +33,7 @@ internal sealed class ProcessWorld : IAsyncDisposable
         var log = new List<string>();
         ClusterHandle handle =
             ClusterHandle.Start(new LaunchSpec(options, ModelSource.FromFolder(model ?? SampleModel), LaunchMode.Processes,
-            typeof(CommandLine).Assembly.Location, line => { lock (log) log.Add(line); }), new Quiet());
+            typeof(CommandLine).Assembly.Location, line => { lock (log) log.Add(line); }), new Quiet(log));
         ClusterClient client = handle.Client();
         using var deadline = new CancellationTokenSource(Deadline);
         Task ready = client.ReadyAsync(null, deadline.Token);
@@ -99,10 +99,15 @@ internal sealed class ProcessWorld : IAsyncDisposable
     private static int[] Ints(JsonElement element, string name) =>
         [.. element.GetProperty(name).EnumerateArray().Select(e => e.GetInt32())];
 
-    private sealed class Quiet : IClusterObserver
+    private sealed class Quiet(List<string> log) : IClusterObserver
     {
         public void Changed(CoordinatorState state)
         {
+        }
+
+        public void Warned(string line)
+        {
+            lock (log) log.Add(line);
         }
 
         public void Ended(string? error)

@@ -40,24 +40,60 @@ public sealed class ProgramTests
         Assert.All(ranks, pid => Assert.False(Directory.Exists($"/proc/{pid}"), $"rank process {pid} is still there"));
     }
 
+    [Theory]
+    [InlineData("shm")]
+    [InlineData("tcp")]
+    public async Task A_program_killed_in_a_step_with_one_of_its_ranks_takes_the_other_along_and_hinders_no_next_one(string fabric)
+    {
+        string[] arguments = [Program, "generate", "ROMEO.", "--model", s_sample, "--replicas", "2", "--fabric", fabric, "--ignore-eos"];
+        using (Process process = Start("dotnet", [.. arguments, "--max-tokens", "2000"]))
+        {
+            Assert.Equal(1, await process.StandardOutput.ReadAsync(new char[1], 0, 1).WaitAsync(Limit));
+            int[] ranks = [.. ChildrenOf(process.Id)];
+            Assert.Equal(2, ranks.Length);
+            // Nobody is left to tell the other rank or to clean up: its lifeline ends, and so does its peer on the fabric.
+            using (Process kill = Start("kill", "-KILL", $"{process.Id}", $"{ranks[0]}")) await EndAsync(kill);
+            await EndAsync(process);
+            await GoneAsync(ranks[1]);
+        }
+        using Process next = Start("dotnet", [.. arguments, "--max-tokens", "4"]);
+        Task<string> output = next.StandardOutput.ReadToEndAsync(), error = next.StandardError.ReadToEndAsync();
+        await EndAsync(next);
+        Assert.Equal((ExitCode.Done, ""), (next.ExitCode, await error));
+        Assert.NotEqual("", await output);
+    }
+
+    /// <summary>Waits for a process that is not a child of ours; one that only waits to be reaped is gone.</summary>
+    private static async Task GoneAsync(int pid)
+    {
+        using var limit = new CancellationTokenSource(Limit);
+        using var look = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        while (Stat(pid) is [var state, ..] && state != "Z") await look.WaitForNextTickAsync(limit.Token);
+    }
+
     private static string Program { get; } = typeof(CommandLine).Assembly.Location;
 
     private static IEnumerable<int> ChildrenOf(int parent)
     {
         foreach (string folder in Directory.EnumerateDirectories("/proc").Where(d => int.TryParse(Path.GetFileName(d), out _)))
         {
-            string stat;
-            try
-            {
-                stat = File.ReadAllText(Path.Combine(folder, "stat"));
-            }
-            catch (IOException)
-            {
-                continue; // It ended while we looked.
-            }
+            if (Stat(int.Parse(Path.GetFileName(folder))) is [_, var its, ..] && int.Parse(its) == parent)
+                yield return int.Parse(Path.GetFileName(folder));
+        }
+    }
+
+    /// <summary>What the kernel says of a process from its state on; nothing where there is none.</summary>
+    private static string[] Stat(int pid)
+    {
+        try
+        {
             // pid (name) state parent ...: the name may hold blanks and parentheses.
-            string[] after = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-            if (int.Parse(after[1]) == parent) yield return int.Parse(Path.GetFileName(folder));
+            string stat = File.ReadAllText($"/proc/{pid}/stat");
+            return stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
+        }
+        catch (IOException)
+        {
+            return []; // it has ended, or did while we looked
         }
     }
 

@@ -13,44 +13,60 @@ namespace Troupe.Devices.Tests.Fabric;
 /// </summary>
 public sealed class AbortTests
 {
-    private const int Rounds = 8, Size = 8;
+    private const int Rounds = 8;
 
     /// <summary>Who sleeps longer than a test may take is only woken by somebody.</summary>
     private static readonly FabricOptions Patient =
         Ranks.Options with { WaitDeadline = TimeSpan.FromHours(1), LongestNap = TimeSpan.FromHours(1) };
 
+    public static TheoryData<FabricKind, int> KindsAndSizes()
+    {
+        var all = new TheoryData<FabricKind, int>();
+        foreach (FabricKind kind in Worlds.Fabrics)
+            foreach (int size in (int[])[1, 2, 4, 8]) all.Add(kind, size);
+        return all;
+    }
+
     [Theory]
-    [MemberData(nameof(Worlds.Kinds), MemberType = typeof(Worlds))]
-    public void An_abort_ends_eight_ranks_that_sleep_send_compute_or_ask(FabricKind kind)
+    [MemberData(nameof(KindsAndSizes))]
+    public void An_abort_ends_ranks_that_sleep_send_compute_or_ask(FabricKind kind, int size)
     {
         var times = new List<TimeSpan>();
-        for (int round = 0; round < Rounds; round++) times.AddRange(AbortOne(kind, aborter: round % Size));
+        for (int round = 0; round < Rounds; round++) times.AddRange(AbortOne(kind, size, round));
         times.Sort();
-        Console.Error.WriteLine($"{Fabrics.NameOf(kind)}: {Size} ranks on {Environment.ProcessorCount} cores ended "
+        Console.Error.WriteLine($"{Fabrics.NameOf(kind)}: {size} ranks on {Environment.ProcessorCount} cores ended "
             + $"{Shown(times[times.Count / 2])} (median) and {Shown(times[^1])} (last) after an abort");
     }
 
-    /// <summary>How long after the abort each rank ended.</summary>
-    private static TimeSpan[] AbortOne(FabricKind kind, int aborter)
+    /// <summary>What a rank does when the abort comes: half of them sleep, for the last everybody waits.</summary>
+    private static Doing Of(int rank, int size, int round)
     {
-        const int large = 8 << 20, sends = 4, computes = 5, asks = 6, silent = 7; // the others sleep
-        var world = Worlds.Of(Size);
+        if (rank == size - 1) return Doing.KeepSilent;
+        return rank < size / 2 ? Doing.Sleep : (Doing)((rank + round) % 3);
+    }
+
+    /// <summary>How long after the abort each rank ended.</summary>
+    private static TimeSpan[] AbortOne(FabricKind kind, int size, int round)
+    {
+        const int large = 8 << 20;
+        var world = Worlds.Of(size);
         var plan = new WindowPlan();
         var box = plan.Reserve(large);
         var flags = plan.ReserveFlags(1);
-        var fabrics = new IFabric[Size];
-        int[] threads = new int[Size];
-        long[] ended = new long[Size];
+        var never = world.Rank(size - 1);
+        var fabrics = new IFabric[size];
+        int[] threads = new int[size];
+        long[] ended = new long[size];
         long aborted = 0;
-        using var ready = new CountdownEvent(Size);
+        using var ready = new CountdownEvent(size);
+        using var over = new CountdownEvent(size);
         using var told = new ManualResetEventSlim();
         var abort = new Thread(() =>
         {
-                Assert.True(ready.Wait(Ranks.Limit));
-            var never = world.Rank(silent);
-            AwaitSleep(threads[..sends]);
+            Assert.True(ready.Wait(Ranks.Limit));
+            AwaitSleep(threads[..(size / 2)]);
             Volatile.Write(ref aborted, Stopwatch.GetTimestamp());
-            fabrics[aborter].Abort(never, "was given up in a test");
+            fabrics[round % size].Abort(never, "was given up in a test");
             told.Set();
         });
         abort.Start();
@@ -62,29 +78,41 @@ public sealed class AbortTests
             ready.Signal();
             try
             {
-                byte[] bytes = new byte[self == sends ? large : 0];
-                if (self == silent) told.Wait(Ranks.Limit);
-                while (self == sends) fabric.Put(world.Rank(silent), box, bytes);
-                while (self is computes or silent) fabric.SetStatus(At(self)); // until a call throws
-                while (self == asks)
+                Doing doing = Of(self, size, round);
+                if (doing == Doing.KeepSilent) told.Wait(Ranks.Limit);
+                byte[] bytes = new byte[doing == Doing.Send ? large : 0];
+                while (doing == Doing.Send) fabric.Put(never, box, bytes);
+                while (doing is Doing.Compute or Doing.KeepSilent) fabric.SetStatus(At(self)); // until a call throws
+                while (doing == Doing.Ask)
                 {
-                    fabric.StatusOf(world.Rank(silent));
-                    fabric.Peek(world.Rank(silent), flags[0]);
+                    fabric.StatusOf(never);
+                    fabric.Peek(never, flags[0]);
                 }
-                fabric.Wait(world.Rank(silent), flags[0], 1);
+                fabric.Wait(never, flags[0], 1);
             }
             finally
             {
                 ended[self] = Stopwatch.GetTimestamp();
+                over.Signal();
+                over.Wait(Ranks.Limit); // to unmap windows takes the core for longer than an abort may take
             }
         }, Patient);
         Assert.True(abort.Join(Ranks.Limit));
         foreach (var outcome in outcomes)
         {
             var failed = Assert.IsType<FabricException>(outcome);
-            Assert.Equal((world.Rank(silent), "was given up in a test"), (failed.Culprit, failed.Reason));
+            Assert.Equal((never, "was given up in a test"), (failed.Culprit, failed.Reason));
         }
         return [.. ended.Select(end => Stopwatch.GetElapsedTime(aborted, end))];
+    }
+
+    private enum Doing
+    {
+        Send,
+        Compute,
+        Ask,
+        Sleep,
+        KeepSilent,
     }
 
     /// <summary>Returns once the kernel says that all these threads sleep; each is seen asleep several times over.</summary>

@@ -39,7 +39,7 @@ internal sealed unsafe class TcpFabric : IFabric
         _entries[World.Size] = new Sockets.PollEntry { Descriptor = _wakeUp.Descriptor, Events = Sockets.Readable };
         _links = [.. data.Select((descriptor, rank) =>
             rank == _self ? null : new TcpLink(descriptor, _own.Data, _planBytes, _own.Flag(rank, 0), _flagCount))];
-        _policy = new WaitPolicy(World.Size);
+        _policy = new WaitPolicy(World.Size, crowdedSpins: 1);
         _control = new TcpControl(setup, control, Spread);
         _control.Start();
     }

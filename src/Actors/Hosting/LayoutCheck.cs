@@ -1,0 +1,41 @@
+using Troupe.Actors.Configuration;
+using Troupe.Devices.All2All;
+using Troupe.Devices.Topology;
+using Troupe.Model.Checkpoints;
+
+namespace Troupe.Actors.Hosting;
+
+/// <summary>Refuses what a model cannot be run with, with the arithmetic, before anything starts.</summary>
+public static class LayoutCheck
+{
+    /// <summary>What is wrong with a layout for this model, in one line that says what to do, or null.</summary>
+    public static string? Problem(Layout layout, ModelConfig model)
+    {
+        if (layout.Problem() is { } problem) return problem;
+        if (layout.Stages > model.Layers)
+            return $"--stages {layout.Stages}: the model has {model.Layers} layers and each stage needs at least one; use --stages 1 to "
+                + $"{model.Layers}";
+        if (layout.Tensor == 1) return null;
+        if (model.Heads % layout.Tensor != 0 || model.KvHeads % layout.Tensor != 0)
+            return $"--tensor {layout.Tensor}: heads must divide evenly, the model has {model.Heads} query heads ({model.Heads} mod "
+                + $"{layout.Tensor} = {model.Heads % layout.Tensor}) and {model.KvHeads} key-value heads ({model.KvHeads} mod "
+                + $"{layout.Tensor} = {model.KvHeads % layout.Tensor})";
+        return $"--tensor {layout.Tensor}: splitting layers over tensor ranks is not built yet; use --tensor 1, and --replicas or "
+            + "--stages for more ranks";
+    }
+
+    /// <summary>The same of all options together.</summary>
+    public static string? Problem(TroupeOptions options, ModelConfig model)
+    {
+        if (Problem(options.Layout, model) is { } problem) return problem;
+        (int stages, SchedulerOptions scheduler) = (options.Layout.Stages, options.Scheduler);
+        if (options.Weights != WeightStorage.AsStored)
+            return $"--weights {options.Weights.ToString().ToLowerInvariant()}: only as-stored is built yet";
+        if (scheduler.MaxRunning < stages)
+            return $"troupe.scheduler.max-running is {scheduler.MaxRunning}, but {stages} stages keep as many micro-batches in flight; set "
+                + $"it to {stages} or more";
+        int rows = Math.Max(scheduler.PrefillChunk, scheduler.MaxRunning / stages);
+        return rows <= All2AllShape.MostTokens ? null : $"troupe.scheduler: a step may have {All2AllShape.MostTokens} rows, got {rows}: "
+            + "use a smaller prefill-chunk or max-running";
+    }
+}

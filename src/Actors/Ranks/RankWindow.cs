@@ -1,0 +1,57 @@
+using Troupe.Actors.Pipeline;
+using Troupe.Actors.Protocols;
+using Troupe.Devices.All2All;
+using Troupe.Devices.Fabric;
+using Troupe.Devices.Topology;
+using Troupe.Model.Checkpoints;
+
+namespace Troupe.Actors.Ranks;
+
+/// <summary>
+/// What a rank reserves in the symmetric window: the links between stages, the vote on a lease's end, dispatch and combine. The ranks make
+/// their windows of it, and the control node counts with it before there is any rank.
+/// </summary>
+public sealed class RankWindow
+{
+    /// <summary>
+    /// Makes all reservations. <paramref name="group"/> is the rank's stage; <paramref name="hosts"/> names the host of every rank of the
+    /// world, or none where all share one.
+    /// </summary>
+    public RankWindow(RankGroup group, ModelConfig config, EpochSizes sizes, bool bf16Rows, IReadOnlyList<string> hosts)
+    {
+        World world = group.World;
+        Links = StageLinkPlan.Reserve(Plan, sizes.Lanes, world.Layout.Stages > 1 ? sizes.MaxRows : 0, config.HiddenSize, sizes.MaxRunning);
+        VoteFlags = Plan.ReserveFlags(LeaveVote.Flags);
+        if (config.Experts == 0) return;
+        Shape = new All2AllShape(sizes.MaxRows, config.HiddenSize, config.ExpertsPerToken, bf16Rows ? RowType.Bf16 : RowType.Fp32);
+        Hosts = hosts.Count == world.Size ? new Hosts([.. group.Members.Select(r => hosts[r.Value])]) : Hosts.One(group.Size);
+        All2All = All2AllWindow.Reserve(Plan, group.Size, Shape, Hosts);
+        if (!sizes.Halves) return;
+        SecondHalf = All2AllWindow.Reserve(Plan, group.Size, Shape with { MaxTokens = Math.Max(1, Shape.MaxTokens / 2) }, Hosts);
+    }
+
+    /// <summary>The plan that holds all of it.</summary>
+    public WindowPlan Plan { get; } = new();
+
+    /// <summary>Between the stages.</summary>
+    public StageLinkPlan Links { get; }
+
+    /// <summary>For <see cref="LeaveVote"/>.</summary>
+    public FlagRange VoteFlags { get; }
+
+    /// <summary>The largest dispatch; null for a model without routed experts.</summary>
+    public All2AllShape? Shape { get; }
+
+    /// <summary>Which members of the group share a host; null for a model without routed experts.</summary>
+    public Hosts? Hosts { get; }
+
+    /// <summary>For dispatch and combine; null where there is nobody to send to.</summary>
+    public All2AllWindow? All2All { get; }
+
+    /// <summary>The same for the second half of a step in halves; null where the epoch has none.</summary>
+    public All2AllWindow? SecondHalf { get; }
+
+    /// <summary>Bytes of one rank's window.</summary>
+    public static long Bytes(World world, ModelConfig config, EpochSizes sizes, bool bf16Rows, IReadOnlyList<string> hosts) =>
+        new RankWindow(world.Stage(0), config, sizes, bf16Rows, hosts).Plan.WindowBytes(world.Size);
+}
