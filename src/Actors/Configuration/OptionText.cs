@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using Troupe.Devices.Fabric;
@@ -63,6 +64,7 @@ internal static class OptionText
                 read.Text("troupe.routing.strategy"),
                 read.Int("troupe.routing.history", 1, 1 << 20),
                 read.Int("troupe.routing.lease-steps", 0, 1 << 20),
+                read.Fraction("troupe.routing.explore", RoutingOptions.MostExplored),
                 read.Choice("troupe.routing.overlap", s_overlaps)),
             ReadScheduler(read),
             ReadLimits(read),
@@ -109,6 +111,7 @@ internal static class OptionText
         ("routing.strategy", o.Routing.Strategy),
         ("routing.history", $"{o.Routing.History}"),
         ("routing.lease-steps", $"{o.Routing.LeaseSteps}"),
+        ("routing.explore", o.Routing.Explore.ToString("R", CultureInfo.InvariantCulture)),
         ("routing.overlap", Word(o.Routing.Overlap, s_overlaps)),
         ("scheduler.max-queue", $"{o.Scheduler.MaxQueue}"),
         ("scheduler.max-running", $"{o.Scheduler.MaxRunning}"),

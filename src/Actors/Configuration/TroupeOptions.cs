@@ -83,8 +83,13 @@ public enum OverlapMode
 /// <param name="Strategy">A strategy's name or auto, as written: an unknown one falls back later, with a warning.</param>
 /// <param name="History">Steps that explain remembers.</param>
 /// <param name="LeaseSteps">Steps that a lease lasts at most; 0 for none.</param>
+/// <param name="Explore">The share of planned steps that try another strategy, to learn.</param>
 /// <param name="Overlap">Which planned steps run in halves.</param>
-public sealed record RoutingOptions(string Strategy, int History, int LeaseSteps, OverlapMode Overlap);
+public sealed record RoutingOptions(string Strategy, int History, int LeaseSteps, double Explore, OverlapMode Overlap)
+{
+    /// <summary>The largest share that may explore: what is tried is mostly dearer.</summary>
+    public const double MostExplored = 0.1;
+}
 
 /// <summary>troupe.scheduler</summary>
 /// <param name="MaxQueue">Waiting requests.</param>

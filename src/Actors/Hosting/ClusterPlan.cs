@@ -145,7 +145,7 @@ public sealed class ClusterPlan
             int moe = Enumerable.Range(0, config.Layers).Count(config.IsMoeLayer);
             int perStage = (moe + _options.Layout.Stages - 1) / _options.Layout.Stages;
             return new StepShape(_options.Layout.Replicas * _options.Layout.Tensor, 0, 0, config.HiddenSize, config.ExpertsPerToken,
-                _options.Numbers.Rows == NumberType.Bf16 ? 2 : 4, perStage);
+                _options.Numbers.Rows == NumberType.Bf16 ? 2 : 4, perStage) { Experts = config.Experts };
         }
     }
 

@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Troupe.Devices.All2All;
 using Troupe.Devices.Topology;
 
 namespace Troupe.Actors.Protocols;
@@ -80,8 +81,11 @@ public sealed record WireUp(Epoch Epoch, IReadOnlyList<string> Descriptors, IRea
     IReadOnlyList<IActorRef> Schedulers, IActorRef Router)
     : ProtocolMessage(Epoch, default);
 
-/// <summary>The rank has mapped its windows and passed its self-check.</summary>
-public sealed record RankReady(Epoch Epoch, int Rank, double CheckMs) : ProtocolMessage(Epoch, default);
+/// <summary>
+/// The rank has mapped its windows and passed its self-check. <paramref name="Cores"/>: of its host, as far as it may use them;
+/// <paramref name="Links"/>: what it measured of its links, null where its group is itself alone or has no experts to reach.
+/// </summary>
+public sealed record RankReady(Epoch Epoch, int Rank, double CheckMs, int Cores, LinkCalibration? Links) : ProtocolMessage(Epoch, default);
 
 /// <summary>All ranks are ready: requests may come.</summary>
 public sealed record EpochStarted(Epoch Epoch, int Replicas, int Lanes) : ProtocolMessage(Epoch, default);

@@ -78,19 +78,19 @@ internal static class StepsWire
     private static Wire.StepOffer Write(StepOffer m) => new()
     {
         Epoch = m.Epoch.Value, Step = m.Step.Value, Replica = m.Replica, Lane = m.Lane, Rows = m.Rows, Kind = (Wire.StepKind)m.Kind,
-        Version = m.Version, MeasuredUs = m.MeasuredUs, StepUs = m.StepUs,
+        Version = m.Version, MeasuredUs = m.MeasuredUs, Ran = m.Ran.Value, StepUs = m.StepUs,
     };
 
     private static StepOffer Read(Wire.StepOffer p) => new(
         ToEpoch(p.Epoch), ToStep(p.Step), NotNegative(p.Replica), NotNegative(p.Lane), NotNegative(p.Rows), Known<StepKind>((int)p.Kind),
-        NotNegative(p.Version), NotNegative(p.MeasuredUs), NotNegative(p.StepUs));
+        NotNegative(p.Version), NotNegative(p.MeasuredUs), ToStep(p.Ran), NotNegative(p.StepUs));
 
     private static Wire.StepPlan Write(StepPlan m)
     {
         var p = new Wire.StepPlan
         {
             Epoch = m.Epoch.Value, Step = m.Step.Value, Lane = m.Lane, After = m.After.Value, Strategy = m.Strategy,
-            Lease = Write(m.Lease ?? s_noLease), InHalves = m.InHalves,
+            Lease = Write(m.Lease ?? s_noLease), AskedBy = m.AskedBy + 1, InHalves = m.InHalves,
         };
         foreach (var share in m.Shares)
         {
@@ -106,7 +106,7 @@ internal static class StepsWire
         var shares = new ReplicaShare[Paired(p.ShareRows.Count, p.ShareVersions.Count, MaxRanks)];
         for (int i = 0; i < shares.Length; i++) shares[i] = new(NotNegative(p.ShareRows[i]), NotNegative(p.ShareVersions[i]));
         return new(ToEpoch(p.Epoch), ToStep(p.Step), NotNegative(p.Lane), ToStep(p.After), Text(p.Strategy), shares,
-            Read(Present(p.Lease)) is { First.Value: > 0 } lease ? lease : null, p.InHalves);
+            Read(Present(p.Lease)) is { First.Value: > 0 } lease ? lease : null, NotNegative(p.AskedBy) - 1, p.InHalves);
     }
 
     private static readonly LeaseGrant s_noLease = new(default, [], "", 0, 0);
@@ -141,7 +141,7 @@ internal static class StepsWire
         var p = new Wire.StepResult
         {
             Epoch = m.Epoch.Value, Step = m.Step.Value, Replica = m.Replica, Lane = m.Lane, Scores = { m.Scores.Select(Write) },
-            StepUs = m.StepUs, WaitUs = m.WaitUs, Lease = m.Lease.Value,
+            StepUs = m.StepUs, ExchangeUs = m.ExchangeUs, Lease = m.Lease.Value, Exchanged = m.Exchanged.Value,
         };
         bool ends = false;
         foreach (var token in m.Tokens)
@@ -167,7 +167,7 @@ internal static class StepsWire
         }
         return new(
             ToEpoch(p.Epoch), ToStep(p.Step), NotNegative(p.Replica), NotNegative(p.Lane), tokens, Each(p.Scores, MaxItems, Read),
-            NotNegative(p.StepUs), NotNegative(p.WaitUs), ToStep(p.Lease));
+            NotNegative(p.StepUs), NotNegative(p.ExchangeUs), ToStep(p.Lease), ToStep(p.Exchanged));
     }
 
     private static Wire.LogitsSlice Write(LogitsSlice m) => new()

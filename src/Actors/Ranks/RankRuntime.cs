@@ -96,6 +96,10 @@ public sealed class RankRuntime : IDisposable
         }
     }
 
+    /// <summary>Where the ranks of the group tell each other how long their exchanges took; null in a group of one, and without
+    /// experts.</summary>
+    internal ExchangeTimesPlan? Exchanges => _window.Exchanges;
+
     /// <summary>The links to the neighbouring stages, once connected.</summary>
     public StageLink Link { get; private set; } = null!;
 
@@ -121,6 +125,17 @@ public sealed class RankRuntime : IDisposable
             if (_window.SecondHalf is { } second)
                 _secondHalf.Add(Strategies.Make(strategy, Fabric, group, second, second.Shape, Epoch, Placement, hosts));
         }
+    }
+
+    /// <summary>
+    /// Measures what the links within the group cost, for the router's cost model; all ranks of the group do, right after they connected.
+    /// Null where there is nothing to choose. A peer that does not come ends the wait as any other.
+    /// </summary>
+    public LinkCalibration? Calibrate()
+    {
+        if (_window.Calibration is not { } plan) return null;
+        Fabric!.SetStatus(new StepPoint(Epoch, default, default, StepPhase.Calibrate));
+        return new Calibration(Fabric, World.Stage(Place.Stage), plan, Setup.Clock).Measure();
     }
 
     /// <summary>The way to the experts by the name of its strategy; the default where this rank has none of that name. Null for a model

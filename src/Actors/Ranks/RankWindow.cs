@@ -26,8 +26,12 @@ public sealed class RankWindow
         Shape = new All2AllShape(sizes.MaxRows, config.HiddenSize, config.ExpertsPerToken, bf16Rows ? RowType.Bf16 : RowType.Fp32);
         Hosts = hosts.Count == world.Size ? new Hosts([.. group.Members.Select(r => hosts[r.Value])]) : Hosts.One(group.Size);
         All2All = All2AllWindow.Reserve(Plan, group.Size, Shape, Hosts);
-        if (!sizes.Halves) return;
-        SecondHalf = All2AllWindow.Reserve(Plan, group.Size, Shape with { MaxTokens = Math.Max(1, Shape.MaxTokens / 2) }, Hosts);
+        if (All2All is null) return;
+        Calibration = CalibrationPlan.Reserve(Plan);
+        int stages = world.Layout.Stages;
+        Exchanges = ExchangeTimesPlan.Reserve(Plan, group.Size, (config.Layers + stages - 1) / stages);
+        if (sizes.Halves)
+            SecondHalf = All2AllWindow.Reserve(Plan, group.Size, Shape with { MaxTokens = Math.Max(1, Shape.MaxTokens / 2) }, Hosts);
     }
 
     /// <summary>The plan that holds all of it.</summary>
@@ -50,6 +54,12 @@ public sealed class RankWindow
 
     /// <summary>The same for the second half of a step in halves; null where the epoch has none.</summary>
     public All2AllWindow? SecondHalf { get; }
+
+    /// <summary>For the measurement of links before the first step; null where there is nobody to send to.</summary>
+    public CalibrationPlan? Calibration { get; }
+
+    /// <summary>Where the members tell each other how long their exchanges took; null where there is nobody to exchange with.</summary>
+    internal ExchangeTimesPlan? Exchanges { get; }
 
     /// <summary>Bytes of one rank's window.</summary>
     public static long Bytes(World world, ModelConfig config, EpochSizes sizes, bool bf16Rows, IReadOnlyList<string> hosts) =>

@@ -1,12 +1,16 @@
 using System.Diagnostics;
 using Troupe.Actors.Pipeline;
 using Troupe.Actors.Protocols;
+using Troupe.Devices.All2All;
 using Troupe.Devices.Topology;
 
 namespace Troupe.Actors.Ranks;
 
-/// <summary>The self-check passed on this rank.</summary>
-public sealed record SelfChecked(double Milliseconds);
+/// <summary>
+/// The self-check passed on this rank; and what it measured of its links before, with the milliseconds from the call to the end of all its
+/// meetings.
+/// </summary>
+public sealed record SelfChecked(double Milliseconds, LinkCalibration? Links = null, double LinksMs = 0);
 
 /// <summary>
 /// What every rank does before its cluster calls itself ready, all at once: a step with the largest batch, through every stage, dispatch,

@@ -44,7 +44,10 @@ public sealed class StepOutcome(int slots)
     /// <summary>From taking the step to its end.</summary>
     public double StepUs { get; set; }
 
-    /// <summary>Of that, in dispatch and combine.</summary>
+    /// <summary>The stage's last step before this one, whose exchanges are measured now; 0 for none.</summary>
+    public StepId Exchanged { get; set; }
+
+    /// <summary>What its dispatches and combines took by themselves; see <see cref="ExchangeTimes"/>.</summary>
     public double ExchangeUs { get; set; }
 
     /// <summary>What ended the step early, if anything did.</summary>
@@ -65,7 +68,7 @@ public sealed class StepOutcome(int slots)
     private void Reset(StepId step, int lane)
     {
         (Step, Lane, TokenCount, Rows, StepUs, ExchangeUs, Error) = (step, lane, 0, 0, 0, 0, null);
-        (RanDry, Ended) = (false, null);
+        (RanDry, Ended, Exchanged) = (false, null, default);
         Scores.Clear();
         Gathered.Clear();
         Logits.Clear();

@@ -23,7 +23,7 @@ public sealed class StepRunner : IStepRunner, IStepObserver
     private readonly BlockTable _blocks;
     private readonly StepRows _rows;
     private readonly NativeBuffer _hidden;
-    private readonly StepTimings _timings;
+    private readonly ExchangeTimes _timings;
     private readonly TokenDrawer? _drawer;
     private readonly LeaseRunner _lease;
     private readonly SlotWork[] _work;
@@ -43,7 +43,8 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         _blocks = new BlockTable(sizes.MaxRunning, (sizes.Context + sizes.BlockSize) / sizes.BlockSize, sizes.Blocks, sizes.BlockSize);
         _rows = new StepRows(sizes.MaxRows, _blocks);
         _hidden = new NativeBuffer((long)sizes.MaxRows * rank.Setup.Config.HiddenSize * sizeof(float));
-        _timings = new StepTimings(this);
+        _timings = new ExchangeTimes(rank.Fabric!, rank.World.Stage(rank.Place.Stage), rank.Shard.HasExperts ? rank.Exchanges : null,
+            rank.Spec.First, rank.Setup.Clock, this);
         _drawer = _last ? new TokenDrawer(rank.Shard, rank.Setup.Config.VocabSize, rank.Setup.Config.EosTokenIds) : null;
         _lease = new LeaseRunner(rank, sizes);
         _work = new SlotWork[sizes.MaxRunning];
@@ -121,7 +122,6 @@ public sealed class StepRunner : IStepRunner, IStepObserver
     private void Begin(LeasedStep at, out long started)
     {
         started = Stopwatch.GetTimestamp();
-        _timings.Reset();
         if (!_first || _alone || at.After.Value == 0) return;
         Enter(at.Step, StepPhase.Ring);
         foreach ((int slot, int token, TokenEnd end) in _rank.Link.AwaitRing(at.After, at.Lane))
@@ -232,7 +232,7 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         Enter(step, StepPhase.Idle);
         outcome.Rows = _rows.Count;
         outcome.StepUs = Stopwatch.GetElapsedTime(started).TotalMicroseconds;
-        outcome.ExchangeUs = _timings.Microseconds(StepPhase.Dispatch) + _timings.Microseconds(StepPhase.Combine);
+        (outcome.Exchanged, outcome.ExchangeUs) = _timings.End(step);
     }
 
     private void Enter(StepId step, StepPhase phase) => _timings.At(new StepPoint(_rank.Epoch, step, _rank.Spec.First, phase));

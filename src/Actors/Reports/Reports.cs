@@ -15,18 +15,33 @@ public sealed record RankReport(
 }
 
 /// <summary>A scheduler as <c>status</c> shows it.</summary>
-public sealed record SchedulerReport(int Replica, int Queued, int Running, long Finished, int KvBlocksFree, int KvBlocks);
+public sealed record SchedulerReport(int Replica, int Queued, int Running, long Finished, int KvBlocksFree, int KvBlocks)
+{
+    /// <summary>
+    /// Microseconds from an offer to the arrival of its plan at the rank beside the scheduler, the median of the last steps whose plan
+    /// waited for nothing else; null before any.
+    /// </summary>
+    public double? MetadataRoundUs { get; init; }
+}
 
 /// <summary>The router as <c>status</c> shows it.</summary>
 public sealed record RouterReport(long Step, string Lease, IReadOnlyDictionary<string, long> StrategiesUsed,
-    IReadOnlyList<ExplainReport> Recent);
+    IReadOnlyList<ExplainReport> Recent)
+{
+    /// <summary>What its cost model took from the ranks' measurements of their links, for people; null where nobody measured.</summary>
+    public string? Links { get; init; }
+}
 
 /// <summary>The answer of <c>status</c>.</summary>
 public sealed record StatusReport(
     bool Ready, string? WaitingFor, double WaitingSeconds, long Epoch, string Lease, long Step, int Queue, int Running, string Model,
         string Layout,
     string Fabric, string Provider, IReadOnlyDictionary<string, long> StrategiesUsed, IReadOnlyList<RankReport> Ranks,
-    IReadOnlyList<SchedulerReport> Schedulers, IReadOnlyList<ExplainReport> Recent);
+    IReadOnlyList<SchedulerReport> Schedulers, IReadOnlyList<ExplainReport> Recent)
+{
+    /// <summary>What the ranks measured of their links at the start, for people; null where nobody had to.</summary>
+    public string? Links { get; init; }
+}
 
 /// <summary>One line of <c>members</c>.</summary>
 public sealed record MemberReport(

@@ -71,7 +71,9 @@ public sealed record RouterState(
             return (this, null);
         LaneShare share = offer.Rows > 0 ? new LaneShare.Offered(offer.Rows, offer.Kind, offer.Version) : new LaneShare.Idle();
         LaneState lane = Lanes[offer.Lane] with { Shares = Lanes[offer.Lane].Shares.SetItem(offer.Replica, share) };
-        return (this with { Lanes = Lanes.SetItem(offer.Lane, lane) }).Plan();
+        (RouterState state, Decision? decision) = (this with { Lanes = Lanes.SetItem(offer.Lane, lane) }).Plan();
+        return decision?.Plan is { } plan && plan.Lane == offer.Lane && offer.Rows > 0
+            ? (state, decision with { Plan = plan with { AskedBy = offer.Replica } }) : (state, decision);
     }
 
     /// <summary>The lease has ended: the steps that it ran are over, and the replicas in it will offer again.</summary>
@@ -102,7 +104,7 @@ public sealed record RouterState(
             return state.Plan(ready[0], choice, null);
         }
         // A lane that still runs will be offered again, and that offer may have come too late for a lease granted now.
-        return Lanes.Any(lane => lane.IsRunning) ? (this, null) : Grant(ready).Plan();
+        return Lanes.Any(lane => lane.IsRunning) ? (this, null) : Grant(ready);
     }
 
     /// <summary>What to tell rank 0 if somebody has offered work while a lease runs; once per lease.</summary>
@@ -113,22 +115,33 @@ public sealed record RouterState(
     }
 
     /// <summary>
-    /// Learns from how a step went: microseconds of its dispatches and combines, and of all of it (0: not known). What a step in halves
-    /// waited says nothing about how long its rows travelled.
+    /// Learns from how a step went: microseconds of its dispatches and combines. What a step in halves waited says nothing about how long
+    /// its rows travelled.
     /// </summary>
-    public RouterState Observe(Decision decision, double measuredUs, double stepUs = 0) => this with
-    {
-        Selector = decision.Plan.InHalves ? Selector : Selector.Observe(decision.Choice, measuredUs),
-        Overlap = Overlap.Observe(decision, stepUs),
-    };
+    public RouterState Observe(Decision decision, double measuredUs) =>
+        decision.Plan.InHalves ? this : this with { Selector = Selector.Observe(decision.Choice, measuredUs) };
 
-    private RouterState Grant(int[] lanes)
+    /// <summary>Learns how long all of a step took, from the first of the replicas that had rows in it.</summary>
+    public RouterState Ran(Decision decision, int replica, double stepUs)
+    {
+        for (int i = 0; i < replica && i < decision.Plan.Shares.Count; i++)
+            if (decision.Plan.Shares[i].Rows > 0) return this;
+        return this with { Overlap = Overlap.Observe(decision, stepUs) };
+    }
+
+    /// <summary>
+    /// A lease for these lanes, with its first plan. What is tried to learn is tried in a single step: that one is planned without a
+    /// lease, which comes after it.
+    /// </summary>
+    private (RouterState, Decision?) Grant(int[] lanes)
     {
         // One strategy for all of its steps: the one for the lane with most to carry.
-        ImmutableArray<ReplicaShare> most = lanes.Select(i => Lanes[i].Rows).MaxBy(shares => shares.Max(s => s.Rows))!;
-        (RouterState state, Choice choice) = Choose(most, StepKind.Decode);
-        var grant = new LeaseGrant(new StepId(Next.Value + lanes.Length), lanes, choice.Strategy, most.Max(s => s.Rows), LeaseSteps);
-        return state with { Lease = new LeaseState(grant, choice, LeaveAsked: false) };
+        int most = lanes.MaxBy(i => Lanes[i].Rows.Max(s => s.Rows));
+        (RouterState state, Choice choice) = Choose(Lanes[most].Rows, StepKind.Decode);
+        if (choice.Explored) return state.Plan(most, choice, null);
+        int capacity = Lanes[most].Rows.Max(s => s.Rows);
+        var grant = new LeaseGrant(new StepId(Next.Value + lanes.Length), lanes, choice.Strategy, capacity, LeaseSteps);
+        return (state with { Lease = new LeaseState(grant, choice, LeaveAsked: false) }).Plan();
     }
 
     private (RouterState State, Choice Choice) Choose(ImmutableArray<ReplicaShare> shares, StepKind kind)
@@ -142,7 +155,7 @@ public sealed record RouterState(
         LaneState lane = Lanes[index];
         StepKind kind = lane.IsSteady ? StepKind.Decode : StepKind.Prefill;
         (OverlapRule overlap, bool inHalves) = lease is null ? Overlap.Choose(choice.Bucket, lane.Rows, Sizes.Ranks) : (Overlap, false);
-        var plan = new StepPlan(Epoch, Next, index, lane.Last, choice.Strategy, lane.Rows, lease, inHalves);
+        var plan = new StepPlan(Epoch, Next, index, lane.Last, choice.Strategy, lane.Rows, lease, InHalves: inHalves);
         LaneState after = new(Next, kind, [.. lane.Shares.Select(s => s is LaneShare.Offered ? new LaneShare.Running() : s)]);
         return (this with { Next = Next.Next, Lanes = Lanes.SetItem(index, after), Overlap = overlap },
             new Decision(plan, kind, choice));

@@ -35,7 +35,7 @@ public sealed record Selector
         (Model, Rules, _pin) = (model, rules, rules.Pinned is { } name ? Resolve(name) : null);
 
     /// <summary>What steps are predicted to cost, before corrections.</summary>
-    public CostModel Model { get; }
+    public CostModel Model { get; init; }
 
     /// <summary>What limits the choice.</summary>
     public SelectorRules Rules { get; }

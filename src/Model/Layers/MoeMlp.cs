@@ -70,19 +70,22 @@ internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, boo
         if (handle.Rows > context.Room.MaxReceived)
             throw new InvalidOperationException(
                 $"{layer}: {handle.Rows} rows arrived, room for {context.Room.MaxReceived}; was the shard made for this group?");
-        context.Enter(layer, StepPhase.Experts);
         for (int row = 0; row < handle.Rows;)
         {
+            if (row > 0) context.Enter(layer, StepPhase.Dispatch);
             int end = handle.Await(row);
-            RunTile(context, handle, row, end);
+            RunTile(context, layer, handle, row, end);
             handle.Done(end);
             row = end;
         }
         all2All.PostCombine(context.Enter(layer, StepPhase.Combine), handle);
     }
 
-    /// <summary>The local experts over rows [first, end) of those that arrived: n of them.</summary>
-    private void RunTile(LayerContext context, DispatchHandle handle, int first, int end)
+    /// <summary>
+    /// The local experts over rows [first, end) of those that arrived: n of them. Where a strategy leaves rows or sums with their owner, to
+    /// read and write them here is its transfer: it counts as dispatch and combine.
+    /// </summary>
+    private void RunTile(LayerContext context, LayerIndex layer, DispatchHandle handle, int first, int end)
     {
         (Workspace room, int rows) = (context.Room, end - first);
         Span<float> hidden = room.Arrived.Floats(rows * router.Columns), partial = room.Partial.Floats(rows * router.Columns); // [n, H]
@@ -90,8 +93,10 @@ internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, boo
         Span<float> weights = room.ArrivedWeights.Floats(rows * topK);                                                        // [n, K]
         handle.Decode(first, end, hidden);
         handle.CopySlots(first, end, ids, weights);
+        context.Enter(layer, StepPhase.Experts);
         room.Arrivals.Sort(ids, weights, topK);
         context.Kernels.Experts(experts, room.Arrivals, hidden, room.Activation.Floats(room.Arrivals.Pairs * experts.Inner), partial);
+        context.Enter(layer, StepPhase.Combine);
         handle.Encode(first, end, partial);
     }
 }

@@ -19,6 +19,7 @@ public sealed class TroupeOptionsTests
         Assert.Equal(TimeSpan.FromMinutes(10), options.Scheduler.RequestTimeout);
         Assert.Equal(TimeSpan.FromSeconds(30), options.Fabric.WaitDeadline);
         Assert.Equal("", options.Control.LifelineHost);
+        Assert.Equal(0, options.Routing.Explore);
     }
 
     [Fact]
@@ -75,6 +76,7 @@ public sealed class TroupeOptionsTests
                     WaitDeadline = TimeSpan.FromMilliseconds(random.Next(1, 100_000)),
                     Host = random.Next(2) == 0 ? "" : "a,b",
                 },
+                Routing = plain.Routing with { Explore = random.Next(2) == 0 ? 0 : random.NextDouble() / 10 },
                 Scheduler = plain.Scheduler with { KvTokens = random.Next(2) == 0 ? null : random.Next(1, int.MaxValue) },
                 Drill = new((DrillFault)random.Next(5), random.Next(stages * replicas), random.Next(1, int.MaxValue),
                     random.Next(2) == 0 ? null : random.Next(100), TimeSpan.FromMilliseconds(random.Next(1, 1000))),
@@ -103,6 +105,10 @@ public sealed class TroupeOptionsTests
     [InlineData("fabric.wait-deadline = infinite",
         "troupe.fabric.wait-deadline wants a duration from 1ms to 1h, as 500ms, 30s or 10m, got infinite")]
     [InlineData("scheduler.kv-tokens = lots", "troupe.scheduler.kv-tokens wants auto or a whole number from 1 to 2147483647, got lots")]
+    [InlineData("routing.explore = 0.11", "troupe.routing.explore wants a number from 0 to 0.1, got 0.11")]
+    [InlineData("routing.explore = -0.01", "troupe.routing.explore wants a number from 0 to 0.1, got -0.01")]
+    [InlineData("routing.explore = 5%", "troupe.routing.explore wants a number from 0 to 0.1, got 5%")]
+    [InlineData("routing.explore = NaN", "troupe.routing.explore wants a number from 0 to 0.1, got NaN")]
     [InlineData("rank = 1", "troupe.rank wants any or a whole number from 0 to 0, got 1")]
     [InlineData("cluster-name = \"a b\"", "troupe.cluster-name wants letters, digits and '-', starting with a letter or digit, got a b")]
     [InlineData("limits.prompt-bytes = 120000", "troupe.limits.prompt-bytes wants at most 112000, "

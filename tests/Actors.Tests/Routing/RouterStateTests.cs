@@ -87,6 +87,41 @@ public sealed class RouterStateTests
     }
 
     [Fact]
+    public void What_is_tried_to_learn_is_never_leased_and_a_lease_comes_after_it()
+    {
+        var rules = SelectorRules.Default with { Explore = 0.1, Seed = 3 };
+        StepShape shape = Sizes with { Experts = 64 };
+        (int explored, int leases) = (0, 0);
+        RouterState state = RouterState.Start(new Epoch(1), 1, 1, new Selector(CostModel.Guess, rules), shape, leaseSteps: 5);
+        for (int version = 1; version < 400; version++)
+        {
+            (state, Decision? decision) = state.On(Offer(0, 4, version));
+            Assert.Equal(decision!.Choice.Explored, decision.Plan.Lease is null);
+            if (decision.Plan.Lease is not { } grant)
+            {
+                explored++;
+                continue;
+            }
+            leases++;
+            Assert.Equal(grant.Strategy, decision.Plan.Strategy);
+            (state, _) = state.On(new LeaseEnded(new Epoch(1), grant.First, grant.First, [grant.First], 1, 1, 1));
+        }
+        Assert.InRange(explored, 5, 100);
+        Assert.True(leases > 200);
+    }
+
+    [Fact]
+    public void A_plan_says_whose_offer_was_the_last_that_it_waited_for()
+    {
+        (RouterState state, Decision? first) = New(2).On(Offer(1, 3));
+        Assert.Equal(1, first!.Plan.AskedBy);
+        (state, Decision? none) = state.On(Offer(0, 2));
+        (state, Decision? second) = state.On(Offer(1, 0, version: 2));
+        Assert.Null(none);
+        Assert.Equal(-1, second!.Plan.AskedBy); // replica 0 offered, but it was replica 1 that was waited for
+    }
+
+    [Fact]
     public void The_log_forgets_the_epoch_before()
     {
         var log = new DecisionLog(16);
