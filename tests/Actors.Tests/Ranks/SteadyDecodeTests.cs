@@ -109,7 +109,8 @@ public sealed class SteadyDecodeTests
         int rows = work.Sum(w => w.Rows);
         var plan = new StepPlan(epoch, step, 0, index > 0 ? new StepId(step.Value - 1) : default, "allgather_reducescatter",
             [.. Enumerable.Repeat(new ReplicaShare(rows, index + 1), replicas)],
-            leased && index > 0 ? new LeaseGrant(step.Next, [0], "allgather_reducescatter", 2, WarmUp + Measured - 1) : null, InHalves: halves);
+            leased && index > 0 ? new LeaseGrant(step.Next, [0], "allgather_reducescatter", 2, WarmUp + Measured - 1) : null,
+            InHalves: halves);
         return new StageStep(plan, new BatchDelta(epoch, replica, index + 1, 0, joins, [], work));
     }
 }
