@@ -30,6 +30,9 @@ internal static class OptionText
         [("auto", null), ("inprocess", FabricKind.InProcess), ("shm", FabricKind.SharedMemory), ("tcp", FabricKind.Tcp),
             ("mixed", FabricKind.Mixed)];
 
+    private static readonly (string Word, OverlapMode Value)[] s_overlaps =
+        [("auto", OverlapMode.Auto), ("on", OverlapMode.On), ("off", OverlapMode.Off)];
+
     private static readonly (string Word, DrillFault Value)[] s_drills =
     [
         ("none", DrillFault.None), ("die", DrillFault.Die), ("hang", DrillFault.Hang), ("slow", DrillFault.Slow),
@@ -66,7 +69,8 @@ internal static class OptionText
                 read.Int("troupe.routing.history", 1, 1 << 20),
                 read.Int("troupe.routing.lease-steps", 0, 1 << 20),
                 read.Int("troupe.routing.shadow-every", 0, 1 << 20),
-                read.Fraction("troupe.routing.explore", RoutingOptions.MostExplored)),
+                read.Fraction("troupe.routing.explore", RoutingOptions.MostExplored),
+                read.Choice("troupe.routing.overlap", s_overlaps)),
             ReadScheduler(read),
             ReadLimits(read),
             new ControlOptions(
@@ -114,6 +118,7 @@ internal static class OptionText
         ("routing.lease-steps", $"{o.Routing.LeaseSteps}"),
         ("routing.shadow-every", $"{o.Routing.ShadowEvery}"),
         ("routing.explore", o.Routing.Explore.ToString("R", CultureInfo.InvariantCulture)),
+        ("routing.overlap", Word(o.Routing.Overlap, s_overlaps)),
         ("scheduler.max-queue", $"{o.Scheduler.MaxQueue}"),
         ("scheduler.max-running", $"{o.Scheduler.MaxRunning}"),
         ("scheduler.prefill-chunk", $"{o.Scheduler.PrefillChunk}"),

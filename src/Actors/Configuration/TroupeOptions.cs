@@ -67,13 +67,27 @@ public sealed record NumberOptions(MathMode Math, RowType Rows, NumberType Kv);
 /// <param name="Host">What the host is called for grouping ranks; empty to find out.</param>
 public sealed record FabricSettings(FabricKind? Kind, string ListenHost, TimeSpan WaitDeadline, TimeSpan SetupDeadline, string Host);
 
+/// <summary>Whether a step's rows go to their experts in two halves, so that one travels while the other is computed.</summary>
+public enum OverlapMode
+{
+    /// <summary>Where it was measured to be faster.</summary>
+    Auto,
+
+    /// <summary>In every step with enough rows.</summary>
+    On,
+
+    /// <summary>Never.</summary>
+    Off,
+}
+
 /// <summary>troupe.routing</summary>
 /// <param name="Strategy">A strategy's name or auto, as written: an unknown one falls back later, with a warning.</param>
 /// <param name="History">Steps that explain remembers.</param>
 /// <param name="LeaseSteps">Steps that a lease lasts at most; 0 for none.</param>
 /// <param name="ShadowEvery">One step in so many is also run by the fallback and compared; 0 for none.</param>
 /// <param name="Explore">The share of planned steps that try another strategy, to learn.</param>
-public sealed record RoutingOptions(string Strategy, int History, int LeaseSteps, int ShadowEvery, double Explore)
+/// <param name="Overlap">Which planned steps run in halves.</param>
+public sealed record RoutingOptions(string Strategy, int History, int LeaseSteps, int ShadowEvery, double Explore, OverlapMode Overlap)
 {
     /// <summary>The largest share that may explore: what is tried is mostly dearer.</summary>
     public const double MostExplored = 0.1;

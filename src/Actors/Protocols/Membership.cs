@@ -56,7 +56,9 @@ public sealed record NodeAttached(string Token, bool SharesMemory, long SharedFr
 /// <param name="BlockSize">Positions in a KV block.</param>
 /// <param name="Context">Positions that a sequence may have.</param>
 /// <param name="ShadowEvery">One step in so many is shadow checked: those whose number it divides. 0 for none.</param>
-public sealed record EpochSizes(int Lanes, int MaxRows, int MaxRunning, int Blocks, int BlockSize, int Context, int ShadowEvery = 0)
+/// <param name="Halves">Whether steps may send their rows to the experts in two halves, which needs windows for both.</param>
+public sealed record EpochSizes(int Lanes, int MaxRows, int MaxRunning, int Blocks, int BlockSize, int Context, int ShadowEvery = 0,
+    bool Halves = false)
 {
     /// <summary>Whether all ranks check this step; they agree without a word.</summary>
     public bool Shadows(StepId step) => ShadowEvery > 0 && step.Value % ShadowEvery == 0;

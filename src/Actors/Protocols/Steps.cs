@@ -46,9 +46,10 @@ public enum StepKind
 /// <summary>
 /// A scheduler's offer to the router for the next step of a lane; 0 rows says that it has nothing and need not be waited for.
 /// <paramref name="MeasuredUs"/> is how long the exchanges of <paramref name="Step"/> took by themselves at the last stage, of the newest
-/// step of which the scheduler knows it; step 0 of none.
+/// step of which the scheduler knows it; step 0 of none. <paramref name="StepUs"/> is all of <paramref name="Ran"/>, the lane's last step.
 /// </summary>
-public sealed record StepOffer(Epoch Epoch, StepId Step, int Replica, int Lane, int Rows, StepKind Kind, long Version, double MeasuredUs)
+public sealed record StepOffer(Epoch Epoch, StepId Step, int Replica, int Lane, int Rows, StepKind Kind, long Version, double MeasuredUs,
+        StepId Ran = default, double StepUs = 0)
     : ProtocolMessage(Epoch, Step);
 
 /// <summary>What a replica brings to a step: its rows, and the batch version that says which.</summary>
@@ -69,11 +70,12 @@ public sealed record LeaseGrant(StepId First, IReadOnlyList<int> Lanes, string S
 /// <summary>
 /// The router's order, to every rank of every stage. <paramref name="After"/> is the lane's previous step (0 for none), whose tokens must
 /// be back on the ring before stage 0 starts; <paramref name="Shares"/> is by replica. <paramref name="AskedBy"/> is the replica whose
-/// offer of this lane was all that the router still waited for; -1 where something else was.
+/// offer of this lane was all that the router still waited for; -1 where something else was. <paramref name="InHalves"/>: every rank sends
+/// its rows to the experts in two halves, so that one travels while the other is computed.
 /// </summary>
 public sealed record StepPlan(
     Epoch Epoch, StepId Step, int Lane, StepId After, string Strategy, IReadOnlyList<ReplicaShare> Shares, LeaseGrant? Lease = null,
-    int AskedBy = -1) : ProtocolMessage(Epoch, Step);
+    int AskedBy = -1, bool InHalves = false) : ProtocolMessage(Epoch, Step);
 
 /// <summary>
 /// To a stage-0 rank about the lease that starts with <paramref name="Step"/>: these slots bring no more rows, and the lease is to be left

@@ -79,19 +79,19 @@ internal static class StepsWire
     private static Wire.StepOffer Write(StepOffer m) => new()
     {
         Epoch = m.Epoch.Value, Step = m.Step.Value, Replica = m.Replica, Lane = m.Lane, Rows = m.Rows, Kind = (Wire.StepKind)m.Kind,
-        Version = m.Version, MeasuredUs = m.MeasuredUs,
+        Version = m.Version, MeasuredUs = m.MeasuredUs, Ran = m.Ran.Value, StepUs = m.StepUs,
     };
 
     private static StepOffer Read(Wire.StepOffer p) => new(
         ToEpoch(p.Epoch), ToStep(p.Step), NotNegative(p.Replica), NotNegative(p.Lane), NotNegative(p.Rows), Known<StepKind>((int)p.Kind),
-        NotNegative(p.Version), NotNegative(p.MeasuredUs));
+        NotNegative(p.Version), NotNegative(p.MeasuredUs), ToStep(p.Ran), NotNegative(p.StepUs));
 
     private static Wire.StepPlan Write(StepPlan m)
     {
         var p = new Wire.StepPlan
         {
             Epoch = m.Epoch.Value, Step = m.Step.Value, Lane = m.Lane, After = m.After.Value, Strategy = m.Strategy,
-            Lease = Write(m.Lease ?? s_noLease), AskedBy = m.AskedBy + 1,
+            Lease = Write(m.Lease ?? s_noLease), AskedBy = m.AskedBy + 1, InHalves = m.InHalves,
         };
         foreach (var share in m.Shares)
         {
@@ -107,7 +107,7 @@ internal static class StepsWire
         var shares = new ReplicaShare[Paired(p.ShareRows.Count, p.ShareVersions.Count, MaxRanks)];
         for (int i = 0; i < shares.Length; i++) shares[i] = new(NotNegative(p.ShareRows[i]), NotNegative(p.ShareVersions[i]));
         return new(ToEpoch(p.Epoch), ToStep(p.Step), NotNegative(p.Lane), ToStep(p.After), Text(p.Strategy), shares,
-            Read(Present(p.Lease)) is { First.Value: > 0 } lease ? lease : null, NotNegative(p.AskedBy) - 1);
+            Read(Present(p.Lease)) is { First.Value: > 0 } lease ? lease : null, NotNegative(p.AskedBy) - 1, p.InHalves);
     }
 
     private static readonly LeaseGrant s_noLease = new(default, [], "", 0, 0);

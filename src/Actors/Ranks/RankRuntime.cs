@@ -18,7 +18,7 @@ public sealed class RankRuntime : IDisposable
     private readonly IDisposable _weights;
     private readonly IFabricEndpoint _endpoint;
     private readonly RankWindow _window;
-    private readonly List<IAll2All> _strategies = [];
+    private readonly List<IAll2All> _strategies = [], _secondHalf = [];
     private ShadowedAll2All? _shadow;
     private IAll2All? _shadowing; // the fallback over a window of its own
     private bool _mapped;
@@ -93,6 +93,7 @@ public sealed class RankRuntime : IDisposable
             long bytes = Fabric?.BytesSent ?? 0;
             if (!_mapped) return bytes; // strategies Put, which the fabric counts
             foreach (IAll2All strategy in _strategies) bytes += strategy.BytesToOthers;
+            foreach (IAll2All strategy in _secondHalf) bytes += strategy.BytesToOthers;
             return bytes + (_shadowing?.BytesToOthers ?? 0);
         }
     }
@@ -121,8 +122,10 @@ public sealed class RankRuntime : IDisposable
         _mapped = traits.Mapped;
         foreach (Strategy strategy in Strategies.Available)
         {
-            if (Strategies.Problem(strategy, traits) is null)
-                _strategies.Add(Strategies.Make(strategy, Fabric, group, _window.All2All, shape, Epoch, Placement, hosts));
+            if (Strategies.Problem(strategy, traits) is not null) continue;
+            _strategies.Add(Strategies.Make(strategy, Fabric, group, _window.All2All, shape, Epoch, Placement, hosts));
+            if (_window.SecondHalf is { } second)
+                _secondHalf.Add(Strategies.Make(strategy, Fabric, group, second, second.Shape, Epoch, Placement, hosts));
         }
         if (_window.Shadow is null) return;
         _shadowing = Strategies.Make(Strategies.Fallback, Fabric, group, _window.Shadow, shape, Epoch, Placement, hosts);
@@ -144,15 +147,18 @@ public sealed class RankRuntime : IDisposable
     /// without routed experts. In a step to be checked the strategy has its shadow, unless it is the fallback itself.</summary>
     public IAll2All? All2All(string strategy, StepId step)
     {
-        IAll2All? way = All2All(strategy);
+        IAll2All? way = Named(_strategies, strategy);
         return _shadow is not null && Sizes.Shadows(step) && way != _strategies[0] ? _shadow.Over(way!) : way;
     }
 
-    private IAll2All? All2All(string strategy)
+    /// <summary>The same for the second half of a step in halves; null where the epoch has none, on all ranks of it.</summary>
+    public IAll2All? SecondHalf(string strategy) => Named(_secondHalf, strategy);
+
+    private static IAll2All? Named(List<IAll2All> strategies, string name)
     {
-        foreach (IAll2All made in _strategies)
-            if (made.Name == strategy) return made;
-        return _strategies.Count > 0 ? _strategies[0] : null;
+        foreach (IAll2All made in strategies)
+            if (made.Name == name) return made;
+        return strategies.Count > 0 ? strategies[0] : null;
     }
 
     /// <inheritdoc/>
@@ -161,6 +167,7 @@ public sealed class RankRuntime : IDisposable
         foreach (IAll2All strategy in _strategies) strategy.Dispose();
         _shadow?.Dispose();
         _shadowing?.Dispose();
+        foreach (IAll2All strategy in _secondHalf) strategy.Dispose();
         Fabric?.Dispose();
         _endpoint.Dispose();
         Shard.Dispose();

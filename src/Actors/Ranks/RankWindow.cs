@@ -31,6 +31,8 @@ public sealed class RankWindow
         Calibration = CalibrationPlan.Reserve(Plan);
         int stages = world.Layout.Stages;
         Exchanges = ExchangeTimesPlan.Reserve(Plan, group.Size, (config.Layers + stages - 1) / stages);
+        if (sizes.Halves)
+            SecondHalf = All2AllWindow.Reserve(Plan, group.Size, Shape with { MaxTokens = Math.Max(1, Shape.MaxTokens / 2) }, Hosts);
     }
 
     /// <summary>The plan that holds all of it.</summary>
@@ -53,6 +55,9 @@ public sealed class RankWindow
 
     /// <summary>For shadow checks; null where there are none, or nobody to send to.</summary>
     public All2AllWindow? Shadow { get; }
+
+    /// <summary>The same for the second half of a step in halves; null where the epoch has none.</summary>
+    public All2AllWindow? SecondHalf { get; }
 
     /// <summary>For the measurement of links before the first step; null where there is nobody to send to.</summary>
     public CalibrationPlan? Calibration { get; }

@@ -38,7 +38,7 @@ public static class SelfCheck
         void Step(long step, long after, SlotJoin[] joins, int count)
         {
             ReplicaShare[] shares = [.. Enumerable.Repeat(new ReplicaShare(count, step), rank.Setup.Layout.Replicas)];
-            var plan = new StepPlan(rank.Epoch, new StepId(step), 0, new StepId(after), "", shares);
+            var plan = new StepPlan(rank.Epoch, new StepId(step), 0, new StepId(after), "", shares, InHalves: rank.Sizes.Halves);
             outcome.Reset(plan);
             runner.Run(new StageStep(plan, new BatchDelta(rank.Epoch, rank.Place.Replica, step, 0, joins, [], [new SlotWork(0, count)])),
                 outcome);

@@ -73,7 +73,7 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         Fill(step.Batch);
         if (_first && plan.Lease is not null) _slots.Lend(plan.Lane * _perLane, _perLane, step.Batch);
         Span<float> hidden = Receive(plan.Step, plan.Lane, _rows.Count);
-        RunLayers(plan.Step, plan.Strategy, hidden, outcome);
+        RunLayers(plan.Step, plan.Strategy, hidden, outcome, halves: plan.InHalves);
         _lease.State.Finish(plan);
         if (_last) Draw(plan.Step, plan.Lane, hidden, outcome);
         else Send(plan.Step, plan.Lane, hidden, [], LeaseVerdict.GoOn);
@@ -200,10 +200,12 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         return hidden;
     }
 
-    private void RunLayers(StepId step, string strategy, Span<float> hidden, StepOutcome outcome, bool leave = false)
+    /// <summary>A step to be checked runs whole: its exchanges are doubled as they are.</summary>
+    private void RunLayers(StepId step, string strategy, Span<float> hidden, StepOutcome outcome, bool leave = false, bool halves = false)
     {
         IAll2All? experts = _rank.All2All(strategy, step);
-        _rank.Shard.RunLayers(_rows, hidden, experts, _rank.Epoch, step, _timings, leave);
+        IAll2All? secondHalf = halves && experts is not ShadowedAll2All ? _rank.SecondHalf(strategy) : null;
+        _rank.Shard.RunLayers(_rows, hidden, experts, _rank.Epoch, step, _timings, leave, secondHalf);
         if (experts is ShadowedAll2All shadowed) (outcome.Shadowed, outcome.Mismatch) = (true, shadowed.Mismatch);
     }
 

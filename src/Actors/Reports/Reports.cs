@@ -61,6 +61,9 @@ public sealed record ExplainReport(
     /// <summary>Whether the step tried a strategy that was not the pick, to learn.</summary>
     public bool Explored { get; init; }
 
+    /// <summary>Whether rows went to their experts in two halves, so that one travelled while the other was computed.</summary>
+    public bool InHalves { get; init; }
+
     /// <summary>The strategies that could not be used, each with why.</summary>
     public IReadOnlyDictionary<string, string> Illegal { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
 

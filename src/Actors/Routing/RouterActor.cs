@@ -28,8 +28,8 @@ public sealed class RouterActor : ReceiveActor
     private IReadOnlyList<IActorRef> _stages = [];
 
     /// <summary>
-    /// A router that keeps as many decisions, grants as long leases and explores as many steps as the options say; it reports itself to
-    /// the coordinator.
+    /// A router that keeps as many decisions, grants as long leases, explores as many steps and cuts as many in halves as the options say;
+    /// it reports itself to the coordinator.
     /// </summary>
     public RouterActor(IActorRef coordinator, RoutingOptions options)
     {
@@ -39,7 +39,10 @@ public sealed class RouterActor : ReceiveActor
         {
             var selector = new Selector(CostModel.Guess, SelectorRules.Default with { Pinned = start.Pinned, Explore = options.Explore });
             _stages = start.Stages;
-            _state = RouterState.Start(start.Epoch, start.Replicas, start.Lanes, selector, start.Sizes, options.LeaseSteps);
+            _state = RouterState.Start(start.Epoch, start.Replicas, start.Lanes, selector, start.Sizes, options.LeaseSteps) with
+            {
+                Overlap = new OverlapRule(options.Overlap),
+            };
         });
         Receive<LinksMeasured>(links =>
         {
@@ -64,6 +67,7 @@ public sealed class RouterActor : ReceiveActor
         }
         if (offer.MeasuredUs > 0 && _decisions.Measured(offer.Step, offer.MeasuredUs) is { } outcome)
             _state = _state.Observe(outcome, offer.MeasuredUs);
+        if (offer.StepUs > 0 && _decisions.Find(offer.Ran) is { } ran) _state = _state.Ran(ran, offer.Replica, offer.StepUs);
         Publish(_state.On(offer));
     }
 

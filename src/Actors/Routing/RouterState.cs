@@ -50,6 +50,9 @@ public sealed record LeaseState(LeaseGrant Grant, Choice Choice, bool LeaveAsked
 public sealed record RouterState(
     Epoch Epoch, StepId Next, ImmutableArray<LaneState> Lanes, Selector Selector, StepShape Sizes, int LeaseSteps, LeaseState? Lease)
 {
+    /// <summary>Which planned steps run in halves.</summary>
+    public OverlapRule Overlap { get; init; } = OverlapRule.Never;
+
     /// <summary>
     /// A router at the start of an epoch. <paramref name="sizes"/> gives the model's and the group's sizes; its rows are not read.
     /// <paramref name="leaseSteps"/> is how long a lease lasts at most; with 0 every step is planned.
@@ -130,9 +133,20 @@ public sealed record RouterState(
         return (this with { Lease = lease with { LeaveAsked = true } }, new LeaseNote(Epoch, lease.Grant.First, [], Leave: true));
     }
 
-    /// <summary>Learns from how a step went: microseconds of its dispatches and combines.</summary>
+    /// <summary>
+    /// Learns from how a step went: microseconds of its dispatches and combines. What a step in halves waited says nothing about how long
+    /// its rows travelled.
+    /// </summary>
     public RouterState Observe(Decision decision, double measuredUs) =>
-        this with { Selector = Selector.Observe(decision.Choice, measuredUs) };
+        decision.Plan.InHalves ? this : this with { Selector = Selector.Observe(decision.Choice, measuredUs) };
+
+    /// <summary>Learns how long all of a step took, from the first of the replicas that had rows in it.</summary>
+    public RouterState Ran(Decision decision, int replica, double stepUs)
+    {
+        for (int i = 0; i < replica && i < decision.Plan.Shares.Count; i++)
+            if (decision.Plan.Shares[i].Rows > 0) return this;
+        return this with { Overlap = Overlap.Observe(decision, stepUs) };
+    }
 
     /// <summary>
     /// A lease for these lanes, with its first plan. What is tried to learn is tried in a single step: that one is planned without a
@@ -159,9 +173,10 @@ public sealed record RouterState(
     {
         LaneState lane = Lanes[index];
         StepKind kind = lane.IsSteady ? StepKind.Decode : StepKind.Prefill;
-        var plan = new StepPlan(Epoch, Next, index, lane.Last, choice.Strategy, lane.Rows, lease);
+        (OverlapRule overlap, bool inHalves) = lease is null ? Overlap.Choose(choice.Bucket, lane.Rows, Sizes.Ranks) : (Overlap, false);
+        var plan = new StepPlan(Epoch, Next, index, lane.Last, choice.Strategy, lane.Rows, lease, InHalves: inHalves);
         LaneState after = new(Next, kind, [.. lane.Shares.Select(s => s is LaneShare.Offered ? new LaneShare.Running() : s)]);
-        return (this with { Next = Next.Next, Lanes = Lanes.SetItem(index, after) },
+        return (this with { Next = Next.Next, Lanes = Lanes.SetItem(index, after), Overlap = overlap },
             new Decision(plan, kind, choice));
     }
 }

@@ -148,7 +148,8 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private void OfferOrPass(int lane, StepResult? last)
     {
         if (!Offer(lane, last)) _wired?.Router.Tell(new StepOffer(
-            _setup.Epoch, last?.Exchanged ?? default, _setup.Replica, lane, 0, StepKind.Decode, 0, last?.ExchangeUs ?? 0));
+            _setup.Epoch, last?.Exchanged ?? default, _setup.Replica, lane, 0, StepKind.Decode, 0, last?.ExchangeUs ?? 0,
+            last?.Step ?? default, last?.StepUs ?? 0));
     }
 
     private bool Offer(int lane, StepResult? last)
@@ -165,7 +166,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         StepKind kind = delta.Work.Any(w => _batch.At(w.Slot)!.Generated.Count == 0) ? StepKind.Prefill : StepKind.Decode;
         _setup.Rounds.Offered(lane, delta.Version);
         _wired.Router.Tell(new StepOffer(_setup.Epoch, last?.Exchanged ?? default, _setup.Replica, lane, rows, kind, delta.Version,
-            last?.ExchangeUs ?? 0));
+            last?.ExchangeUs ?? 0, last?.Step ?? default, last?.StepUs ?? 0));
         return true;
     }
 

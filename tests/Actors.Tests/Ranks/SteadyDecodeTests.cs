@@ -22,14 +22,15 @@ public sealed class SteadyDecodeTests
     [InlineData(2, 2, true)]
     [InlineData(2, 2, true, "low_latency")]
     [InlineData(2, 2, true, "low_latency", 3)]
-    public void Steady_decode_allocates_nothing_on_the_executor_thread(
-        int stages, int replicas, bool leased, string strategy = "allgather_reducescatter", int shadowEvery = 0)
+    [InlineData(1, 2, false, "allgather_reducescatter", 0, OverlapMode.On)]
+    public void Steady_decode_allocates_nothing_on_the_executor_thread(int stages, int replicas, bool leased,
+        string strategy = "allgather_reducescatter", int shadowEvery = 0, OverlapMode overlap = OverlapMode.Off)
     {
         TroupeOptions plain = TroupeOptions.Default;
         TroupeOptions options = plain with
         {
             Layout = new Layout(stages, replicas, 1),
-            Routing = plain.Routing with { ShadowEvery = shadowEvery },
+            Routing = plain.Routing with { ShadowEvery = shadowEvery, Overlap = overlap },
         };
         ClusterPlan plan = ClusterPlan.Make(options, ModelSource.FromFolder(Repository.At("models", "sample")));
         EpochSizes sizes = plan.Sizes(1L << 30);
@@ -72,7 +73,7 @@ public sealed class SteadyDecodeTests
 
         int replica = runtime.Place.Replica;
         StageStep[] steps = [.. Enumerable.Range(0, leased is not null ? 2 : WarmUp + Measured + 1)
-            .Select(i => Step(epoch, i, replica, setup.Layout.Replicas, leased))];
+            .Select(i => Step(epoch, i, replica, setup.Layout.Replicas, leased, sizes.Halves))];
         var outcome = new StepOutcome(sizes.MaxRunning);
         for (int i = 0; i <= WarmUp; i++) Run(runner, steps, i, outcome);
         long before = GC.GetAllocatedBytesForCurrentThread();
@@ -97,7 +98,7 @@ public sealed class SteadyDecodeTests
     }
 
     /// <summary>Two sequences join in the first step with their prompts, and decode from then on, one of them sampled.</summary>
-    private static StageStep Step(Epoch epoch, int index, int replica, int replicas, string? leased)
+    private static StageStep Step(Epoch epoch, int index, int replica, int replicas, string? leased, bool halves)
     {
         StepId step = new(PipelineSchedule.FirstStep.Value + index);
         int[] blocks = [.. Enumerable.Range(0, 16)];
@@ -111,7 +112,8 @@ public sealed class SteadyDecodeTests
         int rows = work.Sum(w => w.Rows);
         var plan = new StepPlan(epoch, step, 0, index > 0 ? new StepId(step.Value - 1) : default, leased ?? "allgather_reducescatter",
             [.. Enumerable.Repeat(new ReplicaShare(rows, index + 1), replicas)],
-            leased is not null && index > 0 ? new LeaseGrant(step.Next, [0], leased, 2, WarmUp + Measured - 1) : null);
+            leased is not null && index > 0 ? new LeaseGrant(step.Next, [0], leased, 2, WarmUp + Measured - 1) : null,
+            InHalves: halves);
         return new StageStep(plan, new BatchDelta(epoch, replica, index + 1, 0, joins, [], work));
     }
 }

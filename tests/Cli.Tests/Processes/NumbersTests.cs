@@ -20,6 +20,7 @@ public sealed class NumbersTests
     [InlineData("exact", "--stages 3 --fabric inprocess")]
     [InlineData("exact", "--stages 2 --replicas 2 --fabric shm")]
     [InlineData("fast", "--stages 2 --replicas 2 --fabric tcp")]
+    [InlineData("exact", "--replicas 2 --fabric tcp --overlap on")]
     public async Task Perplexity_and_expert_load_equal_the_references(string math, string layout)
     {
         JsonElement got = await Json(["eval", "perplexity", "--model", ProcessWorld.SampleModel, "--math", math, "--json",
@@ -58,6 +59,10 @@ public sealed class NumbersTests
     [InlineData("qwen3-moe-mixed", "--stages 2 --replicas 2 --fabric inprocess")]
     [InlineData("qwen3", "--stages 2 --replicas 2 --fabric tcp")]
     [InlineData("qwen3", "--stages 1")]
+    [InlineData("qwen2-moe", "--stages 1")]
+    [InlineData("qwen2-moe", "--replicas 2 --fabric shm")]
+    [InlineData("qwen2-moe", "--stages 2 --fabric inprocess")]
+    [InlineData("qwen2-moe", "--stages 2 --replicas 2 --fabric tcp")]
     public async Task Goldens_agree_in_logits_and_greedy_tokens(string model, string layout)
     {
         JsonElement got = await Json(["verify", "--model", Repository.At("tests", "goldens", "models", model), "--json",
