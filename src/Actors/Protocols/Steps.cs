@@ -101,10 +101,10 @@ public sealed record LeaseEnded(
 /// <param name="Layer">The layer, over the whole model.</param>
 /// <param name="Row">The row of the rank's batch.</param>
 /// <param name="Value">Which of its values differed first.</param>
-/// <param name="Got">What the strategy made of it.</param>
-/// <param name="Wanted">What the fallback did.</param>
+/// <param name="GotValue">What the strategy made of it.</param>
+/// <param name="WantedValue">What the fallback did.</param>
 public sealed record ShadowMismatch(
-    Epoch Epoch, StepId Step, int Rank, string Strategy, int Layer, int Row, int Value, float Got, float Wanted)
+    Epoch Epoch, StepId Step, int Rank, string Strategy, int Layer, int Row, int Value, float GotValue, float WantedValue)
     : ProtocolMessage(Epoch, Step);
 
 /// <summary>Whether a token is a sequence's last; the last stage decides.</summary>

@@ -140,13 +140,13 @@ internal static class StepsWire
     private static Wire.ShadowMismatch Write(ShadowMismatch m) => new()
     {
         Epoch = m.Epoch.Value, Step = m.Step.Value, Rank = m.Rank, Strategy = m.Strategy, Layer = m.Layer, Row = m.Row, Value = m.Value,
-        Got = m.Got, Wanted = m.Wanted,
+        GotValue = m.GotValue, WantedValue = m.WantedValue,
     };
 
     /// <summary>What came out wrong may be any value, none included.</summary>
     private static ShadowMismatch Read(Wire.ShadowMismatch p) => new(
         ToEpoch(p.Epoch), ToStep(p.Step), NotNegative(p.Rank), Text(p.Strategy), NotNegative(p.Layer), NotNegative(p.Row),
-        NotNegative(p.Value), p.Got, p.Wanted);
+        NotNegative(p.Value), p.GotValue, p.WantedValue);
 
     private static Wire.StepResult Write(StepResult m)
     {

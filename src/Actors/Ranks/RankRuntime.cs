@@ -22,6 +22,7 @@ public sealed class RankRuntime : IDisposable
     private ShadowedAll2All? _shadow;
     private IAll2All? _shadowing; // the fallback over a window of its own
     private bool _mapped;
+    private long _calibrationBytes;
 
     /// <summary>Loads this rank's shard and opens its half of the fabric.</summary>
     public RankRuntime(RankSetup setup, Assign assign, Action<double> progress)
@@ -85,12 +86,13 @@ public sealed class RankRuntime : IDisposable
     /// <summary>The epoch.</summary>
     public Epoch Epoch => _assign.Epoch;
 
-    /// <summary>Payload bytes that this rank sent to others: on the fabric, and through windows that it addresses directly.</summary>
+    /// <summary>Payload bytes that this rank sent to others: on the fabric, and through windows that it addresses directly. What
+    /// the calibration took is not counted.</summary>
     public long BytesSent
     {
         get
         {
-            long bytes = Fabric?.BytesSent ?? 0;
+            long bytes = (Fabric?.BytesSent ?? 0) - _calibrationBytes;
             if (!_mapped) return bytes; // strategies Put, which the fabric counts
             foreach (IAll2All strategy in _strategies) bytes += strategy.BytesToOthers;
             foreach (IAll2All strategy in _secondHalf) bytes += strategy.BytesToOthers;
@@ -140,7 +142,9 @@ public sealed class RankRuntime : IDisposable
     {
         if (_window.Calibration is not { } plan) return null;
         Fabric!.SetStatus(new StepPoint(Epoch, default, default, StepPhase.Calibrate));
-        return new Calibration(Fabric, World.Stage(Place.Stage), plan, Setup.Clock).Measure();
+        LinkCalibration measured = new Calibration(Fabric, World.Stage(Place.Stage), plan, Setup.Clock).Measure();
+        _calibrationBytes = Fabric.BytesSent;
+        return measured;
     }
 
     /// <summary>The way to the experts by the name of its strategy; the default where this rank has none of that name. Null for a model

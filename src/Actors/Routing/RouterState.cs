@@ -99,7 +99,7 @@ public sealed record RouterState(
         if (mismatch.Epoch != Epoch || strategy == Strategies.Fallback || Selector.OutOfUse.ContainsKey(strategy)) return (this, null);
         string fallback = StrategyTable.Name(Strategies.Fallback);
         string where = $"{mismatch.Step}, {new LayerIndex(mismatch.Layer)}, rank {mismatch.Rank}, row {mismatch.Row}: "
-            + $"value {mismatch.Value} came out as {mismatch.Got}, by {fallback} it is {mismatch.Wanted}";
+            + $"value {mismatch.Value} came out as {mismatch.GotValue}, by {fallback} it is {mismatch.WantedValue}";
         return (this with { Selector = Selector.TakeOut(strategy, $"its shadow check failed in {where}") },
             $"strategy {mismatch.Strategy} is out of use until {Epoch} ends: its shadow check failed in {where}; "
                 + "the step went on with the latter");

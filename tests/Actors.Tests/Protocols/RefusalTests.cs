@@ -13,7 +13,7 @@ namespace Troupe.Actors.Tests.Protocols;
 public sealed class RefusalTests(WireSystem wire)
 {
     /// <summary>What a model computed may have any sign and size; a seed is any 64 bits.</summary>
-    private static readonly HashSet<string> AnyNumber = ["log_probs", "top_log_probs", "values", "seed"];
+    private static readonly HashSet<string> AnyNumber = ["log_probs", "top_log_probs", "values", "seed", "got_value", "wanted_value"];
 
     public static TheoryData<Type> Messages => [.. Samples.Messages];
 
