@@ -91,7 +91,8 @@ internal sealed class ExchangeTimes : IStepObserver
         _next.At(point);
     }
 
-    /// <summary>The step is over on this rank. The times of a <paramref name="shadowed"/> one, which exchanged twice, say nothing.</summary>
+    /// <summary>The step is over on this rank. The times of a <paramref name="shadowed"/> one, which exchanged twice, say nothing.
+    /// </summary>
     /// <returns>The step before it on this stage, and the microseconds that its exchanges took by themselves; step 0 of none.</returns>
     public (StepId Step, double Us) End(StepId step, bool shadowed = false)
     {
