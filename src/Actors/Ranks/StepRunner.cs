@@ -209,7 +209,8 @@ public sealed class StepRunner : IStepRunner, IStepObserver
     {
         Enter(step, StepPhase.StageSend);
         if (!_first && !IsLeased && _rank.Link.IsRendezvous && _executor.Next?.Plan is { } next
-            && PipelineSchedule.Order(_rank.Place.Stage, step, next.Step, next.After) == TransferOrder.ReceiveFirst)
+            && PipelineSchedule.Order(_rank.Place.Stage, _rank.Setup.Layout.Stages, step, next.Step, next.After)
+                == TransferOrder.ReceiveFirst)
             _rank.Link.Await(next.Step, next.Lane);
         _rank.Link.Send(step, lane, hidden, slots, verdict);
     }
