@@ -53,13 +53,20 @@ public static class PipelineSchedule
     }
 
     /// <summary>
-    /// The schedules that a cluster of this layout may come to run: from one micro-batch in flight to as many as there are lanes, planned
-    /// and leased, long enough to fill the pipeline and to come round every lane; from then on they repeat. Made as they are asked for.
+    /// The schedules that a cluster of this layout may come to run, with rows that are eager and with rows that wait: from one micro-batch
+    /// in flight to as many as there are lanes, planned and leased, long enough to fill the pipeline and to come round every lane; from
+    /// then on they repeat. Where fewer are in flight than lanes, two members stand for each stage: all run one program. Made as they are
+    /// asked for.
     /// </summary>
-    public static IEnumerable<Schedule> InUse(Layout layout, int lanes) =>
-        from batches in Enumerable.Range(1, lanes)
-        let steps = batches + layout.Stages
-        select Make(new PipelineShape(layout, batches, steps, steps));
+    public static IEnumerable<Schedule> InUse(Layout layout, int lanes)
+    {
+        Layout narrow = new(layout.Stages, Math.Min(2, layout.Replicas * layout.Tensor), 1);
+        return
+            from batches in Enumerable.Range(1, lanes)
+            from rows in (TransferMode[])[TransferMode.Eager, TransferMode.Rendezvous]
+            let steps = batches + layout.Stages
+            select Make(new PipelineShape(batches == lanes ? layout : narrow, batches, steps, steps) { Rows = rows });
+    }
 
     /// <summary>
     /// What the ranks of a stage do, in order, as the step runner does it: tokens or rows in, layers, rows or tokens out. Planned steps

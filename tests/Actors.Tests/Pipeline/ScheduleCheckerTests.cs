@@ -1,3 +1,5 @@
+using Troupe.Actors.Configuration;
+using Troupe.Actors.Hosting;
 using Troupe.Actors.Pipeline;
 using Troupe.Devices.Topology;
 using Troupe.Testing;
@@ -111,9 +113,32 @@ public sealed class ScheduleCheckerTests
     public void What_a_cluster_may_come_to_run_ends_from_one_micro_batch_to_as_many_as_lanes()
     {
         Schedule[] schedules = [.. PipelineSchedule.InUse(new Layout(6, 3, 2), lanes: 6)];
-        Assert.Equal([1, 2, 3, 4, 5, 6], schedules.Select(schedule => schedule.Shape.MicroBatches));
+        Assert.Equal([1, 2, 3, 4, 5, 6], schedules.Select(schedule => schedule.Shape.MicroBatches).Distinct());
+        Assert.Equal(6, schedules.Count(schedule => schedule.Shape.Rows == TransferMode.Rendezvous));
+        Assert.Equal(new Layout(6, 3, 2), schedules[^1].Shape.Layout);
         Assert.All(schedules, schedule => Assert.Null(ScheduleChecker.Problem(schedule)));
         Assert.All(schedules, schedule => Assert.True(schedule.Shape is { Leased: > 0, Planned: > 0, Ring: TransferMode.Eager }));
+    }
+
+    [Fact]
+    public void A_cluster_does_not_start_with_an_order_that_would_never_end_and_names_it_in_one_line()
+    {
+        TroupeOptions options = TroupeOptions.Read(new ConfigLayers(HoconText.Parse("test", ""))) with { Layout = new Layout(3, 2, 1) };
+        ModelSource model = ModelSource.FromFolder(Repository.At("models", "sample"));
+        Schedule[] schedules =
+        [
+            .. PipelineSchedule.InUse(options.Layout, lanes: 3),
+            PipelineSchedule.Make(Orders.Shape(3, 3, 2, TransferMode.Rendezvous), Orders.SendFirst),
+        ];
+        Assert.NotNull(ClusterPlan.Make(options, model, schedules[..^1]));
+        string line = Assert.Throws<ConfigException>(() => ClusterPlan.Make(options, model, schedules)).Message;
+        Assert.Contains("3 stages x 2 replicas x 1 tensor ranks, 3 micro-batches", line, StringComparison.Ordinal);
+        Assert.Contains("rank 0 (stage 0) sends step 3 -> rank 2 (stage 1) receives step 3 after it sends step 2 -> rank 4 (stage 2)", line,
+            StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', line);
+        // A layout that cannot be has no schedules to look at.
+        Assert.Contains("stages must be at least 1", Assert.Throws<ConfigException>(
+            () => ClusterPlan.Make(options with { Layout = new Layout(0, 1, 1) }, model)).Message, StringComparison.Ordinal);
     }
 
     private static IEnumerable<PipelineShape> Shapes() =>
