@@ -29,6 +29,12 @@ internal sealed class OptionReader(ConfigLayers layers)
             : int.TryParse(layers.Config.GetString(key), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value)
                 && value >= min && value <= max ? value : throw Refuse(key, $"{word} or a whole number from {min} to {max}");
 
+    /// <summary>A share of a whole, in [0, <paramref name="max"/>].</summary>
+    public double Fraction(string key, double max) =>
+        double.TryParse(layers.Config.GetString(key), NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent,
+            CultureInfo.InvariantCulture, out double value) && value >= 0 && value <= max ? value
+            : throw Refuse(key, $"a number from 0 to {max.ToString(CultureInfo.InvariantCulture)}");
+
     public TimeSpan Duration(string key, TimeSpan min, TimeSpan max)
     {
         TimeSpan value;

@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using Troupe.Devices.All2All;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Topology;
 
@@ -19,16 +21,22 @@ internal static class OptionText
         [("as-stored", WeightStorage.AsStored), ("bf16", WeightStorage.Bf16), ("int8", WeightStorage.Int8), ("int4", WeightStorage.Int4)];
 
     private static readonly (string Word, MathMode Value)[] s_math = [("exact", MathMode.Exact), ("fast", MathMode.Fast)];
+    private static readonly (string Word, RowType Value)[] s_rows =
+        [.. Enum.GetValues<RowType>().Select(type => (RowTypes.NameOf(type), type))];
+
     private static readonly (string Word, NumberType Value)[] s_numbers = [("fp32", NumberType.Fp32), ("bf16", NumberType.Bf16)];
 
     private static readonly (string Word, FabricKind? Value)[] s_fabrics =
         [("auto", null), ("inprocess", FabricKind.InProcess), ("shm", FabricKind.SharedMemory), ("tcp", FabricKind.Tcp),
             ("mixed", FabricKind.Mixed)];
 
+    private static readonly (string Word, OverlapMode Value)[] s_overlaps =
+        [("auto", OverlapMode.Auto), ("on", OverlapMode.On), ("off", OverlapMode.Off)];
+
     private static readonly (string Word, DrillFault Value)[] s_drills =
     [
         ("none", DrillFault.None), ("die", DrillFault.Die), ("hang", DrillFault.Hang), ("slow", DrillFault.Slow),
-        ("drop-put", DrillFault.DropPut),
+        ("drop-put", DrillFault.DropPut), ("corrupt-put", DrillFault.CorruptPut),
     ];
 
     public static TroupeOptions Read(ConfigLayers layers)
@@ -48,7 +56,7 @@ internal static class OptionText
             read.Choice("troupe.weights", s_weights),
             new NumberOptions(
                 read.Choice("troupe.numbers.math", s_math),
-                read.Choice("troupe.numbers.rows", s_numbers),
+                read.Choice("troupe.numbers.rows", s_rows),
                 read.Choice("troupe.numbers.kv", s_numbers)),
             new FabricSettings(
                 read.Choice("troupe.fabric.kind", s_fabrics),
@@ -59,7 +67,10 @@ internal static class OptionText
             new RoutingOptions(
                 read.Text("troupe.routing.strategy"),
                 read.Int("troupe.routing.history", 1, 1 << 20),
-                read.Int("troupe.routing.lease-steps", 0, 1 << 20)),
+                read.Int("troupe.routing.lease-steps", 0, 1 << 20),
+                read.Int("troupe.routing.shadow-every", 0, 1 << 20),
+                read.Fraction("troupe.routing.explore", RoutingOptions.MostExplored),
+                read.Choice("troupe.routing.overlap", s_overlaps)),
             ReadScheduler(read),
             ReadLimits(read),
             new ControlOptions(
@@ -95,7 +106,7 @@ internal static class OptionText
         ("threads", $"{o.Threads}"),
         ("weights", Word(o.Weights, s_weights)),
         ("numbers.math", Word(o.Numbers.Math, s_math)),
-        ("numbers.rows", Word(o.Numbers.Rows, s_numbers)),
+        ("numbers.rows", Word(o.Numbers.Rows, s_rows)),
         ("numbers.kv", Word(o.Numbers.Kv, s_numbers)),
         ("fabric.kind", Word(o.Fabric.Kind, s_fabrics)),
         ("fabric.listen-host", o.Fabric.ListenHost),
@@ -105,6 +116,9 @@ internal static class OptionText
         ("routing.strategy", o.Routing.Strategy),
         ("routing.history", $"{o.Routing.History}"),
         ("routing.lease-steps", $"{o.Routing.LeaseSteps}"),
+        ("routing.shadow-every", $"{o.Routing.ShadowEvery}"),
+        ("routing.explore", o.Routing.Explore.ToString("R", CultureInfo.InvariantCulture)),
+        ("routing.overlap", Word(o.Routing.Overlap, s_overlaps)),
         ("scheduler.max-queue", $"{o.Scheduler.MaxQueue}"),
         ("scheduler.max-running", $"{o.Scheduler.MaxRunning}"),
         ("scheduler.prefill-chunk", $"{o.Scheduler.PrefillChunk}"),

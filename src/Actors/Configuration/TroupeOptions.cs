@@ -1,3 +1,4 @@
+using Troupe.Devices.All2All;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Topology;
 
@@ -46,7 +47,7 @@ public enum MathMode
     Fast,
 }
 
-/// <summary>A floating point type on the wire or in the cache.</summary>
+/// <summary>A floating point type in the cache.</summary>
 public enum NumberType
 {
     Fp32,
@@ -54,9 +55,9 @@ public enum NumberType
 }
 
 /// <summary>troupe.numbers</summary>
-/// <param name="Rows">On the wire.</param>
+/// <param name="Rows">How rows travel to their experts.</param>
 /// <param name="Kv">In the KV cache.</param>
-public sealed record NumberOptions(MathMode Math, NumberType Rows, NumberType Kv);
+public sealed record NumberOptions(MathMode Math, RowType Rows, NumberType Kv);
 
 /// <summary>troupe.fabric</summary>
 /// <param name="Kind">Null for auto.</param>
@@ -66,11 +67,31 @@ public sealed record NumberOptions(MathMode Math, NumberType Rows, NumberType Kv
 /// <param name="Host">What the host is called for grouping ranks; empty to find out.</param>
 public sealed record FabricSettings(FabricKind? Kind, string ListenHost, TimeSpan WaitDeadline, TimeSpan SetupDeadline, string Host);
 
+/// <summary>Whether a step's rows go to their experts in two halves, so that one travels while the other is computed.</summary>
+public enum OverlapMode
+{
+    /// <summary>Where it was measured to be faster.</summary>
+    Auto,
+
+    /// <summary>In every step with enough rows.</summary>
+    On,
+
+    /// <summary>Never.</summary>
+    Off,
+}
+
 /// <summary>troupe.routing</summary>
 /// <param name="Strategy">A strategy's name or auto, as written: an unknown one falls back later, with a warning.</param>
 /// <param name="History">Steps that explain remembers.</param>
 /// <param name="LeaseSteps">Steps that a lease lasts at most; 0 for none.</param>
-public sealed record RoutingOptions(string Strategy, int History, int LeaseSteps);
+/// <param name="ShadowEvery">One step in so many is also run by the fallback and compared; 0 for none.</param>
+/// <param name="Explore">The share of planned steps that try another strategy, to learn.</param>
+/// <param name="Overlap">Which planned steps run in halves.</param>
+public sealed record RoutingOptions(string Strategy, int History, int LeaseSteps, int ShadowEvery, double Explore, OverlapMode Overlap)
+{
+    /// <summary>The largest share that may explore: what is tried is mostly dearer.</summary>
+    public const double MostExplored = 0.1;
+}
 
 /// <summary>troupe.scheduler</summary>
 /// <param name="MaxQueue">Waiting requests.</param>
@@ -110,6 +131,9 @@ public enum DrillFault
 
     /// <summary>What it puts into a peer's window is lost, and with it all that follows to that peer.</summary>
     DropPut,
+
+    /// <summary>A row that it puts into a peer's window arrives with a few bits flipped.</summary>
+    CorruptPut,
 }
 
 /// <summary>troupe.drill: one fault on purpose, to see that it ends as it should.</summary>

@@ -115,7 +115,7 @@ public sealed class ClusterPlan
     }
 
     private long WindowBytes(EpochSizes sizes, IReadOnlyList<string> hosts) =>
-        RankWindow.Bytes(new World(_options.Layout), Model.Config, sizes, _options.Numbers.Rows == NumberType.Bf16, hosts);
+        RankWindow.Bytes(new World(_options.Layout), Model.Config, sizes, _options.Numbers.Rows, hosts);
 
     /// <summary>Of the stage with most layers.</summary>
     private long KvBytes(EpochSizes sizes)
@@ -143,7 +143,8 @@ public sealed class ClusterPlan
         long blocks = Math.Max(1, wanted / scheduler.BlockSize);
         int rows = Math.Max(scheduler.PrefillChunk, running / lanes);
         return new EpochSizes(lanes, rows, running, (int)Math.Min(blocks, int.MaxValue / scheduler.BlockSize), scheduler.BlockSize,
-            config.MaxPositions);
+            config.MaxPositions, config.Experts > 0 ? _options.Routing.ShadowEvery : 0,
+            _options.Routing.Overlap != OverlapMode.Off && config.Experts > 0 && Shape.Ranks > 1);
     }
 
     /// <summary>The model's sizes for the router's cost model.</summary>
@@ -155,18 +156,26 @@ public sealed class ClusterPlan
             int moe = Enumerable.Range(0, config.Layers).Count(config.IsMoeLayer);
             int perStage = (moe + _options.Layout.Stages - 1) / _options.Layout.Stages;
             return new StepShape(_options.Layout.Replicas * _options.Layout.Tensor, 0, 0, config.HiddenSize, config.ExpertsPerToken,
-                _options.Numbers.Rows == NumberType.Bf16 ? 2 : 4, perStage);
+                ValueBytes(_options.Numbers.Rows), perStage)
+            {
+                BytesPerSum = ValueBytes(_options.Numbers.Rows.Partial()),
+                Experts = config.Experts,
+                Mapping = FaultDrill.HitsPuts(_options.Drill) ? Mapping.Nobody : Mapping.Everybody,
+            };
         }
     }
 
     /// <summary>What a rank of this node needs.</summary>
     public RankSetup Rank(InProcessHub? hub, TimeProvider clock) => new(
         _options.Layout, Model.Config, Model.TokenizerFolder, Model.Open, _options.Threads,
-        KvType, _options.Numbers.Rows == NumberType.Bf16,
+        KvType, _options.Numbers.Rows,
         new FabricOptions(_options.Fabric.WaitDeadline, _options.Fabric.SetupDeadline, [], _options.Fabric.ListenHost) { Clock = clock },
         hub, new RequestLimits(_options.Limits.PromptBytes, _options.Limits.MaxTokens), _options.Scheduler.MaxQueue,
             _options.Scheduler.RequestTimeout, clock)
     {
         Drill = _options.Drill,
     };
+
+    /// <summary>Bytes of a value; the scales of int8 and fp8, 3 % of a row, do not count.</summary>
+    private static int ValueBytes(RowType type) => type.RowBytes(RowTypes.ScaleGroup) / RowTypes.ScaleGroup;
 }

@@ -58,8 +58,8 @@ public static class Nodes
             options.Control.JoinDeadline, options.Control.DrainDeadline, options.Control.AbortReport,
                 options.Fabric.WaitDeadline, port, observer, inspector);
         IActorRef coordinator = system.ActorOf(Props.Create(() => new CoordinatorActor(setup)), "coordinator");
-        (int history, int leaseSteps) = (options.Routing.History, options.Routing.LeaseSteps);
-        Props router = Props.Create(() => new RouterActor(coordinator, history, leaseSteps));
+        RoutingOptions routing = options.Routing;
+        Props router = Props.Create(() => new RouterActor(coordinator, routing));
         if (inProcess)
         {
             system.ActorOf(router, "router");

@@ -156,11 +156,13 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
                 _setup.Observer.Warned(warn.Line);
                 break;
             case Effect.StartRouter:
-                _shape = _setup.Shape;
+                _shape = _state.Place(_setup.Shape);
                 StartRouter();
                 break;
-            case Effect.BecameReady:
-                _log.Info("ready: {0} over {1}", _state.Terms.Layout, _state.Fabric);
+            case Effect.BecameReady ready:
+                var model = CostModel.From(ready.Measured, ready.Cores);
+                _router?.Tell(new LinksMeasured(_state.Epoch, model));
+                _log.Info("ready: {0} over {1}; links: {2}", _state.Terms.Layout, _state.Fabric, model.Measured ?? "not measured");
                 break;
             case Effect.CollectReports:
                 _router?.Tell(new EpochAborted(_state.Epoch, default, -1, ""));
@@ -181,7 +183,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
     {
         if (_router is null || _shape is null || _state.Phase != ClusterPhase.Checking) return;
         ClusterTerms terms = _state.Terms;
-        _router.Tell(new StartRouting(_state.Epoch, terms.Sizes.Lanes, terms.Layout.Replicas, _state.Fabric,
+        _router.Tell(new StartRouting(_state.Epoch, terms.Sizes.Lanes, terms.Layout.Replicas,
             terms.Strategy == "auto" ? null : terms.Strategy, _shape, [.. _state.ByRank.Select(n => n.Prepared!.StageRef)]));
         _shape = null;
         Apply(_state.OnRouter(_router));

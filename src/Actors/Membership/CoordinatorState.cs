@@ -2,6 +2,8 @@ using System.Collections.Immutable;
 using System.Security.Cryptography;
 using Akka.Actor;
 using Troupe.Actors.Protocols;
+using Troupe.Actors.Routing;
+using Troupe.Devices.All2All;
 using Troupe.Devices.Topology;
 
 namespace Troupe.Actors.Membership;
@@ -47,6 +49,9 @@ public sealed record NodeEntry(JoinRequest Join, JoinAccepted Accepted, int Rank
 
     /// <summary>What it said when it was prepared.</summary>
     public Prepared? Prepared { get; init; }
+
+    /// <summary>What it said when it was ready.</summary>
+    public RankReady? Ready { get; init; }
 }
 
 /// <summary>What the coordinator's shell is to do.</summary>
@@ -67,8 +72,8 @@ public abstract record Effect
     /// <summary>Tell the user what is not as asked for, and what happens instead.</summary>
     public sealed record Warn(string Line) : Effect;
 
-    /// <summary>Every rank is ready.</summary>
-    public sealed record BecameReady : Effect;
+    /// <summary>Every rank is ready; the router learns what they measured before any scheduler makes an offer.</summary>
+    public sealed record BecameReady(ImmutableArray<LinkCalibration> Measured, int Cores) : Effect;
 
     /// <summary>Give the survivors a moment to report where they were, then end.</summary>
     public sealed record CollectReports : Effect;
@@ -167,12 +172,18 @@ public sealed partial record CoordinatorState(
     public (CoordinatorState, ImmutableList<Effect>) On(RankReady ready)
     {
         if (ready.Epoch != Epoch || Phase != ClusterPhase.Checking || Find(ready.Rank) is not { } node) return (this, []);
-        CoordinatorState state = With(node with { Phase = NodePhase.Ready });
+        CoordinatorState state = With(node with { Phase = NodePhase.Ready, Ready = ready });
         if (state.ByRank.Any(n => n.Phase != NodePhase.Ready)) return (state, []);
         var started = new EpochStarted(Epoch, Terms.Layout.Replicas, Terms.Sizes.Lanes);
+        RankReady[] said = [.. state.ByRank.Select(n => n.Ready!)];
         return (state with { Phase = ClusterPhase.Ready },
-            [.. state.Schedulers.Select(s => new Effect.Tell(s, started)), new Effect.BecameReady()]);
+            [new Effect.BecameReady([.. said.Select(r => r.Links).OfType<LinkCalibration>()], said.Min(r => r.Cores)),
+                .. state.Schedulers.Select(s => new Effect.Tell(s, started))]);
     }
+
+    /// <summary>The shape of steps, with where the ranks are and how they reach each other.</summary>
+    public StepShape Place(StepShape sizes) =>
+        sizes.On(Fabric, [.. HostsByRank.Chunk(Terms.Layout.Replicas * Terms.Layout.Tensor)]);
 
     /// <summary>The schedulers, by replica.</summary>
     public ImmutableArray<IActorRef> Schedulers =>

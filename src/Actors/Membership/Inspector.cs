@@ -60,7 +60,11 @@ public sealed class Inspector(IClusterPort port, TimeProvider clock, string mode
                 state?.Epoch.Value ?? 0,
             routing?.Lease ?? "none", routing?.Step ?? 0, queues.Sum(q => q.Queued), queues.Sum(q => q.Running), model, layout.ToString(),
             state?.Fabric ?? "", provider, routing?.StrategiesUsed ?? new Dictionary<string, long>(StringComparer.Ordinal),
-            Ranks(state, await ranks), queues, routing?.Recent ?? []);
+            Ranks(state, await ranks), queues, routing?.Recent ?? [])
+        {
+            OutOfUse = routing?.OutOfUse ?? new Dictionary<string, string>(StringComparer.Ordinal),
+            Links = routing?.Links,
+        };
     }
 
     private static List<RankReport> Ranks(CoordinatorState? state, IReadOnlyList<string> reports)

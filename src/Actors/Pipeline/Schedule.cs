@@ -14,7 +14,10 @@ public enum OperationKind
     /// <summary>Works on a step by itself: attention, routing.</summary>
     Compute,
 
-    /// <summary>Dispatches a step's rows to the experts, together with its whole expert group.</summary>
+    /// <summary>
+    /// Dispatches a step's rows to the experts, together with its whole expert group. One stands for those of all layers: nothing goes from
+    /// stage to stage between them.
+    /// </summary>
     Dispatch,
 
     /// <summary>Combines what the experts made of them, together with its whole expert group.</summary>

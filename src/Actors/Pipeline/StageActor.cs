@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Event;
 using Troupe.Actors.Protocols;
+using Troupe.Actors.Scheduling;
 using Troupe.Devices.Topology;
 
 namespace Troupe.Actors.Pipeline;
@@ -16,12 +17,16 @@ public sealed class StageActor : ReceiveActor
     private StageState _state;
     private long _dropped;
 
-    /// <summary>A stage actor for one rank of an epoch.</summary>
-    public StageActor(Epoch epoch, int replica, IActorRef rank)
+    /// <summary>A stage actor for one rank of an epoch; <paramref name="rounds"/> is of the scheduler beside it, if there is one.</summary>
+    public StageActor(Epoch epoch, int replica, IActorRef rank, RoundClock? rounds)
     {
         _rank = rank;
         _state = StageState.Start(epoch, replica);
-        Receive<StepPlan>(plan => Apply(_state.On(plan), plan));
+        Receive<StepPlan>(plan =>
+        {
+            rounds?.Planned(plan, replica);
+            Apply(_state.On(plan), plan);
+        });
         Receive<BatchDelta>(delta => Apply(_state.On(delta), delta));
         Receive<LeaseNote>(note =>
         {

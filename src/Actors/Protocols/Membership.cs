@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Troupe.Devices.All2All;
 using Troupe.Devices.Topology;
 
 namespace Troupe.Actors.Protocols;
@@ -54,7 +55,14 @@ public sealed record NodeAttached(string Token, bool SharesMemory, long SharedFr
 /// <param name="Blocks">KV blocks of a replica.</param>
 /// <param name="BlockSize">Positions in a KV block.</param>
 /// <param name="Context">Positions that a sequence may have.</param>
-public sealed record EpochSizes(int Lanes, int MaxRows, int MaxRunning, int Blocks, int BlockSize, int Context);
+/// <param name="ShadowEvery">One step in so many is shadow checked: those whose number it divides. 0 for none.</param>
+/// <param name="Halves">Whether steps may send their rows to the experts in two halves, which needs windows for both.</param>
+public sealed record EpochSizes(int Lanes, int MaxRows, int MaxRunning, int Blocks, int BlockSize, int Context, int ShadowEvery = 0,
+    bool Halves = false)
+{
+    /// <summary>Whether all ranks check this step; they agree without a word.</summary>
+    public bool Shadows(StepId step) => ShadowEvery > 0 && step.Value % ShadowEvery == 0;
+}
 
 /// <summary>
 /// A node's rank in the coming epoch, and what it needs to build its half of the fabric. <paramref name="Hosts"/>: the host of every
@@ -79,8 +87,11 @@ public sealed record WireUp(Epoch Epoch, IReadOnlyList<string> Descriptors, IRea
     IReadOnlyList<IActorRef> Schedulers, IActorRef Router)
     : ProtocolMessage(Epoch, default);
 
-/// <summary>The rank has mapped its windows and passed its self-check.</summary>
-public sealed record RankReady(Epoch Epoch, int Rank, double CheckMs) : ProtocolMessage(Epoch, default);
+/// <summary>
+/// The rank has mapped its windows and passed its self-check. <paramref name="Cores"/>: of its host, as far as it may use them;
+/// <paramref name="Links"/>: what it measured of its links, null where its group is itself alone or has no experts to reach.
+/// </summary>
+public sealed record RankReady(Epoch Epoch, int Rank, double CheckMs, int Cores, LinkCalibration? Links) : ProtocolMessage(Epoch, default);
 
 /// <summary>All ranks are ready: requests may come.</summary>
 public sealed record EpochStarted(Epoch Epoch, int Replicas, int Lanes) : ProtocolMessage(Epoch, default);

@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Google.Protobuf;
+using Troupe.Devices.All2All;
 using static Troupe.Actors.Protocols.WireCheck;
 using static Troupe.Actors.Protocols.WireRefs;
 
@@ -26,6 +27,8 @@ internal static class MembershipWire
         WireForm.Of<Drain, Wire.Drain>(Write, Read),
         WireForm.Of<Drained, Wire.Drained>(Write, Read),
     ];
+
+    private const int LinkNumbers = 5;
 
     private static Wire.Fingerprint Write(Fingerprint m) => new()
     {
@@ -70,11 +73,12 @@ internal static class MembershipWire
     private static Wire.EpochSizes Write(EpochSizes m) => new()
     {
         Lanes = m.Lanes, MaxRows = m.MaxRows, MaxRunning = m.MaxRunning, Blocks = m.Blocks, BlockSize = m.BlockSize, Context = m.Context,
+        ShadowEvery = m.ShadowEvery, Halves = m.Halves,
     };
 
     private static EpochSizes Read(Wire.EpochSizes p) => new(
         NotNegative(p.Lanes), NotNegative(p.MaxRows), NotNegative(p.MaxRunning), NotNegative(p.Blocks), NotNegative(p.BlockSize),
-        NotNegative(p.Context));
+        NotNegative(p.Context), NotNegative(p.ShadowEvery), p.Halves);
 
     private static Wire.Assign Write(Assign m) => new()
     {
@@ -119,10 +123,25 @@ internal static class MembershipWire
         Each(p.Stages, MaxRanks, path => ActorAt(path, system, "stages")),
         Each(p.Schedulers, MaxRanks, path => ActorAt(path, system, "schedulers")), ActorAt(p.Router, system));
 
-    private static Wire.RankReady Write(RankReady m) =>
-        new() { Epoch = m.Epoch.Value, Step = m.Step.Value, Rank = m.Rank, CheckMs = m.CheckMs };
+    private static Wire.RankReady Write(RankReady m) => new()
+    {
+        Epoch = m.Epoch.Value, Step = m.Step.Value, Rank = m.Rank, CheckMs = m.CheckMs, Cores = m.Cores,
+        Links = { m.Links is not { } links ? [] : [.. Write(links.Self), .. Write(links.Mapped), .. Write(links.Tcp)] },
+    };
 
-    private static RankReady Read(Wire.RankReady p) => new(ToEpoch(p.Epoch), NotNegative(p.Rank), NotNegative(p.CheckMs));
+    private static double[] Write(LinkConstants? m) => m is null ? new double[LinkNumbers] : [m.MessageUs, m.ByteUs, m.FlagUs, m.RowUs,
+        m.RowByteUs];
+
+    private static RankReady Read(Wire.RankReady p)
+    {
+        double[] links = Numbers(p.Links, 3 * LinkNumbers);
+        if (links.Length is not (0 or 3 * LinkNumbers)) throw Refuse("p.Links", $"none or {3 * LinkNumbers} numbers", links.Length);
+        return new(ToEpoch(p.Epoch), NotNegative(p.Rank), NotNegative(p.CheckMs), NotNegative(p.Cores), links.Length == 0 ? null
+            : new LinkCalibration(Link(links, 0), Link(links, 1), Link(links, 2)));
+    }
+
+    private static LinkConstants? Link(double[] links, int at) => links.AsSpan(at * LinkNumbers, LinkNumbers) is var n
+        && n.ContainsAnyExcept(0.0) ? new LinkConstants(n[0], n[1], n[2], n[3], n[4]) : null;
 
     private static Wire.EpochStarted Write(EpochStarted m) =>
         new() { Epoch = m.Epoch.Value, Step = m.Step.Value, Replicas = m.Replicas, Lanes = m.Lanes };

@@ -45,9 +45,11 @@ public enum StepKind
 
 /// <summary>
 /// A scheduler's offer to the router for the next step of a lane; 0 rows says that it has nothing and need not be waited for.
-/// <paramref name="MeasuredUs"/> is the length of <paramref name="Step"/>, the lane's last step, as its last stage saw it.
+/// <paramref name="MeasuredUs"/> is how long the exchanges of <paramref name="Step"/> took by themselves at the last stage, of the newest
+/// step of which the scheduler knows it; step 0 of none. <paramref name="StepUs"/> is all of <paramref name="Ran"/>, the lane's last step.
 /// </summary>
-public sealed record StepOffer(Epoch Epoch, StepId Step, int Replica, int Lane, int Rows, StepKind Kind, long Version, double MeasuredUs)
+public sealed record StepOffer(Epoch Epoch, StepId Step, int Replica, int Lane, int Rows, StepKind Kind, long Version, double MeasuredUs,
+        StepId Ran = default, double StepUs = 0)
     : ProtocolMessage(Epoch, Step);
 
 /// <summary>What a replica brings to a step: its rows, and the batch version that says which.</summary>
@@ -67,11 +69,13 @@ public sealed record LeaseGrant(StepId First, IReadOnlyList<int> Lanes, string S
 
 /// <summary>
 /// The router's order, to every rank of every stage. <paramref name="After"/> is the lane's previous step (0 for none), whose tokens must
-/// be back on the ring before stage 0 starts; <paramref name="Shares"/> is by replica.
+/// be back on the ring before stage 0 starts; <paramref name="Shares"/> is by replica. <paramref name="AskedBy"/> is the replica whose
+/// offer of this lane was all that the router still waited for; -1 where something else was. <paramref name="InHalves"/>: every rank sends
+/// its rows to the experts in two halves, so that one travels while the other is computed.
 /// </summary>
 public sealed record StepPlan(
-    Epoch Epoch, StepId Step, int Lane, StepId After, string Strategy, IReadOnlyList<ReplicaShare> Shares, LeaseGrant? Lease = null)
-    : ProtocolMessage(Epoch, Step);
+    Epoch Epoch, StepId Step, int Lane, StepId After, string Strategy, IReadOnlyList<ReplicaShare> Shares, LeaseGrant? Lease = null,
+    int AskedBy = -1, bool InHalves = false) : ProtocolMessage(Epoch, Step);
 
 /// <summary>
 /// To a stage-0 rank about the lease that starts with <paramref name="Step"/>: these slots bring no more rows, and the lease is to be left
@@ -82,10 +86,25 @@ public sealed record LeaseNote(Epoch Epoch, StepId Step, IReadOnlyList<int> Ends
 /// <summary>
 /// The lease that started with <paramref name="First"/> has ended with <paramref name="Step"/>: from a stage-0 rank to its scheduler, and
 /// from rank 0 to the router. <paramref name="Lasts"/> is the last step of each lane, 0 for a lane that is not under it; times are means
-/// over the leased steps, in microseconds, as that rank saw them.
+/// over the leased steps, in microseconds: of whole steps as that rank saw them, and of their exchanges by themselves (0: not measured).
 /// </summary>
 public sealed record LeaseEnded(
     Epoch Epoch, StepId Step, StepId First, IReadOnlyList<StepId> Lasts, long Steps, double StepUs, double ExchangeUs)
+    : ProtocolMessage(Epoch, Step);
+
+/// <summary>
+/// A rank's shadow check failed: what a strategy made of a value of one of its rows is not what the fallback made of it. To the router,
+/// which takes the strategy out of use; the step itself went on with the fallback's rows.
+/// </summary>
+/// <param name="Rank">Whose rows.</param>
+/// <param name="Strategy">What is wrong.</param>
+/// <param name="Layer">The layer, over the whole model.</param>
+/// <param name="Row">The row of the rank's batch.</param>
+/// <param name="Value">Which of its values differed first.</param>
+/// <param name="GotValue">What the strategy made of it.</param>
+/// <param name="WantedValue">What the fallback did.</param>
+public sealed record ShadowMismatch(
+    Epoch Epoch, StepId Step, int Rank, string Strategy, int Layer, int Row, int Value, float GotValue, float WantedValue)
     : ProtocolMessage(Epoch, Step);
 
 /// <summary>Whether a token is a sequence's last; the last stage decides.</summary>
@@ -112,13 +131,14 @@ public sealed record SlotScores(
     int Slot, int Position, IReadOnlyList<float> LogProbs, IReadOnlyList<int> TopIds, IReadOnlyList<float> TopLogProbs);
 
 /// <summary>
-/// The last stage's answer to the scheduler of its replica. Times are in microseconds. <paramref name="Lease"/> is the first step of the
-/// lease under which the lane goes on by itself; 0 where its next step must be offered. The first leased step without rows has a result
-/// without tokens: the lane has no more until the lease ends.
+/// The last stage's answer to the scheduler of its replica. Times are in microseconds; <paramref name="ExchangeUs"/> is what the exchanges
+/// of <paramref name="Exchanged"/> took by themselves, the stage's last step before this one (0: not measured). <paramref name="Lease"/> is
+/// the first step of the lease under which the lane goes on by itself; 0 where its next step must be offered. The first leased step
+/// without rows has a result without tokens: the lane has no more until the lease ends.
 /// </summary>
 public sealed record StepResult(
     Epoch Epoch, StepId Step, int Replica, int Lane, IReadOnlyList<SlotToken> Tokens, IReadOnlyList<SlotScores> Scores, double StepUs,
-        double WaitUs, StepId Lease = default)
+        double ExchangeUs, StepId Lease = default, StepId Exchanged = default)
     : ProtocolMessage(Epoch, Step);
 
 /// <summary>

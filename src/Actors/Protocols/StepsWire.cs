@@ -13,6 +13,7 @@ internal static class StepsWire
         WireForm.Of<StepPlan, Wire.StepPlan>(Write, Read),
         WireForm.Of<LeaseNote, Wire.LeaseNote>(Write, Read),
         WireForm.Of<LeaseEnded, Wire.LeaseEnded>(Write, Read),
+        WireForm.Of<ShadowMismatch, Wire.ShadowMismatch>(Write, Read),
         WireForm.Of<StepResult, Wire.StepResult>(Write, Read),
         WireForm.Of<LogitsSlice, Wire.LogitsSlice>(Write, Read),
     ];
@@ -78,19 +79,19 @@ internal static class StepsWire
     private static Wire.StepOffer Write(StepOffer m) => new()
     {
         Epoch = m.Epoch.Value, Step = m.Step.Value, Replica = m.Replica, Lane = m.Lane, Rows = m.Rows, Kind = (Wire.StepKind)m.Kind,
-        Version = m.Version, MeasuredUs = m.MeasuredUs,
+        Version = m.Version, MeasuredUs = m.MeasuredUs, Ran = m.Ran.Value, StepUs = m.StepUs,
     };
 
     private static StepOffer Read(Wire.StepOffer p) => new(
         ToEpoch(p.Epoch), ToStep(p.Step), NotNegative(p.Replica), NotNegative(p.Lane), NotNegative(p.Rows), Known<StepKind>((int)p.Kind),
-        NotNegative(p.Version), NotNegative(p.MeasuredUs));
+        NotNegative(p.Version), NotNegative(p.MeasuredUs), ToStep(p.Ran), NotNegative(p.StepUs));
 
     private static Wire.StepPlan Write(StepPlan m)
     {
         var p = new Wire.StepPlan
         {
             Epoch = m.Epoch.Value, Step = m.Step.Value, Lane = m.Lane, After = m.After.Value, Strategy = m.Strategy,
-            Lease = Write(m.Lease ?? s_noLease),
+            Lease = Write(m.Lease ?? s_noLease), AskedBy = m.AskedBy + 1, InHalves = m.InHalves,
         };
         foreach (var share in m.Shares)
         {
@@ -106,7 +107,7 @@ internal static class StepsWire
         var shares = new ReplicaShare[Paired(p.ShareRows.Count, p.ShareVersions.Count, MaxRanks)];
         for (int i = 0; i < shares.Length; i++) shares[i] = new(NotNegative(p.ShareRows[i]), NotNegative(p.ShareVersions[i]));
         return new(ToEpoch(p.Epoch), ToStep(p.Step), NotNegative(p.Lane), ToStep(p.After), Text(p.Strategy), shares,
-            Read(Present(p.Lease)) is { First.Value: > 0 } lease ? lease : null);
+            Read(Present(p.Lease)) is { First.Value: > 0 } lease ? lease : null, NotNegative(p.AskedBy) - 1, p.InHalves);
     }
 
     private static readonly LeaseGrant s_noLease = new(default, [], "", 0, 0);
@@ -136,12 +137,23 @@ internal static class StepsWire
         ToEpoch(p.Epoch), ToStep(p.Step), ToStep(p.First), [.. Numbers(p.Lasts, MaxRanks).Select(last => new StepId(last))],
         NotNegative(p.Steps), NotNegative(p.StepUs), NotNegative(p.ExchangeUs));
 
+    private static Wire.ShadowMismatch Write(ShadowMismatch m) => new()
+    {
+        Epoch = m.Epoch.Value, Step = m.Step.Value, Rank = m.Rank, Strategy = m.Strategy, Layer = m.Layer, Row = m.Row, Value = m.Value,
+        GotValue = m.GotValue, WantedValue = m.WantedValue,
+    };
+
+    /// <summary>What came out wrong may be any value, none included.</summary>
+    private static ShadowMismatch Read(Wire.ShadowMismatch p) => new(
+        ToEpoch(p.Epoch), ToStep(p.Step), NotNegative(p.Rank), Text(p.Strategy), NotNegative(p.Layer), NotNegative(p.Row),
+        NotNegative(p.Value), p.GotValue, p.WantedValue);
+
     private static Wire.StepResult Write(StepResult m)
     {
         var p = new Wire.StepResult
         {
             Epoch = m.Epoch.Value, Step = m.Step.Value, Replica = m.Replica, Lane = m.Lane, Scores = { m.Scores.Select(Write) },
-            StepUs = m.StepUs, WaitUs = m.WaitUs, Lease = m.Lease.Value,
+            StepUs = m.StepUs, ExchangeUs = m.ExchangeUs, Lease = m.Lease.Value, Exchanged = m.Exchanged.Value,
         };
         bool ends = false;
         foreach (var token in m.Tokens)
@@ -167,7 +179,7 @@ internal static class StepsWire
         }
         return new(
             ToEpoch(p.Epoch), ToStep(p.Step), NotNegative(p.Replica), NotNegative(p.Lane), tokens, Each(p.Scores, MaxItems, Read),
-            NotNegative(p.StepUs), NotNegative(p.WaitUs), ToStep(p.Lease));
+            NotNegative(p.StepUs), NotNegative(p.ExchangeUs), ToStep(p.Lease), ToStep(p.Exchanged));
     }
 
     private static Wire.LogitsSlice Write(LogitsSlice m) => new()

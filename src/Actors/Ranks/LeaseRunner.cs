@@ -10,6 +10,7 @@ internal sealed class LeaseRunner(RankRuntime rank, EpochSizes sizes)
 {
     private readonly bool[] _had = new bool[sizes.Lanes];
     private double _stepUs, _exchangeUs;
+    private long _exchanged;
 
     /// <summary>Where the lease stands.</summary>
     public RankLease State { get; } = new();
@@ -39,9 +40,11 @@ internal sealed class LeaseRunner(RankRuntime rank, EpochSizes sizes)
     /// <summary>Adds a leased step to the lease's times.</summary>
     public void Count(StepOutcome outcome)
     {
-        if (State.Walk!.Done == 1) (_stepUs, _exchangeUs) = (0, 0);
+        if (State.Walk!.Done == 1) (_stepUs, _exchangeUs, _exchanged) = (0, 0, 0);
         _stepUs += outcome.StepUs;
+        if (outcome.Exchanged < State.Walk.Grant.First) return; // a planned step's
         _exchangeUs += outcome.ExchangeUs;
+        _exchanged++;
     }
 
     /// <summary>What is said of the lease that has just ended.</summary>
@@ -49,6 +52,6 @@ internal sealed class LeaseRunner(RankRuntime rank, EpochSizes sizes)
     {
         LeaseWalk walk = State.Walk!;
         return new LeaseEnded(epoch, new StepId(walk.Step.Value - 1), walk.Grant.First, walk.LastsOf(sizes.Lanes), walk.Done,
-            _stepUs / walk.Done, _exchangeUs / walk.Done);
+            _stepUs / walk.Done, _exchanged == 0 ? 0 : _exchangeUs / _exchanged);
     }
 }

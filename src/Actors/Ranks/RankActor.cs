@@ -5,6 +5,7 @@ using Troupe.Actors.Pipeline;
 using Troupe.Actors.Protocols;
 using Troupe.Actors.Reports;
 using Troupe.Actors.Scheduling;
+using Troupe.Devices.All2All;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Topology;
 using Troupe.Model.Layers;
@@ -41,11 +42,17 @@ public sealed class RankActor : ReceiveActor
         IActorRef self = Self;
         _executor = new RankExecutor($"rank {assign.Rank}", () => new StepOutcome(assign.Sizes.MaxRunning), () =>
             self.Tell(Drain.Instance, ActorRefs.NoSender));
-        _stage = Context.ActorOf(Props.Create(() => new StageActor(assign.Epoch, _place.Replica, self)), "stage");
-        if (_place is { Stage: 0, Tensor: 0 }) _ownScheduler = SchedulerFactory.Start(Context, setup, assign, _place.Replica, coordinator);
+        RoundClock? rounds = _place is { Stage: 0, Tensor: 0 } ? new RoundClock(setup.Clock, assign.Sizes.Lanes) : null;
+        _stage = Context.ActorOf(Props.Create(() => new StageActor(assign.Epoch, _place.Replica, self, rounds)), "stage");
+        if (rounds is not null)
+            _ownScheduler = SchedulerFactory.Start(Context, setup, assign, _place.Replica, coordinator, rounds);
         Receive<RankRuntime>(OnLoaded);
         Receive<WireUp>(OnWire);
-        Receive<SelfChecked>(check => _coordinator.Tell(new RankReady(_assign.Epoch, _assign.Rank, check.Milliseconds)));
+        Receive<SelfChecked>(check =>
+        {
+            if (check.Links is { } links) _log.Info("measured its links in {0:0} ms: {1}", check.LinksMs, links);
+            _coordinator.Tell(new RankReady(_assign.Epoch, _assign.Rank, check.Milliseconds, Environment.ProcessorCount, check.Links));
+        });
         Receive<StageStep>(OnStep);
         Receive<LeaseNote>(note =>
         {
@@ -95,12 +102,15 @@ public sealed class RankActor : ReceiveActor
         _ownScheduler?.Tell(new SchedulerWired(
             [.. Enumerable.Range(0, _setup.Layout.Stages)
                 .Select(stage => wire.Stages[_world.RankAt(stage, _place.Replica, _place.Tensor).Value])], wire.Router));
-        RankExecutor executor = _executor;
+        (RankExecutor executor, TimeProvider clock) = (_executor, _setup.Clock);
         executor.Run(() =>
         {
             runtime.Connect(wire.Descriptors);
+            long connected = clock.GetTimestamp();
+            LinkCalibration? links = runtime.Calibrate();
+            double linksMs = clock.GetElapsedTime(connected).TotalMilliseconds;
             executor.Runner = new StepRunner(runtime, executor);
-            return SelfCheck.Run(runtime, executor.Runner);
+            return SelfCheck.Run(runtime, executor.Runner) with { Links = links, LinksMs = linksMs };
         }).PipeTo(Self);
     }
 
@@ -129,6 +139,9 @@ public sealed class RankActor : ReceiveActor
             Fail(outcome.Error);
             return;
         }
+        if (outcome.Mismatch is { } m)
+            _router.Tell(new ShadowMismatch(_assign.Epoch, outcome.Step, _assign.Rank, m.Strategy, m.At.Layer.Value, m.Row, m.Value, m.Got,
+                m.Wanted));
         if (outcome.Ended is { } ended)
         {
             _ownScheduler?.Tell(ended);
@@ -142,7 +155,7 @@ public sealed class RankActor : ReceiveActor
                     logits[at..Math.Min(logits.Length, at + LogitsSlice.MaxValues)]));
         }
         _scheduler.Tell(new StepResult(_assign.Epoch, outcome.Step, _place.Replica, outcome.Lane, outcome.Tokens[..outcome.TokenCount],
-            [.. outcome.Scores], outcome.StepUs, outcome.ExchangeUs, outcome.Lease));
+            [.. outcome.Scores], outcome.StepUs, outcome.ExchangeUs, outcome.Lease, outcome.Exchanged));
     }
 
     private void OnAborted(EpochAborted aborted)

@@ -18,8 +18,11 @@ public sealed class RankRuntime : IDisposable
     private readonly IDisposable _weights;
     private readonly IFabricEndpoint _endpoint;
     private readonly RankWindow _window;
-    private readonly List<IAll2All> _strategies = [];
+    private readonly List<IAll2All> _strategies = [], _secondHalf = [];
+    private ShadowedAll2All? _shadow;
+    private IAll2All? _shadowing; // the fallback over a window of its own
     private bool _mapped;
+    private long _calibrationBytes;
 
     /// <summary>Loads this rank's shard and opens its half of the fabric.</summary>
     public RankRuntime(RankSetup setup, Assign assign, Action<double> progress)
@@ -41,7 +44,7 @@ public sealed class RankRuntime : IDisposable
                     GroupSize = group.Size,
             },
             p => progress((double)p.Part / p.Parts));
-        _window = new RankWindow(group, setup.Config, sizes, setup.Bf16Rows, assign.Hosts);
+        _window = new RankWindow(group, setup.Config, sizes, setup.Rows, assign.Hosts);
         FabricOptions options = setup.FabricOptions with { Secret = assign.Secret.ToArray(), Hosts = assign.Hosts };
         FabricKind kind = Fabrics.Parse(assign.Fabric, FabricKind.SharedMemory);
         _endpoint = Fabrics.Open(kind, new FabricSetup(World, Self, assign.Epoch, _window.Plan, options, assign.Session), setup.Hub);
@@ -83,17 +86,23 @@ public sealed class RankRuntime : IDisposable
     /// <summary>The epoch.</summary>
     public Epoch Epoch => _assign.Epoch;
 
-    /// <summary>Payload bytes that this rank sent to others: on the fabric, and through windows that it addresses directly.</summary>
+    /// <summary>Payload bytes that this rank sent to others: on the fabric, and through windows that it addresses directly. What
+    /// the calibration took is not counted.</summary>
     public long BytesSent
     {
         get
         {
-            long bytes = Fabric?.BytesSent ?? 0;
+            long bytes = (Fabric?.BytesSent ?? 0) - _calibrationBytes;
             if (!_mapped) return bytes; // strategies Put, which the fabric counts
             foreach (IAll2All strategy in _strategies) bytes += strategy.BytesToOthers;
-            return bytes;
+            foreach (IAll2All strategy in _secondHalf) bytes += strategy.BytesToOthers;
+            return bytes + (_shadowing?.BytesToOthers ?? 0);
         }
     }
+
+    /// <summary>Where the ranks of the group tell each other how long their exchanges took; null in a group of one, and without
+    /// experts.</summary>
+    internal ExchangeTimesPlan? Exchanges => _window.Exchanges;
 
     /// <summary>The links to the neighbouring stages, once connected.</summary>
     public StageLink Link { get; private set; } = null!;
@@ -115,24 +124,54 @@ public sealed class RankRuntime : IDisposable
         _mapped = traits.Mapped;
         foreach (Strategy strategy in Strategies.Available)
         {
-            if (Strategies.Problem(strategy, traits) is null)
-                _strategies.Add(Strategies.Make(strategy, Fabric, group, _window.All2All, shape, Epoch, Placement, hosts));
+            if (Strategies.Problem(strategy, traits) is not null) continue;
+            _strategies.Add(Strategies.Make(strategy, Fabric, group, _window.All2All, shape, Epoch, Placement, hosts));
+            if (_window.SecondHalf is { } second)
+                _secondHalf.Add(Strategies.Make(strategy, Fabric, group, second, second.Shape, Epoch, Placement, hosts));
         }
+        if (_window.Shadow is null) return;
+        _shadowing = Strategies.Make(Strategies.Fallback, Fabric, group, _window.Shadow, shape, Epoch, Placement, hosts);
+        _shadow = new ShadowedAll2All(_shadowing, shape, group.Size);
+    }
+
+    /// <summary>
+    /// Measures what the links within the group cost, for the router's cost model; all ranks of the group do, right after they connected.
+    /// Null where there is nothing to choose. A peer that does not come ends the wait as any other.
+    /// </summary>
+    public LinkCalibration? Calibrate()
+    {
+        if (_window.Calibration is not { } plan) return null;
+        Fabric!.SetStatus(new StepPoint(Epoch, default, default, StepPhase.Calibrate));
+        LinkCalibration measured = new Calibration(Fabric, World.Stage(Place.Stage), plan, Setup.Clock).Measure();
+        _calibrationBytes = Fabric.BytesSent;
+        return measured;
     }
 
     /// <summary>The way to the experts by the name of its strategy; the default where this rank has none of that name. Null for a model
-    /// without routed experts.</summary>
-    public IAll2All? All2All(string strategy)
+    /// without routed experts. In a step to be checked the strategy has its shadow, unless it is the fallback itself.</summary>
+    public IAll2All? All2All(string strategy, StepId step)
     {
-        foreach (IAll2All made in _strategies)
-            if (made.Name == strategy) return made;
-        return _strategies.Count > 0 ? _strategies[0] : null;
+        IAll2All? way = Named(_strategies, strategy);
+        return _shadow is not null && Sizes.Shadows(step) && way != _strategies[0] ? _shadow.Over(way!) : way;
+    }
+
+    /// <summary>The same for the second half of a step in halves; null where the epoch has none, on all ranks of it.</summary>
+    public IAll2All? SecondHalf(string strategy) => Named(_secondHalf, strategy);
+
+    private static IAll2All? Named(List<IAll2All> strategies, string name)
+    {
+        foreach (IAll2All made in strategies)
+            if (made.Name == name) return made;
+        return strategies.Count > 0 ? strategies[0] : null;
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
         foreach (IAll2All strategy in _strategies) strategy.Dispose();
+        _shadow?.Dispose();
+        _shadowing?.Dispose();
+        foreach (IAll2All strategy in _secondHalf) strategy.Dispose();
         Fabric?.Dispose();
         _endpoint.Dispose();
         Shard.Dispose();

@@ -1,5 +1,6 @@
 using Troupe.Actors.Configuration;
 using Troupe.Actors.Scheduling;
+using Troupe.Devices.All2All;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Tensors;
 using Troupe.Devices.Topology;
@@ -18,7 +19,7 @@ public delegate (WeightSource Weights, IDisposable Owner) OpenWeights();
 /// <param name="Weights">Opens the weights.</param>
 /// <param name="Threads">Threads that compute.</param>
 /// <param name="KvType">How keys and values are kept.</param>
-/// <param name="Bf16Rows">Whether rows travel as bf16, else fp32.</param>
+/// <param name="Rows">How rows travel to their experts.</param>
 /// <param name="FabricOptions">Deadlines and address; the secret comes from the coordinator.</param>
 /// <param name="Hub">Where ranks of this process meet; null when there are none.</param>
 /// <param name="Limits">Bounds on requests.</param>
@@ -26,7 +27,7 @@ public delegate (WeightSource Weights, IDisposable Owner) OpenWeights();
 /// <param name="RequestTimeout">The longest a request may take.</param>
 /// <param name="Clock">What time is read from.</param>
 public sealed record RankSetup(
-    Layout Layout, ModelConfig Config, string? ModelFolder, OpenWeights Weights, int Threads, ElementType KvType, bool Bf16Rows,
+    Layout Layout, ModelConfig Config, string? ModelFolder, OpenWeights Weights, int Threads, ElementType KvType, RowType Rows,
     FabricOptions FabricOptions, InProcessHub? Hub, RequestLimits Limits, int MaxQueue, TimeSpan RequestTimeout, TimeProvider Clock)
 {
     /// <summary>The fault that some rank makes on purpose.</summary>

@@ -17,15 +17,22 @@ public sealed class RankWindow
     /// Makes all reservations. <paramref name="group"/> is the rank's stage; <paramref name="hosts"/> names the host of every rank of the
     /// world, or none where all share one.
     /// </summary>
-    public RankWindow(RankGroup group, ModelConfig config, EpochSizes sizes, bool bf16Rows, IReadOnlyList<string> hosts)
+    public RankWindow(RankGroup group, ModelConfig config, EpochSizes sizes, RowType rows, IReadOnlyList<string> hosts)
     {
         World world = group.World;
         Links = StageLinkPlan.Reserve(Plan, sizes.Lanes, world.Layout.Stages > 1 ? sizes.MaxRows : 0, config.HiddenSize, sizes.MaxRunning);
         VoteFlags = Plan.ReserveFlags(LeaveVote.Flags);
         if (config.Experts == 0) return;
-        Shape = new All2AllShape(sizes.MaxRows, config.HiddenSize, config.ExpertsPerToken, bf16Rows ? RowType.Bf16 : RowType.Fp32);
+        Shape = new All2AllShape(sizes.MaxRows, config.HiddenSize, config.ExpertsPerToken, rows);
         Hosts = hosts.Count == world.Size ? new Hosts([.. group.Members.Select(r => hosts[r.Value])]) : Hosts.One(group.Size);
         All2All = All2AllWindow.Reserve(Plan, group.Size, Shape, Hosts);
+        if (All2All is null) return;
+        if (sizes.ShadowEvery > 0) Shadow = All2AllWindow.Reserve(Plan, group.Size, Shape, Hosts);
+        Calibration = CalibrationPlan.Reserve(Plan);
+        int stages = world.Layout.Stages;
+        Exchanges = ExchangeTimesPlan.Reserve(Plan, group.Size, (config.Layers + stages - 1) / stages);
+        if (sizes.Halves)
+            SecondHalf = All2AllWindow.Reserve(Plan, group.Size, Shape with { MaxTokens = Math.Max(1, Shape.MaxTokens / 2) }, Hosts);
     }
 
     /// <summary>The plan that holds all of it.</summary>
@@ -46,7 +53,19 @@ public sealed class RankWindow
     /// <summary>For dispatch and combine; null where there is nobody to send to.</summary>
     public All2AllWindow? All2All { get; }
 
+    /// <summary>For shadow checks; null where there are none, or nobody to send to.</summary>
+    public All2AllWindow? Shadow { get; }
+
+    /// <summary>The same for the second half of a step in halves; null where the epoch has none.</summary>
+    public All2AllWindow? SecondHalf { get; }
+
+    /// <summary>For the measurement of links before the first step; null where there is nobody to send to.</summary>
+    public CalibrationPlan? Calibration { get; }
+
+    /// <summary>Where the members tell each other how long their exchanges took; null where there is nobody to exchange with.</summary>
+    internal ExchangeTimesPlan? Exchanges { get; }
+
     /// <summary>Bytes of one rank's window.</summary>
-    public static long Bytes(World world, ModelConfig config, EpochSizes sizes, bool bf16Rows, IReadOnlyList<string> hosts) =>
-        new RankWindow(world.Stage(0), config, sizes, bf16Rows, hosts).Plan.WindowBytes(world.Size);
+    public static long Bytes(World world, ModelConfig config, EpochSizes sizes, RowType rows, IReadOnlyList<string> hosts) =>
+        new RankWindow(world.Stage(0), config, sizes, rows, hosts).Plan.WindowBytes(world.Size);
 }

@@ -1,12 +1,16 @@
 using System.Diagnostics;
 using Troupe.Actors.Pipeline;
 using Troupe.Actors.Protocols;
+using Troupe.Devices.All2All;
 using Troupe.Devices.Topology;
 
 namespace Troupe.Actors.Ranks;
 
-/// <summary>The self-check passed on this rank.</summary>
-public sealed record SelfChecked(double Milliseconds);
+/// <summary>
+/// The self-check passed on this rank; and what it measured of its links before, with the milliseconds from the call to the end of all its
+/// meetings.
+/// </summary>
+public sealed record SelfChecked(double Milliseconds, LinkCalibration? Links = null, double LinksMs = 0);
 
 /// <summary>
 /// What every rank does before its cluster calls itself ready, all at once: a step with the largest batch, through every stage, dispatch,
@@ -34,7 +38,7 @@ public static class SelfCheck
         void Step(long step, long after, SlotJoin[] joins, int count)
         {
             ReplicaShare[] shares = [.. Enumerable.Repeat(new ReplicaShare(count, step), rank.Setup.Layout.Replicas)];
-            var plan = new StepPlan(rank.Epoch, new StepId(step), 0, new StepId(after), "", shares);
+            var plan = new StepPlan(rank.Epoch, new StepId(step), 0, new StepId(after), "", shares, InHalves: rank.Sizes.Halves);
             outcome.Reset(plan);
             runner.Run(new StageStep(plan, new BatchDelta(rank.Epoch, rank.Place.Replica, step, 0, joins, [], [new SlotWork(0, count)])),
                 outcome);

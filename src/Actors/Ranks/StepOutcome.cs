@@ -1,4 +1,5 @@
 using Troupe.Actors.Protocols;
+using Troupe.Devices.All2All;
 using Troupe.Devices.Topology;
 
 namespace Troupe.Actors.Ranks;
@@ -44,8 +45,17 @@ public sealed class StepOutcome(int slots)
     /// <summary>From taking the step to its end.</summary>
     public double StepUs { get; set; }
 
-    /// <summary>Of that, in dispatch and combine.</summary>
+    /// <summary>The stage's last step before this one, whose exchanges are measured now; 0 for none.</summary>
+    public StepId Exchanged { get; set; }
+
+    /// <summary>What its dispatches and combines took by themselves; see <see cref="ExchangeTimes"/>.</summary>
     public double ExchangeUs { get; set; }
+
+    /// <summary>Whether its exchanges were shadow checked.</summary>
+    public bool Shadowed { get; set; }
+
+    /// <summary>Where the check failed first; null where it did not.</summary>
+    public RowMismatch? Mismatch { get; set; }
 
     /// <summary>What ended the step early, if anything did.</summary>
     public Exception? Error { get; set; }
@@ -65,7 +75,7 @@ public sealed class StepOutcome(int slots)
     private void Reset(StepId step, int lane)
     {
         (Step, Lane, TokenCount, Rows, StepUs, ExchangeUs, Error) = (step, lane, 0, 0, 0, 0, null);
-        (RanDry, Ended) = (false, null);
+        (RanDry, Ended, Shadowed, Mismatch, Exchanged) = (false, null, false, null, default);
         Scores.Clear();
         Gathered.Clear();
         Logits.Clear();

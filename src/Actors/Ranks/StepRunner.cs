@@ -23,7 +23,7 @@ public sealed class StepRunner : IStepRunner, IStepObserver
     private readonly BlockTable _blocks;
     private readonly StepRows _rows;
     private readonly NativeBuffer _hidden;
-    private readonly StepTimings _timings;
+    private readonly ExchangeTimes _timings;
     private readonly TokenDrawer? _drawer;
     private readonly LeaseRunner _lease;
     private readonly SlotWork[] _work;
@@ -43,7 +43,8 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         _blocks = new BlockTable(sizes.MaxRunning, (sizes.Context + sizes.BlockSize) / sizes.BlockSize, sizes.Blocks, sizes.BlockSize);
         _rows = new StepRows(sizes.MaxRows, _blocks);
         _hidden = new NativeBuffer((long)sizes.MaxRows * rank.Setup.Config.HiddenSize * sizeof(float));
-        _timings = new StepTimings(this);
+        _timings = new ExchangeTimes(rank.Fabric!, rank.World.Stage(rank.Place.Stage), rank.Shard.HasExperts ? rank.Exchanges : null,
+            rank.Spec.First, rank.Setup.Clock, this);
         _drawer = _last ? new TokenDrawer(rank.Shard, rank.Setup.Config.VocabSize, rank.Setup.Config.EosTokenIds) : null;
         _lease = new LeaseRunner(rank, sizes);
         _work = new SlotWork[sizes.MaxRunning];
@@ -72,7 +73,7 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         Fill(step.Batch);
         if (_first && plan.Lease is not null) _slots.Lend(plan.Lane * _perLane, _perLane, step.Batch);
         Span<float> hidden = Receive(plan.Step, plan.Lane, _rows.Count);
-        _rank.Shard.RunLayers(_rows, hidden, _rank.All2All(plan.Strategy), _rank.Epoch, plan.Step, _timings);
+        RunLayers(plan.Step, plan.Strategy, hidden, outcome, halves: plan.InHalves);
         _lease.State.Finish(plan);
         if (_last) Draw(plan.Step, plan.Lane, hidden, outcome);
         else Send(plan.Step, plan.Lane, hidden, [], LeaseVerdict.GoOn);
@@ -94,7 +95,7 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         if (_rows.Count > grant.Capacity)
             throw new InvalidOperationException($"{at.Step} has {_rows.Count} rows, the lease from {grant.First} holds {grant.Capacity}");
         Span<float> hidden = Receive(at.Step, at.Lane, _rows.Count);
-        _rank.Shard.RunLayers(_rows, hidden, _rank.All2All(grant.Strategy), _rank.Epoch, at.Step, _timings, leave);
+        RunLayers(at.Step, grant.Strategy, hidden, outcome, leave);
         if (_first) verdict = _lease.Verdict(at.Step, leave, _rows.Count > 0, _rank.Shard.Verdict);
         bool over = _lease.State.Finish(verdict);
         if (_last) Draw(at.Step, at.Lane, hidden, outcome);
@@ -120,7 +121,6 @@ public sealed class StepRunner : IStepRunner, IStepObserver
     private void Begin(LeasedStep at, out long started)
     {
         started = Stopwatch.GetTimestamp();
-        _timings.Reset();
         if (!_first || _alone || at.After.Value == 0) return;
         Enter(at.Step, StepPhase.Ring);
         foreach ((int slot, int token, TokenEnd end) in _rank.Link.AwaitRing(at.After, at.Lane))
@@ -200,10 +200,19 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         return hidden;
     }
 
+    /// <summary>A step to be checked runs whole: its exchanges are doubled as they are.</summary>
+    private void RunLayers(StepId step, string strategy, Span<float> hidden, StepOutcome outcome, bool leave = false, bool halves = false)
+    {
+        IAll2All? experts = _rank.All2All(strategy, step);
+        IAll2All? secondHalf = halves && experts is not ShadowedAll2All ? _rank.SecondHalf(strategy) : null;
+        _rank.Shard.RunLayers(_rows, hidden, experts, _rank.Epoch, step, _timings, leave, secondHalf);
+        if (experts is ShadowedAll2All shadowed) (outcome.Shadowed, outcome.Mismatch) = (true, shadowed.Mismatch);
+    }
+
     /// <summary>
-    /// Hands the rows on. Where a send waits for its receive, an odd stage takes in the next step first, if that may exist by now: a
-    /// planned one does, because its lane's last step is over everywhere. A leased one is known long before it exists; to wait for it
-    /// while holding rows would starve the ring.
+    /// Hands the rows on, in the order that <see cref="PipelineSchedule.Program"/> says and <see cref="ScheduleChecker"/> has checked. Where
+    /// a send waits for its receive, an odd stage takes in the next step first, if it knows of one by now and the rule lets it. A leased
+    /// one is known long before it exists; to wait for it while holding rows would starve the ring.
     /// </summary>
     private void Send(StepId step, int lane, ReadOnlySpan<float> hidden, ReadOnlySpan<int> slots, LeaseVerdict verdict)
     {
@@ -232,7 +241,7 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         Enter(step, StepPhase.Idle);
         outcome.Rows = _rows.Count;
         outcome.StepUs = Stopwatch.GetElapsedTime(started).TotalMicroseconds;
-        outcome.ExchangeUs = _timings.Microseconds(StepPhase.Dispatch) + _timings.Microseconds(StepPhase.Combine);
+        (outcome.Exchanged, outcome.ExchangeUs) = _timings.End(step, outcome.Shadowed);
     }
 
     private void Enter(StepId step, StepPhase phase) => _timings.At(new StepPoint(_rank.Epoch, step, _rank.Spec.First, phase));

@@ -15,18 +15,39 @@ public sealed record RankReport(
 }
 
 /// <summary>A scheduler as <c>status</c> shows it.</summary>
-public sealed record SchedulerReport(int Replica, int Queued, int Running, long Finished, int KvBlocksFree, int KvBlocks);
+public sealed record SchedulerReport(int Replica, int Queued, int Running, long Finished, int KvBlocksFree, int KvBlocks)
+{
+    /// <summary>
+    /// Microseconds from an offer to the arrival of its plan at the rank beside the scheduler, the median of the last steps whose plan
+    /// waited for nothing else; null before any.
+    /// </summary>
+    public double? MetadataRoundUs { get; init; }
+}
 
 /// <summary>The router as <c>status</c> shows it.</summary>
 public sealed record RouterReport(long Step, string Lease, IReadOnlyDictionary<string, long> StrategiesUsed,
-    IReadOnlyList<ExplainReport> Recent);
+    IReadOnlyList<ExplainReport> Recent)
+{
+    /// <summary>Strategies that are not used any more in this epoch, each with why.</summary>
+    public IReadOnlyDictionary<string, string> OutOfUse { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>What its cost model took from the ranks' measurements of their links, for people; null where nobody measured.</summary>
+    public string? Links { get; init; }
+}
 
 /// <summary>The answer of <c>status</c>.</summary>
 public sealed record StatusReport(
     bool Ready, string? WaitingFor, double WaitingSeconds, long Epoch, string Lease, long Step, int Queue, int Running, string Model,
         string Layout,
     string Fabric, string Provider, IReadOnlyDictionary<string, long> StrategiesUsed, IReadOnlyList<RankReport> Ranks,
-    IReadOnlyList<SchedulerReport> Schedulers, IReadOnlyList<ExplainReport> Recent);
+    IReadOnlyList<SchedulerReport> Schedulers, IReadOnlyList<ExplainReport> Recent)
+{
+    /// <summary>Strategies that are not used any more in this epoch, each with why.</summary>
+    public IReadOnlyDictionary<string, string> OutOfUse { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>What the ranks measured of their links at the start, for people; null where nobody had to.</summary>
+    public string? Links { get; init; }
+}
 
 /// <summary>One line of <c>members</c>.</summary>
 public sealed record MemberReport(
@@ -39,6 +60,9 @@ public sealed record ExplainReport(
 {
     /// <summary>Whether the step tried a strategy that was not the pick, to learn.</summary>
     public bool Explored { get; init; }
+
+    /// <summary>Whether rows went to their experts in two halves, so that one travelled while the other was computed.</summary>
+    public bool InHalves { get; init; }
 
     /// <summary>The strategies that could not be used, each with why.</summary>
     public IReadOnlyDictionary<string, string> Illegal { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);

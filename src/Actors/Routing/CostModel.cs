@@ -23,6 +23,13 @@ public sealed record LinkTable(LinkConstants Self, LinkConstants Mapped, LinkCon
         Middle(measured.Select(m => m.Mapped)) ?? Guess.Mapped,
         Middle(measured.Select(m => m.Tcp)) ?? Guess.Tcp);
 
+    /// <summary>The classes that some rank met, in one line; null where none did.</summary>
+    public static string? Describe(IReadOnlyCollection<LinkCalibration> measured)
+    {
+        var links = new LinkCalibration(null, Middle(measured.Select(m => m.Mapped)), Middle(measured.Select(m => m.Tcp)));
+        return links is { Mapped: null, Tcp: null } ? null : links.ToString();
+    }
+
     private static LinkConstants? Middle(IEnumerable<LinkConstants?> ranks)
     {
         LinkConstants[] known = [.. ranks.OfType<LinkConstants>().Where(Usable)];
@@ -54,12 +61,15 @@ public sealed record LinkTable(LinkConstants Self, LinkConstants Mapped, LinkCon
 /// <param name="Cores">Cores of a host, for its members together.</param>
 public sealed record CostModel(LinkTable Links, int Cores = int.MaxValue)
 {
+    /// <summary>The classes of link that were measured, for people; null where none was, and all is guessed.</summary>
+    public string? Measured { get; init; }
+
     /// <summary>A model before anybody measured.</summary>
     public static CostModel Guess { get; } = new(LinkTable.Guess);
 
     /// <summary>The model of a group whose ranks measured their links.</summary>
     public static CostModel From(IReadOnlyCollection<LinkCalibration> measured, int cores) =>
-        new(LinkTable.From(measured), Math.Max(1, cores));
+        new(LinkTable.From(measured), Math.Max(1, cores)) { Measured = LinkTable.Describe(measured) };
 
     /// <summary>What a strategy makes a member do in one layer.</summary>
     public static MemberWork WorkOf(Strategy strategy, StepShape shape, int member) =>

@@ -16,6 +16,7 @@ public static class DecisionReports
         decision.Choice.PredictedUs, decision.MeasuredUs, lease)
     {
         Explored = decision.Choice.Explored,
+        InHalves = decision.Plan.InHalves,
         Illegal = decision.Choice.Illegal,
     };
 

@@ -65,6 +65,9 @@ public sealed class LeaseLog
     {
         Decision? granted = decisions.Find(new StepId(lease.Grant.First.Value - 1));
         return new ExplainReport(step.Value, -1, "decode", granted is null ? [] : [.. granted.Plan.Shares.Select(s => s.Rows)],
-            lease.Grant.Strategy, lease.Choice.Reason, lease.Choice.PredictedUs, ended?.ExchangeUs, says);
+            lease.Grant.Strategy, lease.Choice.Reason, lease.Choice.PredictedUs, ended?.ExchangeUs, says)
+        {
+            Illegal = lease.Choice.Illegal,
+        };
     }
 }

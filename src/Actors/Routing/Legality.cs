@@ -35,8 +35,8 @@ public static class Legality
         if (!rules.Available(strategy)) return "not available in this build";
         return strategy switch
         {
-            Strategy.HighThroughput when !shape.CountsKnown => "the counts of rows are not known under a lease",
             Strategy.Hierarchical when shape.Hosts < 2 => "all ranks are on one host",
+            Strategy.Hierarchical when shape.SomeStageOnOneHost => "all ranks of some stage are on one host",
             Strategy.LowLatency or Strategy.Fused when shape.MaxRows > rules.Capacity =>
                 $"{shape.MaxRows} rows on a rank, its slots hold {rules.Capacity}",
             Strategy.PeerMapped when shape.Hosts > 1 => "not all ranks are on one host",

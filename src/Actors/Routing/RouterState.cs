@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Troupe.Actors.Pipeline;
 using Troupe.Actors.Protocols;
+using Troupe.Devices.All2All;
 using Troupe.Devices.Topology;
 
 namespace Troupe.Actors.Routing;
@@ -49,6 +50,9 @@ public sealed record LeaseState(LeaseGrant Grant, Choice Choice, bool LeaveAsked
 public sealed record RouterState(
     Epoch Epoch, StepId Next, ImmutableArray<LaneState> Lanes, Selector Selector, StepShape Sizes, int LeaseSteps, LeaseState? Lease)
 {
+    /// <summary>Which planned steps run in halves.</summary>
+    public OverlapRule Overlap { get; init; } = OverlapRule.Never;
+
     /// <summary>
     /// A router at the start of an epoch. <paramref name="sizes"/> gives the model's and the group's sizes; its rows are not read.
     /// <paramref name="leaseSteps"/> is how long a lease lasts at most; with 0 every step is planned.
@@ -68,7 +72,9 @@ public sealed record RouterState(
             return (this, null);
         LaneShare share = offer.Rows > 0 ? new LaneShare.Offered(offer.Rows, offer.Kind, offer.Version) : new LaneShare.Idle();
         LaneState lane = Lanes[offer.Lane] with { Shares = Lanes[offer.Lane].Shares.SetItem(offer.Replica, share) };
-        return (this with { Lanes = Lanes.SetItem(offer.Lane, lane) }).Plan();
+        (RouterState state, Decision? decision) = (this with { Lanes = Lanes.SetItem(offer.Lane, lane) }).Plan();
+        return decision?.Plan is { } plan && plan.Lane == offer.Lane && offer.Rows > 0
+            ? (state, decision with { Plan = plan with { AskedBy = offer.Replica } }) : (state, decision);
     }
 
     /// <summary>The lease has ended: the steps that it ran are over, and the replicas in it will offer again.</summary>
@@ -80,6 +86,23 @@ public sealed record RouterState(
         foreach (int lane in lease.Grant.Lanes)
             state = state with { Lanes = state.Lanes.SetItem(lane, state.Lanes[lane] with { Last = ended.Lasts[lane] }) };
         return state.Plan();
+    }
+
+    /// <summary>
+    /// A shadow check failed: the strategy is out of use from the next plan on, and a lease that uses it is to be left.
+    /// <see cref="AskToLeave"/> next.
+    /// </summary>
+    /// <returns>A warning for the user; null where the strategy is out of use already, or the epoch is another.</returns>
+    public (RouterState State, string? Warning) On(ShadowMismatch mismatch)
+    {
+        Strategy strategy = Strategies.Resolve(mismatch.Strategy).Use;
+        if (mismatch.Epoch != Epoch || strategy == Strategies.Fallback || Selector.OutOfUse.ContainsKey(strategy)) return (this, null);
+        string fallback = StrategyTable.Name(Strategies.Fallback);
+        string where = $"{mismatch.Step}, {new LayerIndex(mismatch.Layer)}, rank {mismatch.Rank}, row {mismatch.Row}: "
+            + $"value {mismatch.Value} came out as {mismatch.GotValue}, by {fallback} it is {mismatch.WantedValue}";
+        return (this with { Selector = Selector.TakeOut(strategy, $"its shadow check failed in {where}") },
+            $"strategy {mismatch.Strategy} is out of use until {Epoch} ends: its shadow check failed in {where}; "
+                + "the step went on with the latter");
     }
 
     /// <summary>The next step that may be planned, if any.</summary>
@@ -99,27 +122,45 @@ public sealed record RouterState(
             return state.Plan(ready[0], choice, null);
         }
         // A lane that still runs will be offered again, and that offer may have come too late for a lease granted now.
-        return Lanes.Any(lane => lane.IsRunning) ? (this, null) : Grant(ready).Plan();
+        return Lanes.Any(lane => lane.IsRunning) ? (this, null) : Grant(ready);
     }
 
-    /// <summary>What to tell rank 0 if somebody has offered work while a lease runs; once per lease.</summary>
+    /// <summary>What to tell rank 0 if a lease runs and somebody has offered work, or its strategy is out of use; once per lease.</summary>
     public (RouterState State, LeaseNote? Note) AskToLeave()
     {
-        if (Lease is not { LeaveAsked: false } lease || Next < lease.Grant.First || !Lanes.Any(lane => lane.IsOffered)) return (this, null);
+        if (Lease is not { LeaveAsked: false } lease || Next < lease.Grant.First) return (this, null);
+        if (!Lanes.Any(lane => lane.IsOffered) && !Selector.OutOfUse.ContainsKey(lease.Choice.Use)) return (this, null);
         return (this with { Lease = lease with { LeaveAsked = true } }, new LeaseNote(Epoch, lease.Grant.First, [], Leave: true));
     }
 
-    /// <summary>Learns from how a step went: microseconds of its dispatches and combines.</summary>
+    /// <summary>
+    /// Learns from how a step went: microseconds of its dispatches and combines. What a step in halves waited says nothing about how long
+    /// its rows travelled.
+    /// </summary>
     public RouterState Observe(Decision decision, double measuredUs) =>
-        this with { Selector = Selector.Observe(decision.Choice, measuredUs) };
+        decision.Plan.InHalves ? this : this with { Selector = Selector.Observe(decision.Choice, measuredUs) };
 
-    private RouterState Grant(int[] lanes)
+    /// <summary>Learns how long all of a step took, from the first of the replicas that had rows in it.</summary>
+    public RouterState Ran(Decision decision, int replica, double stepUs)
+    {
+        for (int i = 0; i < replica && i < decision.Plan.Shares.Count; i++)
+            if (decision.Plan.Shares[i].Rows > 0) return this;
+        return this with { Overlap = Overlap.Observe(decision, stepUs) };
+    }
+
+    /// <summary>
+    /// A lease for these lanes, with its first plan. What is tried to learn is tried in a single step: that one is planned without a
+    /// lease, which comes after it.
+    /// </summary>
+    private (RouterState, Decision?) Grant(int[] lanes)
     {
         // One strategy for all of its steps: the one for the lane with most to carry.
-        ImmutableArray<ReplicaShare> most = lanes.Select(i => Lanes[i].Rows).MaxBy(shares => shares.Max(s => s.Rows))!;
-        (RouterState state, Choice choice) = Choose(most, StepKind.Decode);
-        var grant = new LeaseGrant(new StepId(Next.Value + lanes.Length), lanes, choice.Strategy, most.Max(s => s.Rows), LeaseSteps);
-        return state with { Lease = new LeaseState(grant, choice, LeaveAsked: false) };
+        int most = lanes.MaxBy(i => Lanes[i].Rows.Max(s => s.Rows));
+        (RouterState state, Choice choice) = Choose(Lanes[most].Rows, StepKind.Decode);
+        if (choice.Explored) return state.Plan(most, choice, null);
+        int capacity = Lanes[most].Rows.Max(s => s.Rows);
+        var grant = new LeaseGrant(new StepId(Next.Value + lanes.Length), lanes, choice.Strategy, capacity, LeaseSteps);
+        return (state with { Lease = new LeaseState(grant, choice, LeaveAsked: false) }).Plan();
     }
 
     private (RouterState State, Choice Choice) Choose(ImmutableArray<ReplicaShare> shares, StepKind kind)
@@ -132,9 +173,10 @@ public sealed record RouterState(
     {
         LaneState lane = Lanes[index];
         StepKind kind = lane.IsSteady ? StepKind.Decode : StepKind.Prefill;
-        var plan = new StepPlan(Epoch, Next, index, lane.Last, choice.Strategy, lane.Rows, lease);
+        (OverlapRule overlap, bool inHalves) = lease is null ? Overlap.Choose(choice.Bucket, lane.Rows, Sizes.Ranks) : (Overlap, false);
+        var plan = new StepPlan(Epoch, Next, index, lane.Last, choice.Strategy, lane.Rows, lease, InHalves: inHalves);
         LaneState after = new(Next, kind, [.. lane.Shares.Select(s => s is LaneShare.Offered ? new LaneShare.Running() : s)]);
-        return (this with { Next = Next.Next, Lanes = Lanes.SetItem(index, after) },
+        return (this with { Next = Next.Next, Lanes = Lanes.SetItem(index, after), Overlap = overlap },
             new Decision(plan, kind, choice));
     }
 }

@@ -35,13 +35,16 @@ public sealed record Selector
         (Model, Rules, _pin) = (model, rules, rules.Pinned is { } name ? Resolve(name) : null);
 
     /// <summary>What steps are predicted to cost, before corrections.</summary>
-    public CostModel Model { get; }
+    public CostModel Model { get; init; }
 
     /// <summary>What limits the choice.</summary>
     public SelectorRules Rules { get; }
 
     /// <summary>What was learned from steps.</summary>
     public Corrections Corrections { get; private init; } = Corrections.None;
+
+    /// <summary>What is not to be used any more in this epoch, each with why.</summary>
+    public ImmutableSortedDictionary<Strategy, string> OutOfUse { get; private init; } = ImmutableSortedDictionary<Strategy, string>.Empty;
 
     private ImmutableArray<InUse> Kinds { get; init; } = [default, default]; // by StepKind
 
@@ -57,7 +60,7 @@ public sealed record Selector
         ShapeBucket bucket = ShapeBucket.Of(kind, shape);
         double[] model = Model.PredictAll(shape);
         ImmutableArray<Outlook> outlooks = [.. StrategyTable.All.Select(s =>
-            new Outlook(s, model[(int)s] * Corrections.Factor(s, bucket), Legality.WhyNot(s, shape, Rules)))];
+            new Outlook(s, model[(int)s] * Corrections.Factor(s, bucket), WhyNot(s, shape)))];
         (Selector after, Choice choice) = _pin is { } pin ? Pinned(pin, outlooks)
             : shape.Ranks < 2 ? (this, new Choice(Strategies.Fallback, "one rank in the expert group: nothing to exchange", outlooks))
             : Cheapest(step, bucket, outlooks);
@@ -68,6 +71,15 @@ public sealed record Selector
     /// <summary>Learns how a step went: microseconds of its dispatches and combines.</summary>
     public Selector Observe(Choice choice, double measuredUs) =>
         this with { Corrections = Corrections.Observe(choice.Use, choice.Bucket, choice.ModelUs, measuredUs) };
+
+    /// <summary>
+    /// Takes a strategy out of use for the rest of the epoch; not the fallback, which is always there. Whoever does so warns the user.
+    /// </summary>
+    public Selector TakeOut(Strategy strategy, string why) => strategy == Strategies.Fallback ? this
+        : this with { OutOfUse = OutOfUse.SetItem(strategy, why), Warned = Warned || _pin?.Use == strategy };
+
+    private string? WhyNot(Strategy strategy, StepShape shape) =>
+        OutOfUse.TryGetValue(strategy, out string? why) ? $"out of use: {why}" : Legality.WhyNot(strategy, shape, Rules);
 
     /// <summary>What a user's name stands for. A strategy that the build lacks stays itself here: legality says why it is not used.
     /// </summary>

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Numerics;
 using Troupe.Actors.Protocols;
 using Troupe.Devices.All2All;
+using Troupe.Devices.Fabric;
 
 namespace Troupe.Actors.Routing;
 
@@ -24,12 +25,15 @@ public enum Mapping
 /// <param name="MaxRows">Rows of the member that brings most.</param>
 /// <param name="Hidden">Values in a row (H).</param>
 /// <param name="TopK">Experts per token (K).</param>
-/// <param name="BytesPerValue">Bytes of a value on the wire.</param>
+/// <param name="BytesPerValue">Bytes of a value of a row on the wire.</param>
 /// <param name="MoeLayers">Dispatches, and combines, in the step.</param>
 public sealed record StepShape(int Ranks, int Rows, int MaxRows, int Hidden, int TopK, int BytesPerValue, int MoeLayers)
 {
     /// <summary>Experts in a layer (E); 0 where unknown: then every token is taken to need every rank.</summary>
     public int Experts { get; init; }
+
+    /// <summary>Bytes of a value of a partial sum on the wire; int8 and fp8 rows come back as bf16.</summary>
+    public int BytesPerSum { get; init; } = BytesPerValue;
 
     /// <summary>Rows by member. Where it is empty, one member brings <see cref="MaxRows"/> and the others share the rest.</summary>
     public ImmutableArray<int> RowsOf { get; init; } = [];
@@ -40,14 +44,35 @@ public sealed record StepShape(int Ranks, int Rows, int MaxRows, int Hidden, int
     /// <summary>Which windows are mapped.</summary>
     public Mapping Mapping { get; init; } = Mapping.Everybody;
 
-    /// <summary>Whether every rank knows the others' counts of rows, as with a plan; not so under a lease.</summary>
-    public bool CountsKnown { get; init; } = true;
-
     /// <summary>How many hosts the members are on.</summary>
     public int Hosts => HostOf.IsDefaultOrEmpty ? 1 : HostOf.Take(Ranks).Distinct().Count();
 
+    /// <summary>Whether the group of some stage has all its members on one host, though not that of every stage.</summary>
+    public bool SomeStageOnOneHost { get; init; }
+
     /// <summary>Bytes of a row's values on the wire: H values (Hb).</summary>
     public double RowBytes => (double)Hidden * BytesPerValue;
+
+    /// <summary>Bytes of a partial sum's values on the wire: H values (Hc).</summary>
+    public double SumBytes => (double)Hidden * BytesPerSum;
+
+    /// <summary>
+    /// The shape over a fabric, with the hosts of each stage's members by name. A step has one strategy for all stages: it is the stage on
+    /// most hosts that speaks for all, since what is legal there is legal elsewhere; but for what needs several hosts.
+    /// </summary>
+    public StepShape On(string fabric, IReadOnlyList<IReadOnlyList<string>> hosts)
+    {
+        static int Count(IEnumerable<string> names) => names.Distinct(StringComparer.Ordinal).Count();
+        IReadOnlyList<string> widest = hosts.MaxBy(Count)!;
+        List<string> names = [.. widest.Distinct(StringComparer.Ordinal)];
+        return this with
+        {
+            HostOf = [.. widest.Select(name => names.IndexOf(name))],
+            SomeStageOnOneHost = names.Count > 1 && hosts.Any(stage => Count(stage) == 1),
+            Mapping = Mapping == Mapping.Nobody || fabric == Fabrics.NameOf(FabricKind.Tcp) ? Mapping.Nobody
+                : fabric == Fabrics.NameOf(FabricKind.Mixed) ? Mapping.SameHost : Mapping.Everybody,
+        };
+    }
 
     /// <summary>The shape with these rows by member.</summary>
     public StepShape WithRows(ImmutableArray<int> rowsOf) =>

@@ -50,9 +50,9 @@ public struct MemberWork
 /// <summary>
 /// What each strategy makes a member do in one layer: messages, flags, bytes, rows packed, taken in and added. Pure. The formulas follow
 /// the table of DESIGN section 5, in its letters: T rows of this member, N of all, R members, p = D / R the share of tokens that need a
-/// member (<see cref="StepShape.HitShare"/>), Hb the bytes of a row; 8K bytes of ids and weights per row where all of them travel, 12K + 16
-/// where a row carries its slots (id, weight, place) and where it came from. They count what must be done, not how well a strategy does it:
-/// <see cref="Corrections"/> learns that.
+/// member (<see cref="StepShape.HitShare"/>), Hb the bytes of a row, Hc of a partial sum; 8K bytes of ids and weights per row where all of
+/// them travel, 12K + 16 where a row carries its slots (id, weight, place) and where it came from. They count what must be done, not how
+/// well a strategy does it: <see cref="Corrections"/> learns that.
 /// </summary>
 internal readonly ref struct StrategyWork(StepShape shape, int member, HostTable hosts)
 {
@@ -61,7 +61,7 @@ internal readonly ref struct StrategyWork(StepShape shape, int member, HostTable
 
     private const double Header = 64;
 
-    private readonly double _own = shape.RowsAt(member), _row = shape.RowBytes, _hit = shape.HitShare();
+    private readonly double _own = shape.RowsAt(member), _row = shape.RowBytes, _sum = shape.SumBytes, _hit = shape.HitShare();
     private readonly double _slots = (12.0 * shape.TopK) + 16;
     private readonly PeerSet _near = hosts.Mapped(member), _far = hosts.Behind(member);
 
@@ -83,25 +83,25 @@ internal readonly ref struct StrategyWork(StepShape shape, int member, HostTable
     }
 
     /// <summary>
-    /// Each way one message to each of R - 1 peers. Out T (R-1) (Hb + 8K) bytes, back (N - T) Hb. Rounds T rows and takes in N; rounds N
+    /// Each way one message to each of R - 1 peers. Out T (R-1) (Hb + 8K) bytes, back (N - T) Hc. Rounds T rows and takes in N; rounds N
     /// partial sums and adds R per own row.
     /// </summary>
     private void AllGatherReduceScatter(ref MemberWork work)
     {
         work.Dispatch.Rows(LinkClass.Self, 2 * _own, _row);
-        work.Combine.Rows(LinkClass.Self, (2 * _own) + _near.Rows + _far.Rows, _row);
+        work.Combine.Rows(LinkClass.Self, (2 * _own) + _near.Rows + _far.Rows, _sum);
         foreach (var (link, peers, rows) in (ReadOnlySpan<PeerSet>)[_near, _far])
         {
             work.Dispatch.Put(link, peers, peers * (Header + _own * (_row + 8 * shape.TopK)));
             work.Dispatch.Rows(link, rows, _row);
-            work.Combine.Put(link, peers, (peers * Header) + (rows * _row));
-            work.Combine.Rows(link, peers * _own, _row);
+            work.Combine.Put(link, peers, (peers * Header) + (rows * _sum));
+            work.Combine.Rows(link, peers * _own, _sum);
         }
     }
 
     /// <summary>
     /// Counts first: one message of a header to each peer; then one of p T rows of Hb + 12K + 16 bytes, packed for each of R members, and
-    /// moved once more on arrival to lie by expert. Back one message of p T' Hb bytes to each peer with T' rows; adds p R per own row.
+    /// moved once more on arrival to lie by expert. Back one message of p T' Hc bytes to each peer with T' rows; adds p R per own row.
     /// </summary>
     private void HighThroughput(ref MemberWork work)
     {
@@ -188,16 +188,16 @@ internal readonly ref struct StrategyWork(StepShape shape, int member, HostTable
         work.Dispatch.Rows(near, _hit * (others + forwarded * (local - 1)), _row);
         work.Dispatch.Rows(far, forwarded * localHit, _row);
 
-        work.Combine.Rows(LinkClass.Self, _hit * (hosts.AllRows + _own), _row);
-        work.Combine.Put(near, 2 * (local - 1), _hit * (others + forwarded * (local - 1)) * _row);
-        work.Combine.Rows(near, (local - 1) * _hit * (_own + forwarded), _row);
-        work.Combine.Put(far, hosts.Count - 1, forwarded * localHit * _row);
+        work.Combine.Rows(LinkClass.Self, _hit * (hosts.AllRows + _own), _sum);
+        work.Combine.Put(near, 2 * (local - 1), _hit * (others + forwarded * (local - 1)) * _sum);
+        work.Combine.Rows(near, (local - 1) * _hit * (_own + forwarded), _sum);
+        work.Combine.Put(far, hosts.Count - 1, forwarded * localHit * _sum);
         for (int other = 0; other < hosts.Count; other++)
         {
             if (hosts.Label(other) == host) continue;
             double hit = shape.HitShare(hosts.Members(hosts.Label(other)));
             work.Dispatch.Put(far, 1, Header + (hit * _own * (_row + _slots)));
-            work.Combine.Rows(far, hit * _own, _row);
+            work.Combine.Rows(far, hit * _own, _sum);
         }
     }
 
@@ -217,22 +217,22 @@ internal readonly ref struct StrategyWork(StepShape shape, int member, HostTable
     /// <summary>One partial sum per (token, member) put back, and added by the owner.</summary>
     private void SendBack(ref PhaseWork work, double peersTiles)
     {
-        work.Rows(LinkClass.Self, _hit * ((2 * _own) + _near.Rows + _far.Rows), _row);
+        work.Rows(LinkClass.Self, _hit * ((2 * _own) + _near.Rows + _far.Rows), _sum);
         foreach (var (link, peers, rows) in (ReadOnlySpan<PeerSet>)[_near, _far])
         {
-            work.Put(link, peers * peersTiles, (peers * peersTiles * Header) + (_hit * rows * _row));
-            work.Rows(link, peers * _hit * _own, _row);
+            work.Put(link, peers * peersTiles, (peers * peersTiles * Header) + (_hit * rows * _sum));
+            work.Rows(link, peers * _hit * _own, _sum);
         }
     }
 
     /// <summary>Partial sums stay where they were made; their owners read them there.</summary>
     private void ReadBack(ref PhaseWork work)
     {
-        work.Rows(LinkClass.Self, _hit * ((2 * _own) + _near.Rows + _far.Rows), _row);
+        work.Rows(LinkClass.Self, _hit * ((2 * _own) + _near.Rows + _far.Rows), _sum);
         foreach (var (link, peers, _) in (ReadOnlySpan<PeerSet>)[_near, _far])
         {
             work.Flag(link, peers);
-            work.Rows(link, peers * _hit * _own, _row);
+            work.Rows(link, peers * _hit * _own, _sum);
         }
     }
 }

@@ -9,17 +9,14 @@ namespace Troupe.Actors.Scheduling;
 
 /// <summary>What a scheduler is started with.</summary>
 public sealed record SchedulerSetup(
-    Epoch Epoch, int Rank, int Replica, EpochSizes Sizes, RequestIntake Intake, int MaxQueue,
-        TimeSpan RequestTimeout, TimeSpan StepDeadline,
-    TimeProvider Clock, IActorRef Coordinator);
+    Epoch Epoch, int Rank, int Replica, EpochSizes Sizes, RequestIntake Intake, int MaxQueue, TimeSpan RequestTimeout,
+    TimeSpan StepDeadline, TimeProvider Clock, IActorRef Coordinator, RoundClock Rounds);
 
 /// <summary>The replica's stage actors, first stage first, and the router; said by the rank beside which the scheduler lives.</summary>
 public sealed record SchedulerWired(IReadOnlyList<IActorRef> Stages, IActorRef Router);
 
-/// <summary>
-/// Serves one replica's requests: takes them in, batches them from step to step, streams their tokens. A shell around
-/// <see cref="BatchState"/>.
-/// </summary>
+/// <summary>Serves one replica's requests: takes them in, batches them from step to step, streams their tokens. A shell around
+/// <see cref="BatchState"/>.</summary>
 public sealed class SchedulerActor : ReceiveActor, IWithTimers
 {
     private readonly ILoggingAdapter _log = Context.GetLogger();
@@ -55,9 +52,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
             _draining = true;
             CheckDrained();
         });
-        Receive<ReportRequest>(request => Sender.Tell(new Report(request.Epoch, setup.Replica, JsonSerializer.Serialize(
-            new SchedulerReport(setup.Replica, _batch.Queued, _batch.Running, _streams.Finished, _batch.FreeBlocks, setup.Sizes.Blocks),
-            ReportJson.Default.SchedulerReport))));
+        Receive<ReportRequest>(request => Sender.Tell(new Report(request.Epoch, setup.Replica, Describe())));
         Receive<string>(_ => OnClock());
     }
 
@@ -153,7 +148,8 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     private void OfferOrPass(int lane, StepResult? last)
     {
         if (!Offer(lane, last)) _wired?.Router.Tell(new StepOffer(
-            _setup.Epoch, last?.Step ?? default, _setup.Replica, lane, 0, StepKind.Decode, 0, last?.WaitUs ?? 0));
+            _setup.Epoch, last?.Exchanged ?? default, _setup.Replica, lane, 0, StepKind.Decode, 0, last?.ExchangeUs ?? 0,
+            last?.Step ?? default, last?.StepUs ?? 0));
     }
 
     private bool Offer(int lane, StepResult? last)
@@ -168,8 +164,9 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         foreach (IActorRef stage in _wired.Stages) stage.Tell(delta);
         int rows = delta.Work.Sum(w => w.Rows);
         StepKind kind = delta.Work.Any(w => _batch.At(w.Slot)!.Generated.Count == 0) ? StepKind.Prefill : StepKind.Decode;
-        _wired.Router.Tell(new StepOffer(_setup.Epoch, last?.Step ?? default, _setup.Replica, lane, rows, kind, delta.Version, last?.WaitUs
-            ?? 0));
+        _setup.Rounds.Offered(lane, delta.Version);
+        _wired.Router.Tell(new StepOffer(_setup.Epoch, last?.Exchanged ?? default, _setup.Replica, lane, rows, kind, delta.Version,
+            last?.ExchangeUs ?? 0, last?.Step ?? default, last?.StepUs ?? 0));
         return true;
     }
 
@@ -196,4 +193,8 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     {
         if (_draining && _batch.IsIdle) _setup.Coordinator.Tell(new Drained(_setup.Epoch, _setup.Replica));
     }
+
+    private string Describe() => JsonSerializer.Serialize(
+        new SchedulerReport(_setup.Replica, _batch.Queued, _batch.Running, _streams.Finished, _batch.FreeBlocks, _setup.Sizes.Blocks)
+            { MetadataRoundUs = _setup.Rounds.MedianUs }, ReportJson.Default.SchedulerReport);
 }

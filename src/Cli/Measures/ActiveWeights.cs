@@ -6,18 +6,19 @@ namespace Troupe.Cli.Measures;
 internal static class ActiveWeights
 {
     /// <summary>
-    /// Values read for one token: attention and norms of each layer, the router and K experts (or the dense feed-forward), the output head,
-    /// and one row of the embedding.
+    /// Values read for one token: attention with its norms or biases, the router, K experts and the shared one (or the dense feed-forward),
+    /// the output head, and one row of the embedding.
     /// </summary>
     public static long Values(ModelConfig model)
     {
         long h = model.HiddenSize, queries = (long)model.Heads * model.HeadDim, keys = (long)model.KvHeads * model.HeadDim;
-        long attention = (h * queries * 2) + (h * keys * 2) + (2L * model.HeadDim);
+        long attention = (h * queries * 2) + (h * keys * 2) + (model.QkvBias ? queries + (2 * keys) : 2L * model.HeadDim);
         long sum = ((long)model.VocabSize * h) + h + h;
         for (int layer = 0; layer < model.Layers; layer++)
         {
             long feedForward = model.IsMoeLayer(layer)
                 ? (h * model.Experts) + (3L * h * model.MoeIntermediateSize * model.ExpertsPerToken)
+                    + (model.SharedExpertSize > 0 ? (3L * h * model.SharedExpertSize) + h : 0)
                 : 3L * h * model.IntermediateSize;
             sum += attention + feedForward + (2 * h);
         }

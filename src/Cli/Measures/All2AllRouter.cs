@@ -41,7 +41,7 @@ internal sealed class All2AllRouter(All2AllWork work)
         (_case, _strategies, _choice, _before) = (shape, strategies, null, null);
         _shape = new StepShape(work.Ranks, 0, 0, shape.Hidden, shape.TopK, shape.Rows.RowBytes(shape.Hidden) / shape.Hidden, MoeLayers: 1)
         {
-            Experts = shape.Experts,
+            Experts = shape.Experts, BytesPerSum = shape.Rows.Partial().RowBytes(shape.Hidden) / shape.Hidden,
             HostOf = [.. Enumerable.Range(0, work.Ranks).Select(r => (int)((long)r * work.Hosts / work.Ranks))],
             Mapping = work.Fabric switch
             {

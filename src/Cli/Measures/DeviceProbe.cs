@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
+using Troupe.Actors.Routing;
 using Troupe.Cli.Output;
 using Troupe.Devices.All2All;
 using Troupe.Devices.Fabric;
@@ -14,13 +15,13 @@ internal static class DeviceProbe
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
 
-    /// <summary>Looks at everything; takes well under a second.</summary>
-    public static DevicesResult Look() => new(
+    /// <summary>Looks at everything; takes about a second.</summary>
+    public static DevicesResult Look(TimeProvider clock) => new(
         Environment.ProcessorCount, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
             RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant(),
         new SimdResult(CpuDevice.VectorBits, [.. Features()]),
         new AvailabilityResult("onednn", false, "absent: this build has no kernels that call it; its own are used for every product"),
-        [.. Enum.GetValues<FabricKind>().Select(Fabric)],
+        [.. Enum.GetValues<FabricKind>().Select(kind => Fabric(kind, clock))],
         [.. Strategies.Names.Select(Strategy)]);
 
     private static IEnumerable<string> Features()
@@ -42,8 +43,8 @@ internal static class DeviceProbe
             : new AvailabilityResult(name, false, "not available in this build");
     }
 
-    /// <summary>Two ranks of this process connect over the fabric; one notifies the other.</summary>
-    private static AvailabilityResult Fabric(FabricKind kind)
+    /// <summary>Two ranks of this process connect over the fabric, and measure what their link costs.</summary>
+    private static AvailabilityResult Fabric(FabricKind kind, TimeProvider clock)
     {
         string name = Fabrics.NameOf(kind);
         var world = new World(new Layout(1, 2, 1));
@@ -51,13 +52,13 @@ internal static class DeviceProbe
         byte[] secret = Fabrics.NewSecret();
         string session = $"probe-{Guid.NewGuid():N}";
         var endpoints = new List<IFabricEndpoint>();
+        CalibrationPlan calibration = null!;
         try
         {
             foreach (RankId rank in world.Ranks)
             {
                 var plan = new WindowPlan();
-                plan.Reserve(sizeof(long));
-                plan.ReserveFlags(1);
+                calibration = CalibrationPlan.Reserve(plan);
                 var setup = new FabricSetup(world, rank, new Epoch(1), plan, new FabricOptions(Deadline, Deadline, secret), session);
                 endpoints.Add(Fabrics.Open(kind, setup, hub));
             }
@@ -65,9 +66,11 @@ internal static class DeviceProbe
             Task<IFabric>[] connecting = [.. endpoints.Select(e => Task.Factory.StartNew(
                 () => e.Connect(descriptors), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
             using IFabric first = connecting[0].GetAwaiter().GetResult(), second = connecting[1].GetAwaiter().GetResult();
-            first.Notify(second.Self, 0, 1);
-            second.Wait(first.Self, 0, 1);
-            return new AvailabilityResult(name, true, Says(kind));
+            Task<LinkCalibration>[] measuring = [.. new[] { first, second }.Select(fabric => Task.Factory.StartNew(
+                () => new Calibration(fabric, world.All, calibration, clock).Measure(),
+                CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
+            LinkCalibration[] measured = Task.WhenAll(measuring).GetAwaiter().GetResult();
+            return new AvailabilityResult(name, true, $"{Says(kind)}; {LinkTable.Describe(measured)}");
         }
         catch (Exception e) when (e is FabricSetupException or FabricException or IOException or UnauthorizedAccessException
             or System.Net.Sockets.SocketException or ArgumentException or PlatformNotSupportedException or DllNotFoundException)

@@ -6,7 +6,11 @@ internal sealed record BenchResult(
         double LoadSeconds,
     double ReadBandwidthBytesPerSecond, long WeightBytesPerToken, IReadOnlyDictionary<string, double> StepBreakdownUs, string Model,
         string Layout, string Fabric,
-    int PromptTokens, int MaxTokens, double FirstTokenMs, double MemoryBoundTokensPerSecond);
+    int PromptTokens, int MaxTokens, double FirstTokenMs, double MemoryBoundTokensPerSecond)
+{
+    /// <summary>From a scheduler's offer to its plan's arrival, the median of the planned steps; null where there was none.</summary>
+    public double? MetadataRoundUs { get; init; }
+}
 
 /// <summary>
 /// Splits a batch that starts at once into prefill, until each request has its first token, and decode, from there to the end. Tokens that

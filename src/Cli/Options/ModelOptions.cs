@@ -31,9 +31,13 @@ internal sealed class ModelOptions : IOptions
     private readonly Option<string> _fabric = Opt.Text("--fabric", "auto|inprocess|shm|tcp", "How ranks reach each other", Auto);
     private readonly Option<string> _strategy = Opt.Text("--strategy", "auto|NAME",
         "How tokens reach their experts; `troupe devices` lists the names", Auto);
+    private readonly Option<string> _overlap = Opt.Choice("--overlap",
+        "Large steps in two halves, one travels while the other is computed", "off", ["auto", "on", "off"]);
     private readonly Option<string> _weights =
         Opt.Choice("--weights", "Type that weights are kept in", "as-stored", ["as-stored"], "bf16", "int8", "int4");
-    private readonly Option<string> _rows = Opt.Choice("--rows", "Type of rows on the fabric", "fp32", ["fp32", "bf16"], "int8", "fp8");
+    private readonly Option<string> _rows = Opt.Choice("--rows",
+        "Type of rows on the fabric: int8 and fp8 carry a scale per 128 values", "fp32",
+        [.. Enum.GetValues<RowType>().Select(RowTypes.NameOf)]);
     private readonly Option<string> _kv = Opt.Choice("--kv", "Type of the KV cache", "fp32", ["fp32", "bf16"]);
     private readonly Option<string> _math;
     private readonly Option<bool> _inProcess = Opt.Switch("--in-process", "Ranks are threads of this process, not processes");
@@ -53,7 +57,7 @@ internal sealed class ModelOptions : IOptions
 
     /// <inheritdoc/>
     public OptionGroup Group => field ??= new OptionGroup("Model and layout",
-        [_model, _stages, _replicas, _tensor, _fabric, _strategy, _threads, _weights, _rows, _kv, _math, _inProcess]);
+        [_model, _stages, _replicas, _tensor, _fabric, _strategy, _overlap, _threads, _weights, _rows, _kv, _math, _inProcess]);
 
     /// <summary>--in-process itself, for verbs that cannot have it.</summary>
     public Option<bool> AsksInProcess => _inProcess;
@@ -96,6 +100,7 @@ internal sealed class ModelOptions : IOptions
             ("numbers.math", _math, parsed.GetValue(_math)!),
             ("fabric.kind", _fabric, fabric),
             ("routing.strategy", _strategy, parsed.GetValue(_strategy)!),
+            ("routing.overlap", _overlap, parsed.GetValue(_overlap)!),
         ];
         return settings.Where(s => all || parsed.GetResult(s.Option) is { Implicit: false })
             .Select(s => new KeyValuePair<string, string>($"troupe.{s.Key}", s.Value));

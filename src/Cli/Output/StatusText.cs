@@ -12,10 +12,13 @@ internal static class StatusText
             ? $"ready: {status.Layout} over {status.Fabric}, epoch {status.Epoch}, step {status.Step}, {status.Model}"
             : $"not ready for {status.WaitingSeconds:0.0} s: waits for {status.WaitingFor}");
         shell.Out.WriteLine($"queue {status.Queue}, running {status.Running}, lease {status.Lease}, {status.Provider}");
+        foreach ((string strategy, string why) in status.OutOfUse) shell.Out.WriteLine($"{strategy} is out of use: {why}");
+        if (status.Links is { } links) shell.Out.WriteLine($"links, as measured at the start: {links}");
         if (status.Ranks.Count > 0) StatusTables.Ranks(status).WriteTo(shell);
         foreach (SchedulerReport s in status.Schedulers)
             shell.Out.WriteLine($"replica {s.Replica}: {s.Queued} queued, {s.Running} running, {s.Finished} finished, "
-                + $"{s.KvBlocksFree} of {s.KvBlocks} KV blocks free");
+                + $"{s.KvBlocksFree} of {s.KvBlocks} KV blocks free"
+                + (s.MetadataRoundUs is { } round ? $", a plan comes {round:0} µs after its offer" : ""));
         if (status.Recent.Count > 0) StatusTables.Steps(status.Recent).WriteTo(shell);
     }
 

@@ -75,7 +75,10 @@ internal static class BenchVerb
             peak, Round(cluster.LoadSeconds), Math.Round(bandwidth), weightBytes,
             Breakdown(status, stepsBefore, outcomes), settings.Options.Model, settings.Layout.ToString(), status.Fabric, load.PromptTokens,
                 load.MaxTokens,
-            Round(outcomes.Average(o => o.Milliseconds.Queue + o.Milliseconds.Prefill)), Round(bandwidth / weightBytes));
+            Round(outcomes.Average(o => o.Milliseconds.Queue + o.Milliseconds.Prefill)), Round(bandwidth / weightBytes))
+        {
+            MetadataRoundUs = status.Schedulers.Max(s => s.MetadataRoundUs) is { } round ? Round(round) : null,
+        };
     }
 
     private static async Task<(GenerationClock Clock, RequestOutcome[] Outcomes)> MeasureAsync(Shell shell, LocalCluster cluster,
@@ -92,7 +95,7 @@ internal static class BenchVerb
         return (clock, [.. outcomes]);
     }
 
-    /// <summary>A decode step as its client saw it, and what of it the last stage spent in dispatch and combine.</summary>
+    /// <summary>A decode step as its client saw it, and what of it dispatch and combine of a stage took by themselves.</summary>
     private static Dictionary<string, double> Breakdown(StatusReport status, long stepsBefore, RequestOutcome[] outcomes)
     {
         double[] exchange = [.. status.Recent.Where(s => s.Step > stepsBefore && s.Kind == "decode" && s.MeasuredUs is > 0)
@@ -130,7 +133,8 @@ internal static class BenchVerb
             + $"{result.ReadBandwidthBytesPerSecond / 1e9:0.0} GB/s that "
             + $"were measured first, that is at most {result.MemoryBoundTokensPerSecond:0} tokens/s");
         IEnumerable<string> parts = result.StepBreakdownUs.Select(p => $"{p.Key.Replace('_', ' ')} {p.Value:0} µs");
-        shell.Out.WriteLine($"a decode step: {string.Join(", ", parts)}");
+        shell.Out.WriteLine($"a decode step: {string.Join(", ", parts)}"
+            + (result.MetadataRoundUs is { } round ? $"; where it is planned, the plan comes {round:0} µs after the offer" : ""));
         shell.Out.WriteLine($"largest rank process: {result.PeakRssBytes >> 20} MiB");
     }
 

@@ -14,14 +14,14 @@ internal static class DevicesVerb
     {
         var verb = new Verb("devices", "Shows what this machine offers: vector units, fabrics, strategies", "./troupe devices")
         {
-            Details = "Each fabric is tried: two ranks of this process connect over it and exchange a message.",
+            Details = "Each fabric is tried: two ranks of this process connect over it and measure what a message costs.",
         };
         return verb.Runs((parsed, _) => Task.FromResult(Run(shell, verb.Output.Json(parsed))));
     }
 
     private static int Run(Shell shell, bool json)
     {
-        DevicesResult found = DeviceProbe.Look();
+        DevicesResult found = DeviceProbe.Look(shell.Clock);
         if (json)
         {
             shell.Out.WriteLine(JsonSerializer.Serialize(found, CliJson.Default.DevicesResult));

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Troupe.Devices.Collectives;
 using Troupe.Devices.Fabric;
@@ -24,10 +25,22 @@ public enum LinkClass
 /// <param name="FlagUs">One flag one way: Notify and the Wait on the other side, without a Put.</param>
 /// <param name="RowUs">Beginning a row that is packed or added, whatever its length.</param>
 /// <param name="RowByteUs">One byte of such a row, as it lies on the wire.</param>
-public sealed record LinkConstants(double MessageUs, double ByteUs, double FlagUs, double RowUs, double RowByteUs);
+public sealed record LinkConstants(double MessageUs, double ByteUs, double FlagUs, double RowUs, double RowByteUs)
+{
+    /// <inheritdoc/>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture,
+        $"{MessageUs:0.00} µs a message, {FlagUs:0.00} µs a flag, {1e-3 / ByteUs:0.0} GB/s; rows {RowUs * 1e3:0} ns and "
+        + $"{1e-3 / RowByteUs:0.0} GB/s");
+}
 
 /// <summary>What one rank measured. A class is null where the rank met nobody of it. Small: it travels in a message.</summary>
-public sealed record LinkCalibration(LinkConstants? Self, LinkConstants? Mapped, LinkConstants? Tcp);
+public sealed record LinkCalibration(LinkConstants? Self, LinkConstants? Mapped, LinkConstants? Tcp)
+{
+    /// <inheritdoc/>
+    public override string ToString() => string.Join("; ",
+        ((string Name, LinkConstants? Link)[])[("self", Self), ("mapped", Mapped), ("tcp", Tcp)] is var classes
+            ? classes.Where(c => c.Link is not null).Select(c => $"{c.Name}: {c.Link}") : []);
+}
 
 /// <summary>Window space and flags of a calibration; every rank of the world reserves it once.</summary>
 public sealed class CalibrationPlan
@@ -52,7 +65,8 @@ public sealed class CalibrationPlan
 /// <para>Each constant is the lower quartile over exchanges (what the link takes when nobody disturbs it: at start, other ranks may still
 /// load), then the median over the pairs of its class. Disturbances make all strategies slower, and each step's time corrects for them.
 /// Methods that are not compiled for good yet would look slow; the program compiles those with loops, as the ones that add rows, at once.
-/// The target is 200 ms for all rounds; the bound by count is <see cref="MaxRounds"/> x (200 + 100 + 40) exchanges.</para>
+/// The target is 200 ms for all rounds; the bound by count is <see cref="MaxRounds"/> x (200 + 100 + 40) exchanges. Where a machine is so
+/// busy that single exchanges take many milliseconds, each series ends with its second exchange once half a second is over.</para>
 /// </summary>
 public sealed unsafe class Calibration
 {
@@ -63,7 +77,7 @@ public sealed unsafe class Calibration
 
     private const int SmallBytes = 64, ShortRowBytes = 128, LongRowBytes = 4096, LeastExchanges = 6;
     private const ushort One = 0x3F80; // 1 as bf16
-    private static readonly TimeSpan Target = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan Target = TimeSpan.FromMilliseconds(200), Limit = TimeSpan.FromMilliseconds(500);
 
     // What is smaller than this was not seen by the clock, or drowned in noise: 100 GB/s, and 10 ns for a flag that a peer must see.
     private static readonly LinkConstants s_least = new(MessageUs: 0.01, ByteUs: 1e-5, FlagUs: 0.01, RowUs: 5e-4, RowByteUs: 1e-5);
@@ -76,6 +90,7 @@ public sealed unsafe class Calibration
     private readonly byte[] _rows = GC.AllocateArray<byte>(BulkBytes, pinned: true); // the fabric may read it until Notify
     private readonly float[] _values = new float[BulkBytes / sizeof(ushort)];
     private readonly ushort[] _packed = new ushort[BulkBytes / sizeof(ushort)];
+    private long? _met; // when the first peer had come
 
     /// <summary>Makes this rank's part; every member of the group does, over the same reservation, once per fabric.</summary>
     public Calibration(IFabric fabric, RankGroup group, CalibrationPlan plan, TimeProvider clock)
@@ -98,6 +113,7 @@ public sealed unsafe class Calibration
     {
         int self = _group.IndexOf(_fabric.Self);
         int[] rounds = Rounds(_group.Size);
+        _met = null;
         List<LinkConstants> mapped = [], tcp = [];
         foreach (int round in rounds)
         {
@@ -127,7 +143,8 @@ public sealed unsafe class Calibration
         Samples bulk = Exchange(peer, leads, What.Bulk, 40, budget);
         double shortWork = Quiet(bulk.EvenWork), longWork = Quiet(bulk.OddWork);
         // While this rank waited, the peer did the same work on its rows as this rank on its own.
-        double oneWay = (Quiet(bulk.Even) - shortWork + Quiet(bulk.Odd) - longWork) / 4;
+        double even = Quiet(bulk.Even) - shortWork, odd = bulk.Odd.Count > 0 ? Quiet(bulk.Odd) - longWork : even;
+        double oneWay = (even + odd) / 4;
         return Fit(message, (oneWay - message) / BulkBytes, flag, shortWork, longWork);
     }
 
@@ -142,8 +159,13 @@ public sealed unsafe class Calibration
             if (leads)
             {
                 // The first exchange waits for a peer that may come late: the budget starts after it.
-                if (i == 1) begin = _clock.GetTimestamp();
-                last = i + 1 >= most || (i + 1 >= LeastExchanges && _clock.GetElapsedTime(begin) > budget);
+                if (i == 1)
+                {
+                    begin = _clock.GetTimestamp();
+                    _met ??= begin;
+                }
+                last = i + 1 >= most || (i + 1 >= LeastExchanges && _clock.GetElapsedTime(begin) > budget)
+                    || (i > 0 && _clock.GetElapsedTime(_met!.Value) > Limit);
                 sent = _clock.GetTimestamp();
                 Send(peer, what, last);
                 Await(peer);

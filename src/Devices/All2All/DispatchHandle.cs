@@ -120,6 +120,12 @@ public sealed unsafe class DispatchHandle
         Rows++;
     }
 
+    /// <summary>Adds all rows of another handle, where they are.</summary>
+    internal void Add(DispatchHandle other)
+    {
+        for (int row = 0; row < other.Rows; row++) Add(other._rows[row], other._slots[row], other._partials[row]);
+    }
+
     /// <summary>All rows are added: so many of them are readable, and the partial sums of those from a row on are read by peers where they
     /// are written.</summary>
     internal void Settle(int ready, int streamedFrom, StepVerdict verdict) =>

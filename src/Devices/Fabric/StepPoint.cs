@@ -18,6 +18,7 @@ public enum StepPhase
     Sample,
     StageSend,
     Ring,
+    Calibrate,
 }
 
 /// <summary>A point of a step: where a rank is, or was when something went wrong.</summary>

@@ -48,6 +48,12 @@ public interface IKernels
     /// <summary>x += y, elementwise.</summary>
     void Add(Span<float> x, ReadOnlySpan<float> y);
 
+    /// <summary>x[t] += bias, per row of the bias's width. x: [T, N]; bias: [1, N].</summary>
+    void AddBias(Span<float> x, Weight bias);
+
+    /// <summary>x[t] += y[t] / (1 + exp(-gates[t])), the gate's sigmoid first. x, y: [T, H]; gates: [T].</summary>
+    void AddGated(Span<float> x, ReadOnlySpan<float> gates, ReadOnlySpan<float> y);
+
     /// <summary>
     /// The feed-forward of routed experts: partial[n] = sum over the local experts e of row n, ascending, of weight x down(silu(gate(h)) *
     /// up(h)). hidden, partial: [N, H]; rows without a local expert become 0. activation: room for [pairs, I].

@@ -10,29 +10,34 @@ internal static class ConfigRules
     [
         ("Qwen3ForCausalLM", ModelFamily.Qwen3),
         ("Qwen3MoeForCausalLM", ModelFamily.Qwen3Moe),
+        ("Qwen2MoeForCausalLM", ModelFamily.Qwen2Moe),
     ];
 
     public static ModelConfig Read(ConfigReader reader)
     {
         (string architecture, ModelFamily family) = Architecture(reader);
         Refuse(reader);
-        bool moe = family == ModelFamily.Qwen3Moe;
+        bool moe = family != ModelFamily.Qwen3, second = family == ModelFamily.Qwen2Moe;
         int experts = moe ? reader.Int(1, MaxExperts, null, "num_experts", "num_local_experts") : 0;
         int layers = reader.Int(1, MaxLayers, null, "num_hidden_layers");
-        int heads = reader.Int(1, MaxHeads, null, "num_attention_heads");
+        int hidden = reader.Int(1, MaxWidth, null, "hidden_size"), heads = reader.Int(1, MaxHeads, null, "num_attention_heads");
+        // Qwen2 has no head_dim of its own: the heads share the hidden state evenly.
+        int? headDim = second && hidden % heads == 0 ? hidden / heads : null;
         int vocabulary = reader.Int(1, MaxVocabulary, null, "vocab_size");
         int[] bos = reader.Ints(0, vocabulary - 1, single: true, "bos_token_id");
         var config = new ModelConfig
         {
             Architecture = architecture,
             Family = family,
-            HiddenSize = reader.Int(1, MaxWidth, null, "hidden_size"),
+            HiddenSize = hidden,
             Layers = layers,
             Heads = heads,
             KvHeads = reader.Int(1, heads, heads, "num_key_value_heads"),
-            HeadDim = reader.Int(2, 4096, null, "head_dim"),
+            HeadDim = reader.Int(2, 4096, headDim, "head_dim"),
+            QkvBias = second && reader.Bool(true, "qkv_bias"),
             IntermediateSize = reader.Int(moe ? 0 : 1, MaxWidth, moe ? 0 : null, "intermediate_size"),
             MoeIntermediateSize = moe ? reader.Int(1, MaxWidth, null, "moe_intermediate_size") : 0,
+            SharedExpertSize = second ? reader.Int(1, MaxWidth, null, "shared_expert_intermediate_size") : 0,
             Experts = experts,
             ExpertsPerToken = moe ? reader.Int(1, experts, null, "num_experts_per_tok") : 0,
             NormTopkProb = moe && reader.Bool(false, "norm_topk_prob"),

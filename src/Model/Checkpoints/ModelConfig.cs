@@ -8,6 +8,9 @@ public enum ModelFamily
 
     /// <summary>Qwen3 with routed experts (Qwen3MoeForCausalLM).</summary>
     Qwen3Moe,
+
+    /// <summary>Qwen2 with routed experts and a shared one (Qwen2MoeForCausalLM).</summary>
+    Qwen2Moe,
 }
 
 /// <summary>
@@ -30,10 +33,14 @@ public sealed record ModelConfig
     public required int KvHeads { get; init; }
     /// <summary>Width of one head; even. Heads x HeadDim need not be H.</summary>
     public required int HeadDim { get; init; }
+    /// <summary>Whether queries, keys and values have biases.</summary>
+    public required bool QkvBias { get; init; }
     /// <summary>Width of the feed-forward of a dense layer; 0 where the model has none and does not say.</summary>
     public required int IntermediateSize { get; init; }
     /// <summary>Width of one expert; 0 in a dense model.</summary>
     public required int MoeIntermediateSize { get; init; }
+    /// <summary>Width of the expert that every row of a MoE layer goes to; 0 where there is none.</summary>
+    public required int SharedExpertSize { get; init; }
     /// <summary>E: routed experts of each MoE layer; 0 in a dense model.</summary>
     public required int Experts { get; init; }
     /// <summary>K: experts that each token goes to; 0 in a dense model.</summary>

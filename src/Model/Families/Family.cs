@@ -11,6 +11,7 @@ internal sealed class Family
     {
         [ModelFamily.Qwen3] = new(Qwen3.Layer),
         [ModelFamily.Qwen3Moe] = new(Qwen3.Layer),
+        [ModelFamily.Qwen2Moe] = new(Qwen2Moe.Layer),
     };
 
     private Family(LayerBuilder layer) => Layer = layer;

@@ -21,12 +21,12 @@ public static class ShardWeights
             sizes[name] = view.ByteCount;
             return view;
         }, touch: false);
-        if (spec.Embedding) reader.Matrix(Qwen3.Embedding, config.VocabSize, config.HiddenSize);
+        if (spec.Embedding) reader.Matrix(Parts.Embedding, config.VocabSize, config.HiddenSize);
         for (int i = 0; i < spec.Layers; i++) Family.Of(config).Layer(reader, config, spec, new LayerIndex(spec.First.Value + i));
         if (spec.Head)
         {
-            reader.Vector(Qwen3.FinalNorm, config.HiddenSize);
-            reader.Matrix(config.TieWordEmbeddings ? Qwen3.Embedding : Qwen3.Head, config.VocabSize, config.HiddenSize);
+            reader.Vector(Parts.FinalNorm, config.HiddenSize);
+            reader.Matrix(config.TieWordEmbeddings ? Parts.Embedding : Parts.Head, config.VocabSize, config.HiddenSize);
         }
         return sizes.Values.Sum();
     }

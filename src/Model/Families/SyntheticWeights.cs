@@ -6,7 +6,7 @@ namespace Troupe.Model.Families;
 /// <summary>
 /// Random bf16 weights of any shape that is asked for, to measure models that nobody has here. A tensor depends on seed and name only, so
 /// that ranks agree without a file. Matrices are uniform with variance 1 / inputs, which keeps hidden states near 1, and the embedding with
-/// variance 1, so that tokens differ and spread over the experts; vectors (norms) are 1. Owns its memory; one thread at a time.
+/// variance 1, so that tokens differ and spread over the experts; norms are 1, biases 0. Owns its memory; one thread at a time.
 /// </summary>
 public sealed unsafe class SyntheticWeights(ulong seed) : IDisposable
 {
@@ -28,9 +28,9 @@ public sealed unsafe class SyntheticWeights(ulong seed) : IDisposable
         var memory = new NativeBuffer(count * sizeof(ushort));
         var values = (ushort*)memory.Data;
         if (shape.Length == 1)
-            new Span<ushort>(values, (int)count).Fill(Elements.ToBf16(1));
+            new Span<ushort>(values, (int)count).Fill(Elements.ToBf16(name.EndsWith(".bias", StringComparison.Ordinal) ? 0 : 1));
         else
-            Fill(values, count, MathF.Sqrt(name == Qwen3.Embedding ? 3 : 3f / shape[^1]) / short.MaxValue, Start(name));
+            Fill(values, count, MathF.Sqrt(name == Parts.Embedding ? 3 : 3f / shape[^1]) / short.MaxValue, Start(name));
         var view = new TensorView(name, TensorDType.BF16, shape.ToArray(), memory.Data);
         _made.Add(name, (view, memory));
         return view;

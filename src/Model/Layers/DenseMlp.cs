@@ -9,10 +9,15 @@ internal sealed class DenseMlp(Weight gate, Weight up, Weight down) : IFeedForwa
 {
     public void Forward(LayerContext context, LayerIndex layer, ReadOnlySpan<float> normed, Span<float> output)
     {
+        context.Enter(layer, StepPhase.Experts);
+        Apply(context, normed, output);
+    }
+
+    /// <summary>normed, output: [T, H].</summary>
+    public void Apply(LayerContext context, ReadOnlySpan<float> normed, Span<float> output)
+    {
         Span<float> gated = context.Room.Gate.Floats(context.Rows.Count * gate.Rows); // [T, I]
         Span<float> upped = context.Room.Up.Floats(gated.Length);                     // [T, I]
-
-        context.Enter(layer, StepPhase.Experts);
         context.Kernels.Linear(normed, gate, gated);
         context.Kernels.Linear(normed, up, upped);
         context.Kernels.SiluMultiply(gated, upped);

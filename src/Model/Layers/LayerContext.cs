@@ -24,6 +24,9 @@ internal sealed class LayerContext(IKernels kernels, Workspace room, PagedKvCach
 
     public IAll2All? All2All { get; set; }
 
+    /// <summary>How the second half of the rows reaches the experts; null where a step is not cut in halves.</summary>
+    public IAll2All? SecondHalf { get; set; }
+
     public IStepObserver? Observer { get; set; }
 
     /// <summary>Whether this rank asks the group to leave its lease, with the stage's first dispatch.</summary>

@@ -31,7 +31,7 @@ public sealed class ModelShard : IDisposable
 
         if (spec.Embedding)
         {
-            _embedding = weights.Matrix(Qwen3.Embedding, config.VocabSize, config.HiddenSize);
+            _embedding = weights.Matrix(Parts.Embedding, config.VocabSize, config.HiddenSize);
             Report();
         }
         _room = new Workspace(config, spec, options);
@@ -43,8 +43,8 @@ public sealed class ModelShard : IDisposable
         }
         if (spec.Head)
         {
-            _finalNorm = weights.Vector(Qwen3.FinalNorm, config.HiddenSize);
-            _head = weights.Matrix(config.TieWordEmbeddings ? Qwen3.Embedding : Qwen3.Head, config.VocabSize, config.HiddenSize);
+            _finalNorm = weights.Vector(Parts.FinalNorm, config.HiddenSize);
+            _head = weights.Matrix(config.TieWordEmbeddings ? Parts.Embedding : Parts.Head, config.VocabSize, config.HiddenSize);
             Report();
         }
         WeightBytes = weights.Bytes;
@@ -94,18 +94,20 @@ public sealed class ModelShard : IDisposable
 
     /// <summary>
     /// All layers of the stage over the rows of one micro-batch; hidden: [T, H], changed in place. T may be 0: the rank then only serves
-    /// its experts. The observer hears of each phase. <paramref name="leave"/> asks the group to leave its lease.
+    /// its experts. The observer hears of each phase. <paramref name="leave"/> asks the group to leave its lease. With
+    /// <paramref name="secondHalf"/> routed experts run in two halves of the rows, one of which travels while the other is computed; on
+    /// all ranks of the group or on none. It needs room for half of the rows, rounded down.
     /// </summary>
     /// <exception cref="NonFiniteException">A hidden state became infinite or NaN; names the layer.</exception>
     public void RunLayers(StepRows rows, Span<float> hidden, IAll2All? all2All, Epoch epoch, StepId step, IStepObserver? observer = null,
-        bool leave = false)
+        bool leave = false, IAll2All? secondHalf = null)
     {
         if (rows.Count > Options.MaxRows) throw new ArgumentException($"the shard was made for {Options.MaxRows} rows, got {rows.Count}");
         if (rows.Table.Blocks > Options.KvBlocks || rows.Table.BlockSize != Options.BlockSize)
             throw new ArgumentException($"the cache has {Options.KvBlocks} blocks of {Options.BlockSize}, the rows' table is for "
                 + $"{rows.Table.Blocks} of {rows.Table.BlockSize}");
         (_context.Rows, _context.All2All, _context.Observer, _context.Epoch, _context.Step) = (rows, all2All, observer, epoch, step);
-        (_context.Leave, _context.Verdict) = (leave, null);
+        (_context.Leave, _context.Verdict, _context.SecondHalf) = (leave, null, secondHalf);
         int angles = rows.Count * Config.HeadDim / 2;
         _rotary.Fill(rows.Positions, _room.Cos.Floats(angles), _room.Sin.Floats(angles));
         foreach (DecoderLayer layer in _layers) layer.Forward(_context, hidden);

@@ -8,19 +8,46 @@ namespace Troupe.Model.Layers;
 
 /// <summary>
 /// Routed experts, spread over the expert-parallel group: each row goes to the ranks of its K experts and comes back as a weighted sum. A
-/// rank without rows of its own still takes part and serves its experts.
+/// rank without rows of its own still takes part and serves its experts. What needs nobody else runs while rows travel: the shared expert,
+/// and in a step in two halves the experts over the other half. Each half has a window and flags of its own, and all ranks post and wait
+/// in the same order, so neither half ever waits for what comes after it.
 /// </summary>
 /// <param name="router">[E, H]</param>
 /// <param name="experts">The experts of this rank.</param>
 /// <param name="topK">K.</param>
 /// <param name="normalize">Whether a row's K weights are scaled to sum to 1.</param>
-internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, bool normalize) : IFeedForward
+/// <param name="shared">The expert of all rows; null where the family has none.</param>
+internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, bool normalize, SharedExpert? shared = null) : IFeedForward
 {
     public void Forward(LayerContext context, LayerIndex layer, ReadOnlySpan<float> normed, Span<float> output)
     {
-        (IKernels kernels, Workspace room, int rows) = (context.Kernels, context.Room, context.Rows.Count);
         IAll2All all2All = context.All2All
             ?? throw new InvalidOperationException($"{layer} has routed experts: give the step a way to reach them");
+        if (context.SecondHalf is { } second)
+        {
+            int half = (context.Rows.Count + 1) / 2 * router.Columns; // a rank with rows has some in the first half
+            Post(context, layer, all2All, normed[..half]);
+            Post(context, layer, second, normed[half..]);
+            shared?.Forward(context, layer, normed);
+            RunExperts(context, layer, all2All);
+            RunExperts(context, layer, second);
+            all2All.WaitCombine(output[..half]);
+            second.WaitCombine(output[half..]);
+        }
+        else
+        {
+            Post(context, layer, all2All, normed);
+            shared?.Forward(context, layer, normed);
+            RunExperts(context, layer, all2All);
+            all2All.WaitCombine(output);
+        }
+        shared?.AddTo(context, output);
+    }
+
+    /// <summary>Chooses the experts of some rows and sends the rows there. normed: [T, H].</summary>
+    private void Post(LayerContext context, LayerIndex layer, IAll2All all2All, ReadOnlySpan<float> normed)
+    {
+        (IKernels kernels, Workspace room, int rows) = (context.Kernels, context.Room, normed.Length / router.Columns);
         Span<float> logits = room.RouterLogits.Floats(rows * router.Rows);                                      // [T, E]
         Span<int> ids = room.ExpertIds.Ints(rows * topK);                                                       // [T, K]
         Span<float> weights = room.ExpertWeights.Floats(rows * topK);                                           // [T, K]
@@ -32,26 +59,31 @@ internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, boo
 
         StepPoint dispatch = context.Enter(layer, StepPhase.Dispatch);
         all2All.PostDispatch(dispatch, normed, ids, weights, rows, context.Leave && context.Verdict is null);
+    }
+
+    /// <summary>Waits for the rows that come here, runs them through the local experts, and sends the partial sums back.</summary>
+    private void RunExperts(LayerContext context, LayerIndex layer, IAll2All all2All)
+    {
+        if (shared is not null || context.SecondHalf is not null) context.Enter(layer, StepPhase.Dispatch);
         DispatchHandle handle = all2All.WaitDispatch();
         context.Verdict ??= handle.Verdict;
-        if (handle.Rows > room.MaxReceived)
-            throw new InvalidOperationException(
-                $"{layer}: {handle.Rows} rows arrived, room for {room.MaxReceived}; was the shard made for this group?");
-        context.Enter(layer, StepPhase.Experts);
         for (int row = 0; row < handle.Rows;)
         {
-            int end = handle.Await(row);
-            RunTile(context, handle, row, end);
+            if (row > 0) context.Enter(layer, StepPhase.Dispatch);
+            // A shadowed exchange brings each row twice: as many tiles as the room calls for.
+            int end = Math.Min(handle.Await(row), row + context.Room.MaxReceived);
+            RunTile(context, layer, handle, row, end);
             handle.Done(end);
             row = end;
         }
-
         all2All.PostCombine(context.Enter(layer, StepPhase.Combine), handle);
-        all2All.WaitCombine(output);
     }
 
-    /// <summary>The local experts over rows [first, end) of those that arrived: n of them.</summary>
-    private void RunTile(LayerContext context, DispatchHandle handle, int first, int end)
+    /// <summary>
+    /// The local experts over rows [first, end) of those that arrived: n of them. Where a strategy leaves rows or sums with their owner, to
+    /// read and write them here is its transfer: it counts as dispatch and combine.
+    /// </summary>
+    private void RunTile(LayerContext context, LayerIndex layer, DispatchHandle handle, int first, int end)
     {
         (Workspace room, int rows) = (context.Room, end - first);
         Span<float> hidden = room.Arrived.Floats(rows * router.Columns), partial = room.Partial.Floats(rows * router.Columns); // [n, H]
@@ -59,8 +91,10 @@ internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, boo
         Span<float> weights = room.ArrivedWeights.Floats(rows * topK);                                                        // [n, K]
         handle.Decode(first, end, hidden);
         handle.CopySlots(first, end, ids, weights);
+        context.Enter(layer, StepPhase.Experts);
         room.Arrivals.Sort(ids, weights, topK);
         context.Kernels.Experts(experts, room.Arrivals, hidden, room.Activation.Floats(room.Arrivals.Pairs * experts.Inner), partial);
+        context.Enter(layer, StepPhase.Combine);
         handle.Encode(first, end, partial);
     }
 }

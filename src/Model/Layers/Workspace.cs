@@ -29,8 +29,11 @@ internal sealed class Workspace : IDisposable
         Attended = Room(rows, config.Heads * config.HeadDim);
         Cos = Room(rows, config.HeadDim / 2);
         Sin = Room(rows, config.HeadDim / 2);
-        Gate = Room(rows, config.IntermediateSize);
-        Up = Room(rows, config.IntermediateSize);
+        int inner = Math.Max(config.IntermediateSize, config.SharedExpertSize);
+        Gate = Room(rows, inner);
+        Up = Room(rows, inner);
+        Shared = Room(rows, config.SharedExpertSize > 0 ? config.HiddenSize : 0);
+        SharedGates = Room(rows, config.SharedExpertSize > 0 ? 1 : 0);
         RouterLogits = Room(rows, config.Experts);
         ExpertIds = Room(rows, config.ExpertsPerToken);
         ExpertWeights = Room(rows, config.ExpertsPerToken);
@@ -81,11 +84,17 @@ internal sealed class Workspace : IDisposable
     /// <summary>[T, D / 2] of this step's positions.</summary>
     public NativeBuffer Sin { get; }
 
-    /// <summary>[T, I] of a dense layer.</summary>
+    /// <summary>[T, I] of a dense layer or a shared expert.</summary>
     public NativeBuffer Gate { get; }
 
-    /// <summary>[T, I] of a dense layer.</summary>
+    /// <summary>[T, I] of a dense layer or a shared expert.</summary>
     public NativeBuffer Up { get; }
+
+    /// <summary>[T, H] what the shared expert came to.</summary>
+    public NativeBuffer Shared { get; }
+
+    /// <summary>[T] how much of it each row takes, before the sigmoid.</summary>
+    public NativeBuffer SharedGates { get; }
 
     /// <summary>[T, E]</summary>
     public NativeBuffer RouterLogits { get; }

@@ -1,4 +1,5 @@
 using Troupe.Actors.Configuration;
+using Troupe.Devices.All2All;
 using Troupe.Devices.Fabric;
 using Troupe.Testing;
 using Xunit;
@@ -19,6 +20,7 @@ public sealed class TroupeOptionsTests
         Assert.Equal(TimeSpan.FromMinutes(10), options.Scheduler.RequestTimeout);
         Assert.Equal(TimeSpan.FromSeconds(30), options.Fabric.WaitDeadline);
         Assert.Equal("", options.Control.LifelineHost);
+        Assert.Equal(0, options.Routing.Explore);
     }
 
     [Fact]
@@ -68,15 +70,19 @@ public sealed class TroupeOptionsTests
                 Layout = new(stages, replicas, 1),
                 Rank = random.Next(2) == 0 ? null : random.Next(stages * replicas),
                 Weights = (WeightStorage)random.Next(4),
-                Numbers = new((MathMode)random.Next(2), (NumberType)random.Next(2), (NumberType)random.Next(2)),
+                Numbers = new((MathMode)random.Next(2), (RowType)random.Next(4), (NumberType)random.Next(2)),
                 Fabric = plain.Fabric with
                 {
                     Kind = random.Next(5) is var k && k < 4 ? (FabricKind)k : null,
                     WaitDeadline = TimeSpan.FromMilliseconds(random.Next(1, 100_000)),
                     Host = random.Next(2) == 0 ? "" : "a,b",
                 },
+                Routing = plain.Routing with
+                {
+                    Explore = random.Next(2) == 0 ? 0 : random.NextDouble() / 10, ShadowEvery = random.Next(1000),
+                },
                 Scheduler = plain.Scheduler with { KvTokens = random.Next(2) == 0 ? null : random.Next(1, int.MaxValue) },
-                Drill = new((DrillFault)random.Next(5), random.Next(stages * replicas), random.Next(1, int.MaxValue),
+                Drill = new((DrillFault)random.Next(6), random.Next(stages * replicas), random.Next(1, int.MaxValue),
                     random.Next(2) == 0 ? null : random.Next(100), TimeSpan.FromMilliseconds(random.Next(1, 1000))),
                 Control = plain.Control with { LifelineHost = random.Next(2) == 0 ? "" : "10.0.0.1", LifelinePort = random.Next(65536) },
             };
@@ -94,6 +100,7 @@ public sealed class TroupeOptionsTests
     [InlineData("model = \"\"", "troupe.model wants text that is not empty, got \"\"")]
     [InlineData("weights = int7", "troupe.weights wants one of as-stored, bf16, int8, int4, got int7")]
     [InlineData("numbers.math = Exact", "troupe.numbers.math wants one of exact, fast, got Exact")]
+    [InlineData("numbers.rows = int4", "troupe.numbers.rows wants one of fp32, bf16, int8, fp8, got int4")]
     [InlineData("fabric.kind = shmem", "troupe.fabric.kind wants one of auto, inprocess, shm, tcp, mixed, got shmem")]
     [InlineData("fabric.wait-deadline = 30", "troupe.fabric.wait-deadline wants a duration from 1ms to 1h, as 500ms, 30s or 10m, got 30")]
     [InlineData("fabric.wait-deadline = soon",
@@ -103,6 +110,10 @@ public sealed class TroupeOptionsTests
     [InlineData("fabric.wait-deadline = infinite",
         "troupe.fabric.wait-deadline wants a duration from 1ms to 1h, as 500ms, 30s or 10m, got infinite")]
     [InlineData("scheduler.kv-tokens = lots", "troupe.scheduler.kv-tokens wants auto or a whole number from 1 to 2147483647, got lots")]
+    [InlineData("routing.explore = 0.11", "troupe.routing.explore wants a number from 0 to 0.1, got 0.11")]
+    [InlineData("routing.explore = -0.01", "troupe.routing.explore wants a number from 0 to 0.1, got -0.01")]
+    [InlineData("routing.explore = 5%", "troupe.routing.explore wants a number from 0 to 0.1, got 5%")]
+    [InlineData("routing.explore = NaN", "troupe.routing.explore wants a number from 0 to 0.1, got NaN")]
     [InlineData("rank = 1", "troupe.rank wants any or a whole number from 0 to 0, got 1")]
     [InlineData("cluster-name = \"a b\"", "troupe.cluster-name wants letters, digits and '-', starting with a letter or digit, got a b")]
     [InlineData("limits.prompt-bytes = 120000", "troupe.limits.prompt-bytes wants at most 112000, "

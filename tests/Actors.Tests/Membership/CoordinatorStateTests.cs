@@ -1,6 +1,8 @@
 using Akka.Actor;
 using Troupe.Actors.Membership;
 using Troupe.Actors.Protocols;
+using Troupe.Actors.Routing;
+using Troupe.Devices.All2All;
 using Troupe.Devices.Topology;
 using Xunit;
 
@@ -118,6 +120,55 @@ public sealed class CoordinatorStateTests : IDisposable
         Assert.Equal("2 of 2 ranks to join", state.WaitingFor);
         state = Attach(Attach(state, Join(Ours, "a:1"), "t1"), Join(Ours, "a:2"), "t2");
         Assert.Equal("rank 0, 1 to load", state.WaitingFor);
+    }
+
+    [Fact]
+    public void Once_all_are_ready_the_router_is_told_what_they_measured_before_any_scheduler_may_offer()
+    {
+        var near = new LinkConstants(1, 2, 3, 4, 5);
+        CoordinatorState state = Checking(new Layout(1, 2, 1), "x,y");
+        (state, var early) = state.On(new RankReady(state.Epoch, 1, 3, 8, new LinkCalibration(near, near, null)));
+        Assert.Empty(early);
+        Assert.Equal("rank 0 to pass the self-check", state.WaitingFor);
+
+        (state, var effects) = state.On(new RankReady(state.Epoch, 0, 3, 4, null));
+
+        Assert.Equal(ClusterPhase.Ready, state.Phase);
+        Effect.BecameReady ready = Assert.IsType<Effect.BecameReady>(effects[0]);
+        Assert.Equal(new LinkCalibration(near, near, null), Assert.Single(ready.Measured));
+        Assert.Equal(4, ready.Cores);
+        Assert.Equal(2, effects.OfType<Effect.Tell>().Count(e => e.Message is EpochStarted));
+        Assert.Empty(state.On(new RankReady(state.Epoch, 0, 3, 4, null)).Item2);
+    }
+
+    [Theory]
+    [InlineData("x,y", "shm", 2, Mapping.Everybody, false)]
+    [InlineData("x,y", "mixed", 2, Mapping.SameHost, false)]
+    [InlineData("x,y", "tcp", 2, Mapping.Nobody, false)]
+    [InlineData("x,x", "mixed", 1, Mapping.SameHost, false)]
+    [InlineData("x,x,y,y", "mixed", 1, Mapping.SameHost, false)]
+    [InlineData("x,x,x,y", "mixed", 2, Mapping.SameHost, true)]
+    public void The_router_learns_hosts_and_mapping_of_the_stage_on_most_hosts(
+        string hosts, string fabric, int count, Mapping mapping, bool someOnOne)
+    {
+        StepShape shape = Checking(new Layout(2, 2, 1), hosts, fabric).Place(new StepShape(2, 0, 0, 64, 2, 4, 1));
+        Assert.Equal((count, mapping, someOnOne), (shape.Hosts, shape.Mapping, shape.SomeStageOnOneHost));
+        Assert.Equal(2, shape.HostOf.Length);
+    }
+
+    private CoordinatorState Checking(Layout layout, string hosts, string fabric = "auto")
+    {
+        CoordinatorState state = New(layout);
+        state = state with { Terms = state.Terms with { Fabric = fabric } };
+        for (int i = 0; i < layout.Ranks; i++)
+            state = Attach(state, Join(state.Terms.Fingerprint, $"a:{i}") with { Host = hosts }, $"t{i}");
+        for (int i = 0; i < layout.Ranks; i++)
+        {
+            IActorRef actor = state.ByRank[i].Join.Node;
+            state = state.On(new Prepared(state.Epoch, i, "d", "", "", 0, actor, actor, i < layout.Replicas ? actor : null)).Item1;
+        }
+        Assert.Equal(ClusterPhase.Checking, state.Phase);
+        return state;
     }
 
     private static CoordinatorState Attach(CoordinatorState state, JoinRequest join, string token) =>

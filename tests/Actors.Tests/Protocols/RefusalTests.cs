@@ -3,6 +3,7 @@ using System.Runtime.Serialization;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
 using Troupe.Actors.Protocols;
+using Troupe.Devices.All2All;
 using Troupe.Testing;
 using Xunit;
 
@@ -12,7 +13,7 @@ namespace Troupe.Actors.Tests.Protocols;
 public sealed class RefusalTests(WireSystem wire)
 {
     /// <summary>What a model computed may have any sign and size; a seed is any 64 bits.</summary>
-    private static readonly HashSet<string> AnyNumber = ["log_probs", "top_log_probs", "values", "seed"];
+    private static readonly HashSet<string> AnyNumber = ["log_probs", "top_log_probs", "values", "seed", "got_value", "wanted_value"];
 
     public static TheoryData<Type> Messages => [.. Samples.Messages];
 
@@ -96,8 +97,47 @@ public sealed class RefusalTests(WireSystem wire)
         Refuses(new JoinAccepted("h", 65_536, "", ""), "LifelinePort");
         Accepts(new LoadProgress(new(1), 0, "", 1));
         Refuses(new LoadProgress(new(1), 0, "", 1.01), "Fraction");
-        Accepts(new RankReady(new(1), 0, double.MaxValue));
-        Refuses(new RankReady(new(1), 0, double.PositiveInfinity), "CheckMs");
+        Accepts(new RankReady(new(1), 0, double.MaxValue, 0, null));
+        Refuses(new RankReady(new(1), 0, double.PositiveInfinity, 0, null), "CheckMs");
+    }
+
+    [Theory]
+    [InlineData(0, true)]
+    [InlineData(double.MaxValue, true)]
+    [InlineData(-1e-9, false)]
+    [InlineData(double.NaN, false)]
+    [InlineData(double.PositiveInfinity, false)]
+    public void What_a_rank_measured_of_its_links_is_numbers_from_0_up(double value, bool good)
+    {
+        var well = new LinkConstants(1, 2, 3, 4, 5);
+        LinkConstants[] cases =
+        [
+            well with { MessageUs = value }, well with { ByteUs = value }, well with { FlagUs = value }, well with { RowUs = value },
+            well with { RowByteUs = value },
+        ];
+        foreach (LinkConstants links in cases)
+        {
+            LinkCalibration[] places = [new(links, null, null), new(well, links, well), new(null, null, links)];
+            foreach (LinkCalibration measured in places)
+            {
+                var ready = new RankReady(new(1), 0, 1, 2, measured);
+                if (good) Accepts(ready);
+                else Refuses(ready, "Links");
+            }
+        }
+    }
+
+    [Fact]
+    public void A_rank_measured_three_classes_of_links_or_nothing()
+    {
+        for (int count = 0; count < 20; count++)
+        {
+            var ready = new Actors.Protocols.Wire.RankReady { Links = { Enumerable.Repeat(1.0, count) } };
+            if (count is 0 or 15) Assert.Equal(count == 0, Read(ready).Links is null);
+            else Assert.Contains("Links", Assert.Throws<SerializationException>(() => Read(ready)).Message, StringComparison.Ordinal);
+        }
+
+        RankReady Read(IMessage message) => (RankReady)wire.Serializer.FromBinary(message.ToByteArray(), "RankReady/1");
     }
 
     [Theory]
@@ -178,7 +218,8 @@ public sealed class RefusalTests(WireSystem wire)
     /// <summary>More items than any list of their kind may have.</summary>
     private static void Overfill(IList list, FieldDescriptor field)
     {
-        int count = (field.FieldType is FieldType.String or FieldType.Message ? WireCheck.MaxItems : WireCheck.MaxIds) + 1;
+        bool few = field.FieldType is FieldType.String or FieldType.Message or FieldType.Double;
+        int count = (few ? WireCheck.MaxItems : WireCheck.MaxIds) + 1;
         object item = list[0]!;
         object small = item is IMessage ? field.MessageType.Parser.ParseFrom([])
             : item is string ? "" : Activator.CreateInstance(item.GetType())!;

@@ -45,6 +45,24 @@ public sealed class FaultDrillTests
         }
     }
 
+    [Theory]
+    [InlineData("hang", 0)]
+    [InlineData("die", 1)]
+    public async Task A_rank_that_fails_in_a_step_in_halves_is_named_too(string fault, int rank)
+    {
+        int layer = Seed.For($"{nameof(A_rank_that_fails_in_a_step_in_halves_is_named_too)} {fault}").Next(Layers);
+        await using InProcessWorld world = await InProcessWorld.StartAsync(InProcessWorld.SampleModel, 1, 2,
+            "troupe.layout.replicas = 2\ntroupe.fabric.wait-deadline = 2s\ntroupe.routing.overlap = on\n"
+            + $"troupe.drill {{ fault = {fault}, rank = {rank}, step = 3, layer = {layer} }}");
+
+        IReadOnlyList<RequestOutcome> outcomes = await world.RunAsync([.. Enumerable.Range(0, 4).Select(i =>
+            InProcessWorld.Greedy($"r{i}", [.. Enumerable.Range(0, 200).Select(t => 40 + t + i)], 4))]);
+
+        Assert.All(outcomes, outcome => Assert.Matches(fault == "hang"
+            ? $"rank {rank} (did not answer within 2 s|hung, as its fault plan said)"
+            : $"rank {rank} (died, as its fault plan said|closed its fabric connection)", outcome.Error));
+    }
+
     [Fact]
     public async Task A_rank_that_is_slow_on_purpose_changes_no_token()
     {

@@ -20,9 +20,18 @@ public sealed class SteadyDecodeTests
     [InlineData(2, 2, false)]
     [InlineData(1, 1, true)]
     [InlineData(2, 2, true)]
-    public void Steady_decode_allocates_nothing_on_the_executor_thread(int stages, int replicas, bool leased)
+    [InlineData(2, 2, true, "low_latency")]
+    [InlineData(2, 2, true, "low_latency", 3)]
+    [InlineData(1, 2, false, "allgather_reducescatter", 0, OverlapMode.On)]
+    public void Steady_decode_allocates_nothing_on_the_executor_thread(int stages, int replicas, bool leased,
+        string strategy = "allgather_reducescatter", int shadowEvery = 0, OverlapMode overlap = OverlapMode.Off)
     {
-        TroupeOptions options = TroupeOptions.Default with { Layout = new Layout(stages, replicas, 1) };
+        TroupeOptions plain = TroupeOptions.Default;
+        TroupeOptions options = plain with
+        {
+            Layout = new Layout(stages, replicas, 1),
+            Routing = plain.Routing with { ShadowEvery = shadowEvery, Overlap = overlap },
+        };
         ClusterPlan plan = ClusterPlan.Make(options, ModelSource.FromFolder(Repository.At("models", "sample")));
         EpochSizes sizes = plan.Sizes(1L << 30);
         var hub = new InProcessHub();
@@ -34,7 +43,7 @@ public sealed class SteadyDecodeTests
         {
             try
             {
-                allocated[rank] = RunRank(plan, hub, sizes, rank, descriptors, opened, leased);
+                allocated[rank] = RunRank(plan, hub, sizes, rank, descriptors, opened, leased ? strategy : null);
             }
             catch (Exception e)
             {
@@ -48,7 +57,7 @@ public sealed class SteadyDecodeTests
     }
 
     private static long RunRank(ClusterPlan plan, InProcessHub hub, EpochSizes sizes, int rank, string[] descriptors, Barrier opened,
-        bool leased)
+        string? leased)
     {
         var epoch = new Epoch(1);
         RankSetup setup = plan.Rank(hub, TimeProvider.System);
@@ -63,8 +72,8 @@ public sealed class SteadyDecodeTests
         opened.SignalAndWait(); // a cluster starts once all ranks have passed
 
         int replica = runtime.Place.Replica;
-        StageStep[] steps = [.. Enumerable.Range(0, leased ? 2 : WarmUp + Measured + 1)
-            .Select(i => Step(epoch, i, replica, setup.Layout.Replicas, leased))];
+        StageStep[] steps = [.. Enumerable.Range(0, leased is not null ? 2 : WarmUp + Measured + 1)
+            .Select(i => Step(epoch, i, replica, setup.Layout.Replicas, leased, sizes.Halves))];
         var outcome = new StepOutcome(sizes.MaxRunning);
         for (int i = 0; i <= WarmUp; i++) Run(runner, steps, i, outcome);
         long before = GC.GetAllocatedBytesForCurrentThread();
@@ -72,7 +81,7 @@ public sealed class SteadyDecodeTests
         long bytes = GC.GetAllocatedBytesForCurrentThread() - before;
         Run(runner, steps, WarmUp + Measured, outcome);
         Assert.Equal(2, outcome.Rows);
-        Assert.Equal((leased, leased, false), (outcome.IsLeased, outcome.Ended is not null, runner.IsLeased));
+        Assert.Equal((leased is not null, leased is not null, false), (outcome.IsLeased, outcome.Ended is not null, runner.IsLeased));
         opened.SignalAndWait(); // nobody frees a window that a peer still writes to
         return bytes;
     }
@@ -89,7 +98,7 @@ public sealed class SteadyDecodeTests
     }
 
     /// <summary>Two sequences join in the first step with their prompts, and decode from then on, one of them sampled.</summary>
-    private static StageStep Step(Epoch epoch, int index, int replica, int replicas, bool leased)
+    private static StageStep Step(Epoch epoch, int index, int replica, int replicas, string? leased, bool halves)
     {
         StepId step = new(PipelineSchedule.FirstStep.Value + index);
         int[] blocks = [.. Enumerable.Range(0, 16)];
@@ -101,9 +110,10 @@ public sealed class SteadyDecodeTests
         ];
         SlotWork[] work = index > 0 ? [new SlotWork(0, 1), new SlotWork(1, 1)] : [new SlotWork(0, 3), new SlotWork(1, 2)];
         int rows = work.Sum(w => w.Rows);
-        var plan = new StepPlan(epoch, step, 0, index > 0 ? new StepId(step.Value - 1) : default, "allgather_reducescatter",
+        var plan = new StepPlan(epoch, step, 0, index > 0 ? new StepId(step.Value - 1) : default, leased ?? "allgather_reducescatter",
             [.. Enumerable.Repeat(new ReplicaShare(rows, index + 1), replicas)],
-            leased && index > 0 ? new LeaseGrant(step.Next, [0], "allgather_reducescatter", 2, WarmUp + Measured - 1) : null);
+            leased is not null && index > 0 ? new LeaseGrant(step.Next, [0], leased, 2, WarmUp + Measured - 1) : null,
+            InHalves: halves);
         return new StageStep(plan, new BatchDelta(epoch, replica, index + 1, 0, joins, [], work));
     }
 }

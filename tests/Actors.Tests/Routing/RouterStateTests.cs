@@ -2,6 +2,7 @@ using System.Text.Json;
 using Troupe.Actors.Protocols;
 using Troupe.Actors.Reports;
 using Troupe.Actors.Routing;
+using Troupe.Devices.All2All;
 using Troupe.Devices.Topology;
 using Troupe.Testing;
 using Xunit;
@@ -84,6 +85,79 @@ public sealed class RouterStateTests
         Assert.InRange(slower!.PredictedUs, first!.PredictedUs * 2.8, first.PredictedUs * 3.2);
         (_, Decision? prefill) = New(2).On(Offer(0, 4) with { Kind = StepKind.Prefill });
         Assert.Equal((StepKind.Decode, StepKind.Prefill), (slower.Choice.Bucket.Kind, prefill!.Choice.Bucket.Kind));
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("low_latency")]
+    public void A_strategy_whose_shadow_check_failed_is_left_and_used_no_more(string? pinned)
+    {
+        var selector = new Selector(CostModel.Guess, SelectorRules.Default with { Pinned = pinned });
+        RouterState state = RouterState.Start(new Epoch(1), 2, 1, selector, Sizes, leaseSteps: 100);
+        (state, Decision? decision) = state.On(Offer(0, 2));
+        string strategy = decision!.Choice.Strategy;
+        LeaseGrant grant = decision.Plan.Lease!;
+        Assert.Equal(strategy, grant.Strategy);
+        Assert.NotEqual(Strategies.NameOf(Strategies.Fallback), strategy);
+        var mismatch = new ShadowMismatch(new Epoch(1), new StepId(7), 1, strategy, 3, 2, 17, 0.25f, 0.5f);
+
+        Assert.Null(state.AskToLeave().Note);
+        Assert.Null(state.On(mismatch with { Epoch = new Epoch(2) }).Warning);
+        Assert.Null(state.On(mismatch with { Strategy = Strategies.NameOf(Strategies.Fallback) }).Warning);
+        (state, string? warning) = state.On(mismatch);
+        Assert.StartsWith($"strategy {strategy} is out of use until epoch 1 ends: its shadow check failed in step 7, layer 3, rank 1, "
+            + "row 2: value 17 came out as 0.25, by allgather_reducescatter it is 0.5", warning);
+        Assert.Null(state.On(mismatch with { Step = new StepId(8) }).Warning); // one is enough
+
+        (state, LeaseNote? note) = state.AskToLeave();
+        Assert.Equal((grant.First, true), (note!.Step, note.Leave));
+        Assert.Null(state.AskToLeave().Note);
+        (state, _) = state.On(new LeaseEnded(new Epoch(1), new StepId(9), grant.First, [new StepId(9)], 6, 100, 50));
+        for (int i = 2; i < 60; i++)
+        {
+            (RouterState after, decision) = state.On(Offer(0, 1 + (i % 5 == 0 ? 200 : 0), i));
+            Assert.NotEqual(strategy, decision!.Choice.Strategy);
+            Assert.StartsWith("out of use: its shadow check failed in step 7", decision.Choice.Illegal[strategy]);
+            Assert.Null(decision.Choice.Warning); // the user was told already
+            StepId first = decision.Plan.Lease!.First;
+            Assert.Null(after.AskToLeave().Note);
+            (state, _) = after.On(new LeaseEnded(new Epoch(1), first, first, [first], 1, 100, 50));
+        }
+    }
+
+    [Fact]
+    public void What_is_tried_to_learn_is_never_leased_and_a_lease_comes_after_it()
+    {
+        var rules = SelectorRules.Default with { Explore = 0.1, Seed = 3 };
+        StepShape shape = Sizes with { Experts = 64 };
+        (int explored, int leases) = (0, 0);
+        RouterState state = RouterState.Start(new Epoch(1), 1, 1, new Selector(CostModel.Guess, rules), shape, leaseSteps: 5);
+        for (int version = 1; version < 400; version++)
+        {
+            (state, Decision? decision) = state.On(Offer(0, 4, version));
+            Assert.Equal(decision!.Choice.Explored, decision.Plan.Lease is null);
+            if (decision.Plan.Lease is not { } grant)
+            {
+                explored++;
+                continue;
+            }
+            leases++;
+            Assert.Equal(grant.Strategy, decision.Plan.Strategy);
+            (state, _) = state.On(new LeaseEnded(new Epoch(1), grant.First, grant.First, [grant.First], 1, 1, 1));
+        }
+        Assert.InRange(explored, 5, 100);
+        Assert.True(leases > 200);
+    }
+
+    [Fact]
+    public void A_plan_says_whose_offer_was_the_last_that_it_waited_for()
+    {
+        (RouterState state, Decision? first) = New(2).On(Offer(1, 3));
+        Assert.Equal(1, first!.Plan.AskedBy);
+        (state, Decision? none) = state.On(Offer(0, 2));
+        (state, Decision? second) = state.On(Offer(1, 0, version: 2));
+        Assert.Null(none);
+        Assert.Equal(-1, second!.Plan.AskedBy); // replica 0 offered, but it was replica 1 that was waited for
     }
 
     [Fact]

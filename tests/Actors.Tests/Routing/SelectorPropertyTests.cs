@@ -64,10 +64,10 @@ public sealed class SelectorPropertyTests
         from mapping in Gen.Elements(Enum.GetValues<Mapping>())
         from experts in Gen.Elements(-1, 0, 1, 5, 64)
         from topK in Gen.Elements(0, 1, 8, 100)
-        from known in Gen.Elements(true, false)
+        from oneHost in Gen.Elements(true, false)
         select new StepShape(ranks, 0, 0, 64, topK, 2, 4)
         {
-            Experts = experts, Mapping = mapping, CountsKnown = known, HostOf = [.. hosts],
+            Experts = experts, Mapping = mapping, HostOf = [.. hosts], SomeStageOnOneHost = oneHost,
         }.WithRows([.. rows]);
 
     private sealed record World(

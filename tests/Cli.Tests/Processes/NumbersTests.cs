@@ -20,6 +20,7 @@ public sealed class NumbersTests
     [InlineData("exact", "--stages 3 --fabric inprocess")]
     [InlineData("exact", "--stages 2 --replicas 2 --fabric shm")]
     [InlineData("fast", "--stages 2 --replicas 2 --fabric tcp")]
+    [InlineData("exact", "--replicas 2 --fabric tcp --overlap on")]
     public async Task Perplexity_and_expert_load_equal_the_references(string math, string layout)
     {
         JsonElement got = await Json(["eval", "perplexity", "--model", ProcessWorld.SampleModel, "--math", math, "--json",
@@ -38,12 +39,30 @@ public sealed class NumbersTests
     }
 
     [Theory]
+    [InlineData("bf16", 0.01)]
+    [InlineData("int8", 0.01)]
+    [InlineData("fp8", 0.03)]
+    public async Task Narrow_rows_cost_little_perplexity(string rows, double share)
+    {
+        string[] eval = ["eval", "perplexity", "--model", ProcessWorld.SampleModel, "--windows", "6", "--replicas", "2", "--in-process",
+            "--json"];
+        double wide = (await Json(eval)).GetProperty("perplexity").GetDouble();
+        double narrow = (await Json([.. eval, "--rows", rows])).GetProperty("perplexity").GetDouble();
+        Assert.InRange(narrow, wide * (1 - share), wide * (1 + share));
+        Assert.NotEqual(wide, narrow); // else the rows travelled as fp32
+    }
+
+    [Theory]
     [InlineData("qwen3-moe", "--stages 2 --replicas 2 --fabric shm")]
     [InlineData("qwen3-moe", "--replicas 4 --fabric inprocess")]
     [InlineData("qwen3-moe-mixed", "--stages 3 --fabric tcp")]
     [InlineData("qwen3-moe-mixed", "--stages 2 --replicas 2 --fabric inprocess")]
     [InlineData("qwen3", "--stages 2 --replicas 2 --fabric tcp")]
     [InlineData("qwen3", "--stages 1")]
+    [InlineData("qwen2-moe", "--stages 1")]
+    [InlineData("qwen2-moe", "--replicas 2 --fabric shm")]
+    [InlineData("qwen2-moe", "--stages 2 --fabric inprocess")]
+    [InlineData("qwen2-moe", "--stages 2 --replicas 2 --fabric tcp")]
     public async Task Goldens_agree_in_logits_and_greedy_tokens(string model, string layout)
     {
         JsonElement got = await Json(["verify", "--model", Repository.At("tests", "goldens", "models", model), "--json",

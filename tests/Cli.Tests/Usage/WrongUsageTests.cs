@@ -32,7 +32,7 @@ public sealed class WrongUsageTests
     [InlineData("--seed must be a whole number in [0, 2^64)", "generate", "x", "--seed", "-1")]
     [InlineData("--stop must not be empty", "generate", "x", "--stop", "")]
     [InlineData("--weights can be as-stored in this build, int8 is not built yet", "generate", "x", "--weights", "int8")]
-    [InlineData("--rows must be one of fp32, bf16", "generate", "x", "--rows", "fp12")]
+    [InlineData("--rows must be one of fp32, bf16, int8, fp8, got 'fp12'", "generate", "x", "--rows", "fp12")]
     [InlineData("--math must be one of exact, fast", "generate", "x", "--math", "sloppy")]
     [InlineData("--in-process and fabric shm contradict each other", "generate", "x", "--in-process", "--fabric", "shm")]
     [InlineData("--in-process and fabric tcp contradict each other", "verify", "--in-process", "--fabric", "tcp")]

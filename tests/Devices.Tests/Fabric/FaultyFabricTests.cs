@@ -259,10 +259,36 @@ public sealed class FaultyFabricTests
         Assert.Equal(ended.Reason, Assert.IsType<FabricException>(outcomes[1]).Reason);
     }
 
+    [Theory]
+    [MemberData(nameof(Worlds.Kinds), MemberType = typeof(Worlds))]
+    public void A_corrupted_put_arrives_with_those_bits_flipped_and_all_else_in_order(FabricKind kind)
+    {
+        var world = Worlds.Of(2);
+        var plan = new WindowPlan();
+        var boxes = Reserve(plan, 1);
+        var flags = plan.ReserveFlags(1);
+        Ranks.Run(kind, world, plan, inner =>
+        {
+            var rule = new FaultRule(new(FaultOperation.Put, 2), new Fault.Corrupt(PieceValues, 0x81));
+            using var fabric = new FaultyFabric(inner, new FaultPlan(rule), Ranks.Options);
+            if (fabric.Self.Value == 1)
+            {
+                SendRound(fabric, world.Rank(0), boxes[0], flags[0], 1);
+                return;
+            }
+            fabric.Wait(world.Rank(1), flags[0], 1);
+            fabric.Local(PieceOf(boxes[0], 1))[PieceValues] ^= 0x81;
+            AssertRound(fabric, world.Rank(1), boxes[0], 1);
+        });
+    }
+
     [Fact]
     public void A_fault_that_cannot_happen_to_a_call_is_refused()
     {
-        Fault[] faults = [new Fault.Drop(), new Fault.Duplicate(), new Fault.Truncate(0.5), new Fault.Reorder(1), new Fault.Delay(1)];
+        Fault[] faults =
+        [
+            new Fault.Drop(), new Fault.Duplicate(), new Fault.Truncate(0.5), new Fault.Reorder(1), new Fault.Delay(1), new Fault.Corrupt(),
+        ];
         foreach (var fault in faults)
             foreach (var operation in (FaultOperation[])[FaultOperation.Any, FaultOperation.Wait])
                 Assert.Throws<ArgumentException>(() => new FaultRule(new FaultPoint(operation), fault));

@@ -113,6 +113,23 @@ public sealed class KernelTests : IDisposable
     });
 
     [Fact]
+    public void Biases_and_gated_rows_are_added_as_the_reference_adds_them() => Rounds_(() =>
+    {
+        (int rows, int width) = (_values.Size(40), _values.Size(300));
+        Weight bias = _values.Weight(1, width);
+        float[] x = _values.Floats(rows * width), y = _values.Floats(rows * width);
+        float[] gates = [.. _values.Floats(rows).Select(v => v * 20)];
+        Same(k =>
+        {
+            float[] biased = [.. x], gated = [.. x];
+            k.AddBias(biased, bias);
+            k.AddGated(gated, gates, y);
+            return [.. biased, .. gated];
+        }, $"{rows} x {width}, bias {bias.Type}");
+        foreach (IDevice device in _devices) device.Kernels.AddGated([], [], []);
+    });
+
+    [Fact]
     public void Silu_of_extreme_values_is_what_it_should_be()
     {
         float[] x = [0, -0f, 100, -100, 88.5f, -88.5f, float.MaxValue, float.MinValue, float.PositiveInfinity, 1e-30f, -87.4f];

@@ -14,6 +14,7 @@ public sealed class ModelConfigTests
     [InlineData("qwen3")]
     [InlineData("qwen3-moe")]
     [InlineData("qwen3-moe-mixed")]
+    [InlineData("qwen2-moe")]
     public void Both_spellings_of_a_config_say_the_same(string model)
     {
         ModelConfig old = ModelConfig.Load(Golden(model)), fresh = ModelConfig.Load(Golden(model), "config.v5.json");
@@ -38,6 +39,11 @@ public sealed class ModelConfigTests
         ModelConfig dense = ModelConfig.Load(Golden("qwen3"));
         Assert.Equal((ModelFamily.Qwen3, 0, 0), (dense.Family, dense.Experts, dense.ExpertsPerToken));
         Assert.False(dense.IsMoeLayer(0));
+        ModelConfig second = ModelConfig.Load(Golden("qwen2-moe"));
+        Assert.Equal((ModelFamily.Qwen2Moe, 80, true, false),
+            (second.Family, second.SharedExpertSize, second.QkvBias, second.NormTopkProb));
+        Assert.Equal((64, 4, 2, 16), (second.HiddenSize, second.Heads, second.KvHeads, second.HeadDim)); // head_dim is not in the file
+        Assert.Equal((0, false), (mixed.SharedExpertSize, mixed.QkvBias));
     }
 
     [Theory]
@@ -55,7 +61,7 @@ public sealed class ModelConfigTests
 
     [Theory]
     [InlineData("architectures", """["GPT2LMHeadModel"]""",
-        "architectures names GPT2LMHeadModel, which is not supported; known: Qwen3ForCausalLM, Qwen3MoeForCausalLM")]
+        "architectures names GPT2LMHeadModel, which is not supported; known: Qwen3ForCausalLM, Qwen3MoeForCausalLM, Qwen2MoeForCausalLM")]
     [InlineData("architectures", null, "architectures must name one architecture, got 0; known: Qwen3ForCausalLM")]
     [InlineData("architectures", "3", "architectures must be a list of strings, got 3")]
     [InlineData("attention_bias", "true", "attention_bias is true; only attention without biases")]

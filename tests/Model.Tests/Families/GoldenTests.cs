@@ -10,7 +10,7 @@ public sealed class GoldenTests
     private const float Tolerance = 1e-3f;
 
     public static IEnumerable<object[]> Whole =>
-        from model in (string[])["qwen3-moe", "qwen3-moe-mixed", "qwen3"]
+        from model in (string[])["qwen3-moe", "qwen3-moe-mixed", "qwen3", "qwen2-moe"]
         from device in (string[])["reference", "cpu", "cpu with 2 threads"]
         from config in (string[])["config.json", "config.v5.json"]
         where device != "reference" || config == "config.json"
@@ -31,6 +31,7 @@ public sealed class GoldenTests
     [InlineData("qwen3-moe-mixed", 2)]
     [InlineData("qwen3-moe-mixed", 3)]
     [InlineData("qwen3", 3)]
+    [InlineData("qwen2-moe", 2)]
     public void Stages_that_run_one_after_the_other_agree_with_the_golden(string model, int stages)
     {
         using Checkpoint checkpoint = Checkpoint.Open(Golden.Folder(model));
@@ -43,6 +44,8 @@ public sealed class GoldenTests
     [InlineData("qwen3-moe", 2, 3)]
     [InlineData("qwen3-moe-mixed", 1, 5)]
     [InlineData("qwen3-moe-mixed", 2, 13)]
+    [InlineData("qwen2-moe", 1, 2)]
+    [InlineData("qwen2-moe", 3, 3)]
     public void Experts_spread_over_members_agree_with_the_golden(string model, int stages, int members)
     {
         using Checkpoint checkpoint = Checkpoint.Open(Golden.Folder(model));

@@ -44,4 +44,19 @@ public sealed class SyntheticWeightsTests
         Assert.All(logits, row => Assert.InRange(row.Max() - row.Min(), 0.1f, 100));
         Assert.All(cluster.Shard(1, 0).Load.Of(new LayerIndex(2)).ToArray(), count => Assert.InRange(count, 1, 199));
     }
+
+    [Fact]
+    public void Layers_with_a_shared_expert_and_dense_ones_may_take_turns()
+    {
+        ModelConfig config = ModelConfig.Load(Golden.Folder("qwen2-moe")) with { MlpOnlyLayers = [1] };
+        using var weights = new SyntheticWeights(5);
+        using TestCluster cpu = new(weights.Get, config, TestCluster.Cpu, members: 2);
+        using TestCluster reference = new(weights.Get, config, TestCluster.Reference);
+        cpu.Place(0, 30);
+        reference.Place(0, 30);
+        int[] prompt = [.. Enumerable.Range(7, 30)];
+        foreach ((float[] got, float[] wanted) in cpu.Feed(prompt).Zip(reference.Feed(prompt)))
+            for (int v = 0; v < wanted.Length; v++) Assert.Equal(wanted[v], got[v], 1e-3f);
+        Assert.Equal(0, cpu.Shard(0, 0).Load.Of(new LayerIndex(1)).ToArray().Sum());
+    }
 }

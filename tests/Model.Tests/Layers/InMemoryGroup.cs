@@ -5,27 +5,43 @@ using Troupe.Testing;
 
 namespace Troupe.Model.Tests.Layers;
 
+/// <summary>How members exchange rows; with halves, there is a second way for the second half.</summary>
+internal sealed record Exchange(Strategy Strategy, Hosts Hosts)
+{
+    public bool Halves { get; init; }
+}
+
 /// <summary>The exchange between members that are threads of one process, over the fabric of one process.</summary>
 internal sealed class InMemoryGroup : IDisposable
 {
     private readonly IFabric?[] _fabrics;
-    private readonly IAll2All[] _members;
+    private readonly IAll2All[] _members, _second = [];
 
-    public InMemoryGroup(ExpertPlacement placement, All2AllShape shape)
+    public InMemoryGroup(ExpertPlacement placement, All2AllShape shape, Exchange? exchange = null)
     {
         int members = placement.Members;
+        (Strategy strategy, Hosts hosts) = exchange is null
+            ? (Strategies.Fallback, Hosts.One(members)) : (exchange.Strategy, exchange.Hosts);
         var plan = new WindowPlan();
-        All2AllWindow? window = All2AllWindow.Reserve(plan, members, shape);
+        All2AllShape half = shape with { MaxTokens = shape.MaxTokens / 2 };
+        All2AllWindow? window = All2AllWindow.Reserve(plan, members, shape, hosts);
+        All2AllWindow? second = exchange?.Halves == true ? All2AllWindow.Reserve(plan, members, half, hosts) : null;
         _fabrics = members == 1 ? [null] : Connect(new World(new Layout(1, members, 1)), plan);
-        _members = [.. _fabrics.Select(fabric => Strategies.Make(Strategies.Fallback, fabric!, fabric?.World.All!, window, shape,
-            new Epoch(1), placement, Hosts.One(members)))];
+        _members = Make(window, shape);
+        if (second is not null) _second = Make(second, half);
+
+        IAll2All[] Make(All2AllWindow? window, All2AllShape shape) => [.. _fabrics.Select(fabric =>
+            Strategies.Make(strategy, fabric!, fabric?.World.All!, window, shape, new Epoch(1), placement, hosts))];
     }
 
     public IAll2All this[int member] => _members[member];
 
+    /// <summary>The way of a member's second half; null without halves.</summary>
+    public IAll2All? Second(int member) => _second.Length > 0 ? _second[member] : null;
+
     public void Dispose()
     {
-        foreach (IAll2All member in _members) member.Dispose();
+        foreach (IAll2All member in _members.Concat(_second)) member.Dispose();
         foreach (IFabric? fabric in _fabrics) fabric?.Dispose();
     }
 

@@ -114,7 +114,9 @@ public sealed class ModelShardTests : IDisposable
         cluster.Place(0, 16);
         cluster.Feed([5, 6]);
         StepPhase[] dense = [StepPhase.Attention, StepPhase.Experts];
-        StepPhase[] sparse = [StepPhase.Attention, StepPhase.Route, StepPhase.Dispatch, StepPhase.Experts, StepPhase.Combine];
+        // To write the partial sums is part of the combine, and so is to send them.
+        StepPhase[] sparse =
+            [StepPhase.Attention, StepPhase.Route, StepPhase.Dispatch, StepPhase.Experts, StepPhase.Combine, StepPhase.Combine];
         // Every second layer has experts, but layer 3 is dense by name.
         Assert.Equal([.. dense, .. sparse, .. dense, .. dense, .. dense], heard.Points.Select(p => p.Phase));
         Assert.All(heard.Points, p => Assert.Equal((new Epoch(1), new StepId(1)), (p.Epoch, p.Step)));

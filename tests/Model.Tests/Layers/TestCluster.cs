@@ -29,7 +29,7 @@ internal sealed class TestCluster : IDisposable
     private long _step;
 
     public TestCluster(WeightSource source, ModelConfig config, Func<IDevice> device, int stages = 1, int members = 1,
-        ElementType kv = ElementType.F32)
+        ElementType kv = ElementType.F32, Exchange? exchange = null)
     {
         Config = config;
         _shards = new ModelShard[stages, members];
@@ -43,7 +43,8 @@ internal sealed class TestCluster : IDisposable
                 _shards[s, m] = ModelShard.Create(source, config, ShardSpec.Of(config, s, stages, placement, m), _devices[s, m], options);
             }
         var shape = new All2AllShape(MaxRows, config.HiddenSize, Math.Max(1, config.ExpertsPerToken), RowType.Fp32);
-        _groups = [.. Enumerable.Range(0, stages).Select(_ => new InMemoryGroup(placement, shape))];
+        _groups = [.. Enumerable.Range(0, stages).Select(_ => new InMemoryGroup(placement, shape, exchange))];
+        InHalves = exchange?.Halves == true;
         _tables = [.. Enumerable.Range(0, members).Select(_ => new BlockTable(Slots, 40, Blocks, BlockSize))];
         _rows = [.. _tables.Select(table => new StepRows(MaxRows, table))];
         _hidden = [.. _rows.Select(_ => new float[MaxRows * config.HiddenSize])];
@@ -52,6 +53,9 @@ internal sealed class TestCluster : IDisposable
     public ModelConfig Config { get; }
 
     public IStepObserver? Observer { get; set; }
+
+    /// <summary>Whether steps run in halves.</summary>
+    public bool InHalves { get; set; }
 
     public static IDevice Reference() => new ReferenceDevice();
 
@@ -150,6 +154,7 @@ internal sealed class TestCluster : IDisposable
         StepRows rows = _rows[member];
         Span<float> hidden = _hidden[member].AsSpan(0, rows.Count * Config.HiddenSize);
         if (stage == 0) _shards[0, member].Embed(rows, hidden);
-        _shards[stage, member].RunLayers(rows, hidden, _groups[stage][member], new Epoch(1), new StepId(_step), Observer);
+        _shards[stage, member].RunLayers(rows, hidden, _groups[stage][member], new Epoch(1), new StepId(_step), Observer,
+            secondHalf: InHalves ? _groups[stage].Second(member) : null);
     }
 }

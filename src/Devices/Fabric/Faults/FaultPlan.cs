@@ -147,6 +147,15 @@ public abstract record Fault
         internal override bool Fits(FaultOperation operation) => operation == FaultOperation.Put;
     }
 
+    /// <summary>
+    /// Some bits of one byte of a Put (counted modulo its length) arrive flipped: what no flag and no header can tell. By default the top
+    /// bit of the mantissa of a row's first value of fp32, and enough to be seen in rows of every other type.
+    /// </summary>
+    public sealed record Corrupt(int Byte = 2, byte Bits = 0x40) : Fault
+    {
+        internal override bool Fits(FaultOperation operation) => operation == FaultOperation.Put;
+    }
+
     /// <summary>From here on every call throws, and the fabric below is gone, as if the process had died.</summary>
     public sealed record Kill : Fault
     {

@@ -20,6 +20,7 @@ public sealed class FaultyFabric : IFabric
     private readonly HeldBack _held;
     private readonly bool[] _cut; // peers that nothing reaches any more
     private readonly object _stirred = new(); // pulsed when a rank that naps should look
+    private byte[] _corrupted = []; // the last Put that was corrupted: the fabric below may read it until the next Notify
     private TimeSpan _slow;
     private bool _hung;
     private StepPoint _at;
@@ -80,6 +81,12 @@ public sealed class FaultyFabric : IFabric
             case Fault.Duplicate:
                 Send(peer, region, source);
                 break;
+            case Fault.Corrupt corrupt when source.Length > 0:
+                _corrupted = GC.AllocateUninitializedArray<byte>(source.Length, pinned: true);
+                source.CopyTo(_corrupted);
+                _corrupted[corrupt.Byte % source.Length] ^= corrupt.Bits;
+                Send(peer, region, _corrupted);
+                return;
         }
         Send(peer, region, source);
     }

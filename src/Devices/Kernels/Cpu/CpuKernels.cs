@@ -76,6 +76,20 @@ internal sealed unsafe class CpuKernels(WorkerPool pool) : IKernels
         fixed (float* to = x, from = y) RowKernels.Add(to, from, x.Length);
     }
 
+    public void AddBias(Span<float> x, Weight bias)
+    {
+        int rows = Rows(x.Length, bias.Columns, "x");
+        fixed (float* to = x) RowKernels.AddBias(to, rows, bias);
+    }
+
+    public void AddGated(Span<float> x, ReadOnlySpan<float> gates, ReadOnlySpan<float> y)
+    {
+        Want(y.Length, x.Length, "y");
+        if (gates.Length == 0 && x.Length == 0) return;
+        int width = Rows(x.Length, gates.Length, "x");
+        fixed (float* to = x, gate = gates, from = y) RowKernels.AddGated(to, gate, from, gates.Length, width);
+    }
+
     public void Experts(ExpertWeights experts, ExpertRows rows, ReadOnlySpan<float> hidden, Span<float> activation, Span<float> partial)
     {
         Want(partial.Length, hidden.Length, "partial");

@@ -3,7 +3,7 @@ using Troupe.Devices.Tensors;
 
 namespace Troupe.Devices.Kernels.Cpu;
 
-/// <summary>Kernels that move or turn rows without sums: gather, rope, SiLU times up, add, KV store. See <see cref="IKernels"/>.</summary>
+/// <summary>Kernels that move or turn rows without sums: gather, rope, SiLU times up, adds, KV store. See <see cref="IKernels"/>.</summary>
 internal static unsafe class RowKernels
 {
     private struct Job
@@ -48,6 +48,27 @@ internal static unsafe class RowKernels
         for (; i < count; i++) x[i] += y[i];
     }
 
+    /// <summary>x[t] += bias. x: [rows, width of the bias].</summary>
+    public static void AddBias(float* x, int rows, Weight bias)
+    {
+        if (bias.Type == ElementType.BF16) AddBias<StoredBf16>(x, rows, bias);
+        else if (bias.Type == ElementType.F16) AddBias<StoredF16>(x, rows, bias);
+        else AddBias<StoredF32>(x, rows, bias);
+    }
+
+    /// <summary>x[t] += y[t] / (1 + exp(-gates[t])). x, y: [rows, width].</summary>
+    public static void AddGated(float* x, float* gates, float* y, int rows, int width)
+    {
+        for (int t = 0; t < rows; t++, x += width, y += width)
+        {
+            float share = 1 / (1 + MathF.Exp(-gates[t]));
+            int i = 0;
+            for (; i + Lanes.Count <= width; i += Lanes.Count)
+                (Vector512.Load(x + i) + Vector512.Create(share) * Vector512.Load(y + i)).Store(x + i);
+            for (; i < width; i++) x[i] += share * y[i];
+        }
+    }
+
     /// <summary>Whether no value is infinite or NaN: x * 0 is 0 for all others.</summary>
     public static bool AllFinite(float* x, int count)
     {
@@ -80,6 +101,17 @@ internal static unsafe class RowKernels
             for (int i = 0; i < from.Length; i++) ((float*)to)[i * stride] = from[i];
         else
             for (int i = 0; i < from.Length; i++) ((ushort*)to)[i * stride] = Elements.ToBf16(from[i]);
+    }
+
+    private static void AddBias<T>(float* x, int rows, Weight bias) where T : IStored
+    {
+        for (int t = 0; t < rows; t++, x += bias.Columns)
+        {
+            int i = 0;
+            for (; i + Lanes.Count <= bias.Columns; i += Lanes.Count)
+                (Vector512.Load(x + i) + T.Load(bias.Data + (long)i * T.Size)).Store(x + i);
+            for (; i < bias.Columns; i++) x[i] += T.One(bias.Data + (long)i * T.Size);
+        }
     }
 
     private static void RopeRows(void* data, int first, int end)

@@ -99,6 +99,16 @@ internal sealed class ReferenceKernels : IKernels
         for (int i = 0; i < x.Length; i++) x[i] += y[i];
     }
 
+    public void AddBias(Span<float> x, Weight bias)
+    {
+        for (int i = 0; i < x.Length; i++) x[i] += bias[0, i % bias.Columns];
+    }
+
+    public void AddGated(Span<float> x, ReadOnlySpan<float> gates, ReadOnlySpan<float> y)
+    {
+        for (int i = 0; i < x.Length; i++) x[i] += 1 / (1 + MathF.Exp(-gates[i / (x.Length / gates.Length)])) * y[i];
+    }
+
     public void Experts(ExpertWeights experts, ExpertRows rows, ReadOnlySpan<float> hidden, Span<float> activation, Span<float> partial)
     {
         partial.Clear();
