@@ -210,9 +210,9 @@ public sealed class StepRunner : IStepRunner, IStepObserver
     }
 
     /// <summary>
-    /// Hands the rows on, in the order that <see cref="PipelineSchedule.Program"/> says and <see cref="ScheduleChecker"/> has checked. Where
-    /// a send waits for its receive, an odd stage takes in the next step first, if it knows of one by now and the rule lets it. A leased
-    /// one is known long before it exists; to wait for it while holding rows would starve the ring.
+    /// Hands the rows on, in the order that <see cref="PipelineSchedule.Program"/> says and <see cref="ScheduleChecker"/> has checked.
+    /// Where a send waits for its receive, an odd stage takes in the next step first, if it knows of one by now and the rule lets it. A
+    /// leased one is known long before it exists; to wait for it while holding rows would starve the ring.
     /// </summary>
     private void Send(StepId step, int lane, ReadOnlySpan<float> hidden, ReadOnlySpan<int> slots, LeaseVerdict verdict)
     {
