@@ -1,5 +1,6 @@
 using Troupe.Actors.Configuration;
 using Troupe.Actors.Membership;
+using Troupe.Actors.Pipeline;
 using Troupe.Actors.Protocols;
 using Troupe.Actors.Ranks;
 using Troupe.Actors.Routing;
@@ -55,13 +56,22 @@ public sealed class ClusterPlan
     /// <summary>The model.</summary>
     public ModelSource Model { get; }
 
-    /// <summary>Checks that the options fit the model.</summary>
-    /// <exception cref="ConfigException">They do not; the message has the arithmetic.</exception>
-    public static ClusterPlan Make(TroupeOptions options, ModelSource model)
+    /// <summary>Checks that the options fit the model, and that the stages' sends and receives cannot wait for each other for
+    /// ever.</summary>
+    /// <exception cref="ConfigException">They do not, or can; the message has the arithmetic, or the cycle.</exception>
+    public static ClusterPlan Make(TroupeOptions options, ModelSource model) =>
+        Make(options, model, PipelineSchedule.InUse(options.Layout, Lanes(options)));
+
+    internal static ClusterPlan Make(TroupeOptions options, ModelSource model, IEnumerable<Schedule> schedules)
     {
-        if (LayoutCheck.Problem(options, model.Config) is { } problem) throw new ConfigException(problem);
-        return new ClusterPlan(options, model);
+        // The layout first: schedules are only made, one after the other, if it is sound.
+        string? problem = LayoutCheck.Problem(options, model.Config)
+            ?? schedules.Select(ScheduleChecker.Problem).FirstOrDefault(found => found is not null);
+        return problem is null ? new ClusterPlan(options, model) : throw new ConfigException(problem);
     }
+
+    /// <summary>As many micro-batches as stages: none waits, and none of the stages.</summary>
+    private static int Lanes(TroupeOptions options) => options.Layout.Stages;
 
     /// <summary>What this node's host is called; empty to find out.</summary>
     public string Host => _options.Fabric.Host;
@@ -123,7 +133,7 @@ public sealed class ClusterPlan
     {
         SchedulerOptions scheduler = _options.Scheduler;
         ModelConfig config = Model.Config;
-        int lanes = _options.Layout.Stages;
+        int lanes = Lanes(_options);
         int running = scheduler.MaxRunning / lanes * lanes;
         int valueBytes = _options.Numbers.Kv == NumberType.Bf16 ? 2 : 4;
         int layers = (config.Layers + lanes - 1) / lanes;

@@ -210,15 +210,16 @@ public sealed class StepRunner : IStepRunner, IStepObserver
     }
 
     /// <summary>
-    /// Hands the rows on. Where a send waits for its receive, an odd stage takes in the next step first, if that may exist by now: a
-    /// planned one does, because its lane's last step is over everywhere. A leased one is known long before it exists; to wait for it
-    /// while holding rows would starve the ring.
+    /// Hands the rows on, in the order that <see cref="PipelineSchedule.Program"/> says and <see cref="ScheduleChecker"/> has checked.
+    /// Where a send waits for its receive, an odd stage takes in the next step first, if it knows of one by now and the rule lets it. A
+    /// leased one is known long before it exists; to wait for it while holding rows would starve the ring.
     /// </summary>
     private void Send(StepId step, int lane, ReadOnlySpan<float> hidden, ReadOnlySpan<int> slots, LeaseVerdict verdict)
     {
         Enter(step, StepPhase.StageSend);
         if (!_first && !IsLeased && _rank.Link.IsRendezvous && _executor.Next?.Plan is { } next
-            && PipelineSchedule.Order(_rank.Place.Stage, step, next.Step, next.After) == TransferOrder.ReceiveFirst)
+            && PipelineSchedule.Order(_rank.Place.Stage, _rank.Setup.Layout.Stages, step, next.Step, next.After)
+                == TransferOrder.ReceiveFirst)
             _rank.Link.Await(next.Step, next.Lane);
         _rank.Link.Send(step, lane, hidden, slots, verdict);
     }

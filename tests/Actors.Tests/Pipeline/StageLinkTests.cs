@@ -18,7 +18,7 @@ public sealed class StageLinkTests
         {
             var data = new TheoryData<FabricKind, int, int, bool>();
             foreach (FabricKind kind in Enum.GetValues<FabricKind>())
-                foreach ((int stages, int lanes) in ((int, int)[])[(2, 1), (2, 2), (3, 3), (4, 4), (3, 1)])
+                foreach ((int stages, int lanes) in ((int, int)[])[(2, 1), (2, 2), (3, 3), (4, 4), (3, 1), (5, 2)])
                     foreach (bool rendezvous in (bool[])[false, true])
                         data.Add(kind, stages, lanes, rendezvous);
             return data;
@@ -64,7 +64,7 @@ public sealed class StageLinkTests
                 link.SendRing(step, lane, [new SlotToken(0, (int)rows[0])]);
                 continue;
             }
-            if (stage > 0 && PipelineSchedule.Order(stage, step, next, nextAfter) == TransferOrder.ReceiveFirst)
+            if (stage > 0 && PipelineSchedule.Order(stage, stages, step, next, nextAfter) == TransferOrder.ReceiveFirst)
                 link.Await(next!.Value, (s + 1) % lanes);
             link.Send(step, lane, rows);
         }

@@ -46,22 +46,6 @@ public sealed class StageStateTests
         Assert.True(state.On(Batch(1) with { Replica = 0 }).Dropped);
     }
 
-    [Theory]
-    [InlineData(0, TransferOrder.SendFirst)]
-    [InlineData(1, TransferOrder.ReceiveFirst)]
-    [InlineData(2, TransferOrder.SendFirst)]
-    public void Even_stages_send_first_and_odd_ones_receive_first(int stage, TransferOrder order) =>
-        Assert.Equal(order, PipelineSchedule.Order(stage, new StepId(7), new StepId(8), nextAfter: new StepId(6)));
-
-    [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    public void No_stage_receives_first_what_depends_on_what_it_has_yet_to_send(int stage)
-    {
-        Assert.Equal(TransferOrder.SendOnly, PipelineSchedule.Order(stage, new StepId(7), new StepId(8), nextAfter: new StepId(7)));
-        Assert.Equal(TransferOrder.SendOnly, PipelineSchedule.Order(stage, new StepId(7), null, default));
-    }
-
     private static StepPlan Plan(long step, long version) =>
         new(Now, new StepId(step), 0, default, "allgather_reducescatter", [new ReplicaShare(1, version), default]);
 
