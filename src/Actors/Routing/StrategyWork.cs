@@ -56,9 +56,6 @@ public struct MemberWork
 /// </summary>
 internal readonly ref struct StrategyWork(StepShape shape, int member, HostTable hosts)
 {
-    /// <summary>Rows of a tile of <see cref="Strategy.Fused"/>, as the model counts its messages.</summary>
-    public const int TileRows = 32;
-
     private const double Header = 64;
 
     private readonly double _own = shape.RowsAt(member), _row = shape.RowBytes, _sum = shape.SumBytes, _hit = shape.HitShare();
@@ -122,20 +119,28 @@ internal readonly ref struct StrategyWork(StepShape shape, int member, HostTable
     /// </summary>
     private void LowLatency(ref MemberWork work)
     {
-        SendUsed(ref work.Dispatch, tileRows: 0);
+        SendUsed(ref work.Dispatch, tiles: 1);
         SendBack(ref work.Combine, peersTiles: 1);
     }
 
     /// <summary>
-    /// As <see cref="LowLatency"/>, but p T rows make a message for every <see cref="TileRows"/>, each way. Its gain is not in this table:
-    /// tiles go back while others arrive, so that no barrier stands between dispatch and combine (<see cref="CostModel"/>).
+    /// As <see cref="LowLatency"/>, but p T rows make <see cref="Strategies.FusedTiles"/> messages behind a header of their own, each way,
+    /// and no more than there are rows. Its gain is not in this table: tiles go back while others arrive, so that no barrier stands between
+    /// dispatch and combine (<see cref="CostModel"/>).
     /// </summary>
     private void Fused(ref MemberWork work)
     {
-        SendUsed(ref work.Dispatch, TileRows);
         double mean = shape.Ranks > 1 ? (_near.Rows + _far.Rows) / (shape.Ranks - 1) : 0;
-        SendBack(ref work.Combine, Math.Max(1, Math.Ceiling(_hit * mean / TileRows)));
+        SendUsed(ref work.Dispatch, Tiles(_own));
+        SendBack(ref work.Combine, Tiles(mean));
+        foreach (var (link, peers, _) in (ReadOnlySpan<PeerSet>)[_near, _far])
+        {
+            work.Dispatch.Flag(link, peers);
+            work.Combine.Flag(link, peers);
+        }
     }
+
+    private double Tiles(double rows) => Math.Clamp(Math.Ceiling(_hit * rows), 1, Strategies.FusedTiles);
 
     /// <summary>
     /// Writes p T rows into each receiver's mapped inbox, which is all the packing there is, then one flag. Back: rounds p N partial sums
@@ -201,10 +206,9 @@ internal readonly ref struct StrategyWork(StepShape shape, int member, HostTable
         }
     }
 
-    /// <summary>Rows rounded once, one put for each copy, taken in at the other side. <paramref name="tileRows"/> 0: one message.</summary>
-    private void SendUsed(ref PhaseWork work, int tileRows)
+    /// <summary>Rows rounded once, one put for each copy, taken in at the other side.</summary>
+    private void SendUsed(ref PhaseWork work, double tiles)
     {
-        double tiles = tileRows == 0 ? 1 : Math.Max(1, Math.Ceiling(_hit * _own / tileRows));
         work.Rows(LinkClass.Self, (1 + _hit) * _own, _row);
         foreach (var (link, peers, rows) in (ReadOnlySpan<PeerSet>)[_near, _far])
         {

@@ -16,5 +16,5 @@ namespace Troupe.Devices.All2All;
 /// </summary>
 internal static class Fused
 {
-    public static Traits Traits { get; } = new(Strategy.Fused, Tiles: 4);
+    public static Traits Traits { get; } = new(Strategy.Fused, Tiles: Strategies.FusedTiles);
 }

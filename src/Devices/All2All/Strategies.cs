@@ -22,6 +22,9 @@ public static class Strategies
     /// <summary>The most rows of a rank for strategies that keep slots for the worst case.</summary>
     public const int FixedCapacity = 256;
 
+    /// <summary>In how many tiles <see cref="Strategy.Fused"/> sends the rows for a rank, where there are as many rows.</summary>
+    public const int FusedTiles = 4;
+
     private static readonly Entry[] Table =
     [
         new(AllGatherReduceScatter.Traits, "allgather_reducescatter", Deprecated: ["naive"], Also: []),

@@ -70,7 +70,7 @@ public sealed class CostModelTests
         Assert.Equal((3, 0), Dispatch(Strategy.LowLatency));
         Assert.Equal((0, 3), Dispatch(Strategy.PeerMapped));
         Assert.Equal((0, 3), Dispatch(Strategy.Workspace));
-        Assert.Equal((6, 0), Dispatch(Strategy.Fused)); // two tiles of 32 rows to each of three
+        Assert.Equal((12, 3), Dispatch(Strategy.Fused)); // a header and four tiles to each of three
     }
 
     [Fact]
