@@ -93,7 +93,13 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
                 Apply(_state.OnLost(lost.Token, lost.Silent ? _setup.Silence : null));
             }
         });
-        Receive<RankFailed>(failed => Apply(_state.On(failed)));
+        Receive<RankFailed>(failed =>
+        {
+            // Who waits in vain blames whom it waits for, who may wait for another: a process that says nothing at all is behind it.
+            string? quiet = failed.Culprit < 0 ? null : _lifeline?.Quietest(_state.Nodes.Keys, _setup.Silence / 2);
+            if (quiet is not null && _state.Nodes[quiet].Rank != failed.Culprit) Apply(_state.OnLost(quiet, _setup.Silence));
+            Apply(_state.On(failed));
+        });
         Receive<ChildEnded>(ended => Apply(_state.OnChildEnded(ended)));
         Receive<BeginDrain>(_ =>
         {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -18,6 +19,7 @@ public sealed class LifelineServer : IDisposable
     private static readonly TimeSpan HandshakeDeadline = TimeSpan.FromSeconds(5);
     private readonly TcpListener _listener;
     private readonly ConcurrentDictionary<string, Expected> _tokens = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, long> _heard = new(StringComparer.Ordinal); // when, of each that is open
     private readonly CancellationTokenSource _stop = new();
     private readonly Action<string, bool> _lost;
     private int _open;
@@ -44,6 +46,16 @@ public sealed class LifelineServer : IDisposable
     public void Expect(string token, TimeSpan? silence = null)
     {
         if (_tokens.Count < MaxConnections) _tokens.TryAdd(token, new Expected(silence ?? Timeout.InfiniteTimeSpan, null));
+    }
+
+    /// <summary>Of these connections the one that was heard longest ago, if that is at least so long; null if none is.</summary>
+    public string? Quietest(IEnumerable<string> tokens, TimeSpan least)
+    {
+        string? quietest = null;
+        long since = long.MaxValue;
+        foreach (string token in tokens)
+            if (_heard.TryGetValue(token, out long heard) && heard < since) (quietest, since) = (token, heard);
+        return quietest is not null && Stopwatch.GetElapsedTime(since) >= least ? quietest : null;
     }
 
     /// <summary>Ends a connection, without reporting it.</summary>
@@ -91,7 +103,7 @@ public sealed class LifelineServer : IDisposable
         {
             Lifeline.KeepAlive(connection.Client);
             (token, TimeSpan silence) = await ReadTokenAsync(connection);
-            if (token is not null) silent = await ListenAsync(connection, silence);
+            if (token is not null) silent = await ListenAsync(connection, token, silence);
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or SocketException or ObjectDisposedException)
         {
@@ -101,17 +113,19 @@ public sealed class LifelineServer : IDisposable
         {
             Interlocked.Decrement(ref _open);
             connection.Dispose();
+            if (token is not null) _heard.TryRemove(token, out _);
             if (token is not null && _tokens.TryRemove(token, out _) && !_stop.IsCancellationRequested) _lost(token, silent);
         }
     }
 
     /// <summary>Listens until the connection ends.</summary>
     /// <returns>True if it did not end but was silent for too long.</returns>
-    private async Task<bool> ListenAsync(TcpClient connection, TimeSpan silence)
+    private async Task<bool> ListenAsync(TcpClient connection, string token, TimeSpan silence)
     {
         byte[] beats = new byte[64];
         while (true)
         {
+            _heard[token] = Stopwatch.GetTimestamp();
             using var patience = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
             patience.CancelAfter(silence);
             try

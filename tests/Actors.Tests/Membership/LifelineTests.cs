@@ -54,6 +54,25 @@ public sealed class LifelineTests
     }
 
     [Fact]
+    public async Task The_one_that_was_heard_longest_ago_is_known()
+    {
+        const string other = "ffffffffffffffffffffffffffffffff", never = "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee";
+        using var server = new LifelineServer("127.0.0.1", 0, (_, _) => { });
+        server.Expect(Token);
+        server.Expect(other);
+        server.Expect(never);
+        using var silent = new TcpClient();
+        await silent.ConnectAsync(IPAddress.Loopback, server.Port);
+        await silent.GetStream().WriteAsync(Encoding.ASCII.GetBytes(Token));
+        Assert.True(SpinWait.SpinUntil(() => server.Quietest([Token, never], TimeSpan.Zero) == Token, Deadline));
+        using Lifeline beats = await Lifeline.ConnectAsync("127.0.0.1", server.Port, other, () => { }, CancellationToken.None);
+        Assert.True(SpinWait.SpinUntil(() => server.Quietest([other], TimeSpan.Zero) == other, Deadline));
+        Assert.Equal(Token, server.Quietest([other, Token, never], TimeSpan.Zero));
+        Assert.Null(server.Quietest([other, Token, never], TimeSpan.FromHours(1)));
+        Assert.Null(server.Quietest([never], TimeSpan.Zero));
+    }
+
+    [Fact]
     public async Task A_connection_that_stays_but_says_nothing_is_lost_after_its_silence_and_one_that_beats_is_not()
     {
         const string beating = "ffffffffffffffffffffffffffffffff";
