@@ -97,7 +97,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         {
             // Who waits in vain blames whom it waits for, who may wait for another: a process that says nothing at all is behind it.
             string? quiet = failed.Culprit < 0 ? null : _lifeline?.Quietest(_state.Nodes.Keys, _setup.Silence / 2);
-            if (quiet is not null && _state.Nodes[quiet].Rank != failed.Culprit) Apply(_state.OnLost(quiet, _setup.Silence));
+            if (quiet is not null) failed = _state.Blame(failed, quiet, _setup.Silence);
             Apply(_state.On(failed));
         });
         Receive<ChildEnded>(ended => Apply(_state.OnChildEnded(ended)));

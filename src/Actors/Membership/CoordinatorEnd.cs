@@ -32,6 +32,11 @@ public sealed partial record CoordinatorState
 
     private static string Process(NodeEntry node) => $"process {node.Join.Pid} at {node.Join.Address}";
 
+    /// <summary>What a rank said of its vain wait, blamed on the node that has said nothing for so long, where that is another.</summary>
+    public RankFailed Blame(RankFailed failed, string quiet, TimeSpan silence) =>
+        Nodes[quiet].Rank is var rank && rank == failed.Culprit ? failed
+        : failed with { Culprit = rank, Error = $"rank {rank} did not answer within {silence.TotalSeconds:0.###} s; {failed.Error}" };
+
     /// <summary>A rank's executor failed. The first failure ends the epoch; later ones say where the others were.</summary>
     public (CoordinatorState, ImmutableList<Effect>) On(RankFailed failed)
     {
