@@ -37,9 +37,11 @@ public sealed record LinkConstants(double MessageUs, double ByteUs, double FlagU
 public sealed record LinkCalibration(LinkConstants? Self, LinkConstants? Mapped, LinkConstants? Tcp)
 {
     /// <inheritdoc/>
-    public override string ToString() => string.Join("; ",
-        ((string Name, LinkConstants? Link)[])[("self", Self), ("mapped", Mapped), ("tcp", Tcp)] is var classes
-            ? classes.Where(c => c.Link is not null).Select(c => $"{c.Name}: {c.Link}") : []);
+    public override string ToString()
+    {
+        (string Name, LinkConstants? Link)[] classes = [("self", Self), ("mapped", Mapped), ("tcp", Tcp)];
+        return string.Join("; ", classes.Where(c => c.Link is not null).Select(c => $"{c.Name}: {c.Link}"));
+    }
 }
 
 /// <summary>Window space and flags of a calibration; every rank of the world reserves it once.</summary>
