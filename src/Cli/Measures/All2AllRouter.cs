@@ -42,14 +42,7 @@ internal sealed class All2AllRouter(All2AllWork work)
         _shape = new StepShape(work.Ranks, 0, 0, shape.Hidden, shape.TopK, shape.Rows.RowBytes(shape.Hidden) / shape.Hidden, MoeLayers: 1)
         {
             Experts = shape.Experts, BytesPerSum = shape.Rows.Partial().RowBytes(shape.Hidden) / shape.Hidden,
-            HostOf = [.. Enumerable.Range(0, work.Ranks).Select(r => (int)((long)r * work.Hosts / work.Ranks))],
-            Mapping = work.Fabric switch
-            {
-                FabricKind.Tcp => Mapping.Nobody,
-                FabricKind.Mixed => Mapping.SameHost,
-                _ => Mapping.Everybody,
-            },
-        }.WithRows([.. Enumerable.Range(0, work.Ranks).Select(shape.TokensOf)]);
+        }.On(Fabrics.NameOf(work.Fabric), [work.HostNames]).WithRows([.. Enumerable.Range(0, work.Ranks).Select(shape.TokensOf)]);
     }
 
     /// <summary>The strategy of the next step, by its place among those of the turn.</summary>
