@@ -15,11 +15,20 @@ internal static class Parts
     public static Projection Project(WeightReader weights, ModelConfig c, string at, int outputs, bool bias = false) => new(
         weights.Matrix($"{at}.weight", outputs, c.HiddenSize), bias ? weights.Vector($"{at}.bias", outputs) : null);
 
-    /// <summary>A feed-forward of this width on every row.</summary>
-    public static DenseMlp Dense(WeightReader weights, ModelConfig c, string at) => new(
-        gate: weights.Matrix($"{at}.gate_proj.weight", c.IntermediateSize, c.HiddenSize),
-        up: weights.Matrix($"{at}.up_proj.weight", c.IntermediateSize, c.HiddenSize),
-        down: weights.Matrix($"{at}.down_proj.weight", c.HiddenSize, c.IntermediateSize));
+    /// <summary>A layer with a norm before each of its halves.</summary>
+    public static DecoderLayer Layer(
+        WeightReader weights, ModelConfig c, LayerIndex layer, Attention attention, IFeedForward feedForward) =>
+        new(layer, (float)c.RmsNormEps, weights.Vector($"{Name(layer)}.input_layernorm.weight", c.HiddenSize), attention,
+            weights.Vector($"{Name(layer)}.post_attention_layernorm.weight", c.HiddenSize), feedForward);
+
+    /// <summary>What the names of a layer's tensors begin with.</summary>
+    public static string Name(LayerIndex layer) => $"model.layers.{layer.Value}";
+
+    /// <summary>A feed-forward of <paramref name="inner"/> values on every row.</summary>
+    public static DenseMlp Dense(WeightReader weights, ModelConfig c, string at, int inner) => new(
+        gate: weights.Matrix($"{at}.gate_proj.weight", inner, c.HiddenSize),
+        up: weights.Matrix($"{at}.up_proj.weight", inner, c.HiddenSize),
+        down: weights.Matrix($"{at}.down_proj.weight", c.HiddenSize, inner));
 
     /// <summary>The router and this shard's experts.</summary>
     public static MoeMlp Routed(WeightReader weights, ModelConfig c, ShardSpec spec, string at, SharedExpert? shared = null)

@@ -1,4 +1,3 @@
-using Troupe.Devices.Tensors;
 using Troupe.Devices.Topology;
 using Troupe.Model.Checkpoints;
 using Troupe.Model.Layers;
@@ -14,8 +13,7 @@ internal static class Qwen3
     /// <summary>One layer with the experts of this shard.</summary>
     public static DecoderLayer Layer(WeightReader weights, ModelConfig c, ShardSpec spec, LayerIndex layer)
     {
-        string at = $"model.layers.{layer.Value}";
-        float epsilon = (float)c.RmsNormEps;
+        string at = Parts.Name(layer);
         var attention = new Attention(
             query: Parts.Project(weights, c, $"{at}.self_attn.q_proj", c.Heads * c.HeadDim),
             key: Parts.Project(weights, c, $"{at}.self_attn.k_proj", c.KvHeads * c.HeadDim),
@@ -25,11 +23,8 @@ internal static class Qwen3
             new HeadNorms(
                 weights.Vector($"{at}.self_attn.q_norm.weight", c.HeadDim),
                 weights.Vector($"{at}.self_attn.k_norm.weight", c.HeadDim),
-                epsilon));
-        Weight inputNorm = weights.Vector($"{at}.input_layernorm.weight", c.HiddenSize);
-        Weight postNorm = weights.Vector($"{at}.post_attention_layernorm.weight", c.HiddenSize);
-        IFeedForward feedForward = c.IsMoeLayer(layer.Value)
-            ? Parts.Routed(weights, c, spec, $"{at}.mlp") : Parts.Dense(weights, c, $"{at}.mlp");
-        return new DecoderLayer(layer, epsilon, inputNorm, attention, postNorm, feedForward);
+                (float)c.RmsNormEps));
+        return Parts.Layer(weights, c, layer, attention, c.IsMoeLayer(layer.Value)
+            ? Parts.Routed(weights, c, spec, $"{at}.mlp") : Parts.Dense(weights, c, $"{at}.mlp", c.IntermediateSize));
     }
 }

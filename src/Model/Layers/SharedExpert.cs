@@ -8,19 +8,15 @@ namespace Troupe.Model.Layers;
 /// The expert of a MoE layer that every row goes to, on the rank that owns the row: down(silu(gate(x)) * up(x)), times the sigmoid of the
 /// row's product with a vector. It needs nobody else, so it runs while rows are on their way to their routed experts.
 /// </summary>
-/// <param name="gate">[I, H]</param>
-/// <param name="up">[I, H]</param>
-/// <param name="down">[H, I]</param>
+/// <param name="mlp">What it computes of a row.</param>
 /// <param name="share">[1, H]: how much of the result a row takes.</param>
-internal sealed class SharedExpert(Weight gate, Weight up, Weight down, Weight share)
+internal sealed class SharedExpert(DenseMlp mlp, Weight share)
 {
-    private readonly DenseMlp _mlp = new(gate, up, down);
-
     /// <summary>Computes what <see cref="AddTo"/> will add. normed: [T, H].</summary>
     public void Forward(LayerContext context, LayerIndex layer, ReadOnlySpan<float> normed)
     {
         context.Enter(layer, StepPhase.Experts);
-        _mlp.Apply(context, normed, context.Room.Shared.Floats(normed.Length));
+        mlp.Apply(context, normed, context.Room.Shared.Floats(normed.Length));
         context.Kernels.Linear(normed, share, context.Room.SharedGates.Floats(context.Rows.Count));
     }
 
