@@ -28,6 +28,21 @@ internal static class Oracle
         return sum;
     }
 
+    /// <summary>Runs a rank's experts over all rows that a dispatch brings, one tile a row.</summary>
+    public static void Serve(DispatchHandle handle, Case example, ExpertPlacement placement, int rank)
+    {
+        float[] row = new float[example.Hidden], shares = new float[example.TopK];
+        int[] ids = new int[example.TopK];
+        for (int i = 0; i < handle.Rows; i++)
+        {
+            handle.Await(i);
+            handle.Decode(i, i + 1, row);
+            handle.CopySlots(i, i + 1, ids, shares);
+            handle.Encode(i, i + 1, Partial(row, ids, shares, e => placement.Of(rank).Contains(new(e)), example.Experts));
+            handle.Done(i + 1);
+        }
+    }
+
     /// <summary>bf16 by definition: the nearer of the two neighbours, the even one at a tie.</summary>
     public static float ToBf16(float value)
     {

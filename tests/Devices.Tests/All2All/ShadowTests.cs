@@ -195,16 +195,7 @@ public sealed class ShadowTests
             using var hidden = Pinned.Of(mine.Hidden);
             DispatchHandle handle = way.Dispatch(at, hidden.Span, mine.Experts, mine.Weights, mine.Tokens);
             fabric.SetStatus(at with { Phase = StepPhase.Experts });
-            float[] row = new float[_example.Hidden], shares = new float[_example.TopK];
-            int[] ids = new int[_example.TopK];
-            for (int i = 0; i < handle.Rows; i++)
-            {
-                handle.Await(i);
-                handle.Decode(i, i + 1, row);
-                handle.CopySlots(i, i + 1, ids, shares);
-                handle.Encode(i, i + 1, Oracle.Partial(row, ids, shares, e => _placement.Of(rank).Contains(new(e)), _example.Experts));
-                handle.Done(i + 1);
-            }
+            Oracle.Serve(handle, _example, _placement, rank);
             float[] output = [.. Enumerable.Repeat(float.NaN, mine.Tokens * _example.Hidden)];
             way.PostCombine(at, handle);
             way.WaitCombine(output);

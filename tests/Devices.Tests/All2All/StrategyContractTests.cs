@@ -108,17 +108,7 @@ public sealed class StrategyContractTests
         StepPoint at = Groups.At(step + 1);
         using var hidden = Pinned.Of(mine.Hidden);
         var handle = all2all.Dispatch(at, hidden.Span, mine.Experts, mine.Weights, mine.Tokens);
-        float[] row = new float[example.Hidden];
-        int[] ids = new int[example.TopK];
-        float[] shares = new float[example.TopK];
-        for (int i = 0; i < handle.Rows; i++)
-        {
-            handle.Await(i);
-            handle.Decode(i, i + 1, row);
-            handle.CopySlots(i, i + 1, ids, shares);
-            handle.Encode(i, i + 1, Oracle.Partial(row, ids, shares, e => placement.Of(rank).Contains(new(e)), example.Experts));
-            handle.Done(i + 1);
-        }
+        Oracle.Serve(handle, example, placement, rank);
         float[] output = [.. Enumerable.Repeat(float.NaN, mine.Tokens * example.Hidden)];
         all2all.PostCombine(at, handle);
         all2all.WaitCombine(output);
