@@ -50,11 +50,7 @@ public sealed unsafe class DispatchHandle
     }
 
     /// <summary>Says that the partial sums of the rows before <paramref name="end"/> are written; they may travel now.</summary>
-    public void Done(int end)
-    {
-        Streamed.Fence();
-        _tiles?.Finished(end);
-    }
+    public void Done(int end) => _tiles?.Finished(end);
 
     /// <summary>Whether a row's partial sum is read next by another core: best written with <see cref="Streamed"/>, as
     /// <see cref="Encode"/> does.</summary>
@@ -134,7 +130,6 @@ public sealed unsafe class DispatchHandle
     internal void Consume()
     {
         if (!Pending) throw new InvalidOperationException("this dispatch was already combined: a handle is single use");
-        Streamed.Fence();
         Pending = false;
     }
 }

@@ -52,7 +52,6 @@ internal sealed unsafe class OwnRows
                 else if (asTheyAre) NativeMemory.Copy(from, to, (nuint)_window.RowBytes);
                 else RowCodec.Encode(type, hidden.IsBf16 ? Wide((ushort*)from) : (float*)from, to, width, streamed);
             }
-            Streamed.Fence();
         }
     }
 

@@ -13,7 +13,7 @@ internal static unsafe class RowCodec
     private const float LargestInt8 = 127, LargestFp8 = 448;
 
     /// <summary>Writes a row of fp32 values in a row type; <paramref name="streamed"/> (of fp32 and bf16) where another core reads it
-    /// next: then a <see cref="Streamed.Fence"/> must follow.</summary>
+    /// next.</summary>
     public static void Encode(RowType type, float* row, byte* to, int hidden, bool streamed = false)
     {
         switch (type)

@@ -172,23 +172,21 @@ internal sealed unsafe class RowExchange : IAll2All, ITiles
         int rows = _routing.Count(member);
         BytesToOthers += (long)rows * (_window.RowBytes + sizeof(int) * (2 + 2 * _window.Shape.TopK));
         byte* slots = _peers.Outgoing(member);
-        if (Tiled)
-        {
-            _link.Notify(member, rows);
-            SendTiles(member, rows, experts, weights, slots);
-            return;
-        }
+        if (Tiled) _link.Notify(member, rows);
         _routing.WriteTrailers(member, experts, weights, slots + _window.TrailerAt, _window.SlotBytes,
             IsStreamed(member) ? _window.TrailerBytes : 0);
+        if (Tiled)
+        {
+            SendTiles(member, rows, slots);
+            return;
+        }
         if (!_traits.PullRows) CopyRows(member, 0, rows, slots);
         _peers.Flush(member, 0, rows);
         _link.Notify(member, rows);
     }
 
-    private void SendTiles(int member, int rows, ReadOnlySpan<int> experts, ReadOnlySpan<float> weights, byte* slots)
+    private void SendTiles(int member, int rows, byte* slots)
     {
-        _routing.WriteTrailers(member, experts, weights, slots + _window.TrailerAt, _window.SlotBytes,
-            IsStreamed(member) ? _window.TrailerBytes : 0);
         int tile = TileRows(rows);
         for (int first = 0; first < rows; first += tile)
         {

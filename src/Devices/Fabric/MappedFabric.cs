@@ -85,7 +85,6 @@ internal sealed unsafe class MappedFabric : IFabric
         else
         {
             fixed (byte* from = source, to = target) Streamed.Copy(from, to, source.Length);
-            Streamed.Fence();
         }
         if (peer.Value != _self) _bytesSent += source.Length;
     }
@@ -177,7 +176,7 @@ internal sealed unsafe class MappedFabric : IFabric
     private void Raise(int peer, int flag, ulong value)
     {
         var window = _windows[peer];
-        // Store and full fence in one: the store must be visible before we look whether the peer sleeps (see WaitFor).
+        // Store and full fence in one: what was streamed is visible before it, and it before we look whether the peer sleeps (see WaitFor).
         Interlocked.Exchange(ref *window.Flag(_self, flag), value);
         window.Ring(_self);
     }

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace Troupe.Devices.Tensors;
 
@@ -8,6 +7,9 @@ namespace Troupe.Devices.Tensors;
 /// Writes memory that another core reads next, past the caches. A line that a peer read last time lies in the peer's cache: an ordinary
 /// store must take it back first, one line after the other, and then the peer must fetch it from this core's cache. A non-temporal store
 /// of a whole line takes nothing back (bench/results has what that gave).
+/// <para>Streamed stores wait for nothing but a fence, and the flag that announces them is one: fabrics raise flags by a locked
+/// instruction, with which x86 reorders no store, and by a releasing one elsewhere. So what is to be kept is what holds for ordinary stores
+/// too: <see cref="Fabric.IFabric.Notify"/> after them.</para>
 /// <para>Not for memory that this core reads soon: it would come from main memory. Where the processor has no such stores, they are
 /// ordinary ones.</para>
 /// </summary>
@@ -25,8 +27,7 @@ public static unsafe class Streamed
     /// <summary>Whether a place can be written line by line: it begins at one.</summary>
     public static bool IsAligned(void* to) => ((nint)to & (Line - 1)) == 0;
 
-    /// <summary>Copies; whole lines are streamed, what lies before and behind them is not. <see cref="Fence"/> before another core may
-    /// look.</summary>
+    /// <summary>Copies; whole lines are streamed, what lies before and behind them is not.</summary>
     public static void Copy(byte* from, byte* to, long bytes)
     {
         long at = -(nint)to & (Line - 1);
@@ -34,13 +35,5 @@ public static unsafe class Streamed
         if (at > 0) Unsafe.CopyBlockUnaligned(to, from, (uint)at);
         for (; at <= bytes - Line; at += Line) Vector512.Load(from + at).StoreAlignedNonTemporal(to + at);
         if (at < bytes) Unsafe.CopyBlockUnaligned(to + at, from + at, (uint)(bytes - at));
-    }
-
-    /// <summary>Streamed stores become visible before any later store: call it before the flag that announces them. Cheap where there
-    /// are none.</summary>
-    public static void Fence()
-    {
-        // Elsewhere non-temporal stores are ordered as others are, and a flag is a releasing store.
-        if (Sse.IsSupported) Sse.StoreFence();
     }
 }

@@ -94,7 +94,7 @@ internal sealed unsafe class TcpFabric : IFabric
         }
         else
         {
-            // Store and full fence in one: the store must be visible before we look whether the peer sleeps (see Wait).
+            // Store and full fence in one: what was streamed is visible before it, and it before we look whether the peer sleeps.
             Interlocked.Exchange(ref *window.Flag(_self, flag), value);
             if (link is null || !window.TakeBell(_self)) return;
             link.Bell();
