@@ -74,6 +74,10 @@ public sealed class World
     public RankGroup Stage(int stage) =>
         new(this, [.. _ranks.Where(rank => Place(rank).Stage == stage)]);
 
+    /// <summary>The tensor ranks of a replica's stage in order: those that share its layers.</summary>
+    public RankGroup TensorRanks(int stage, int replica) =>
+        new(this, [.. Enumerable.Range(0, Layout.Tensor).Select(tensor => RankAt(stage, replica, tensor))]);
+
     /// <summary>Every rank.</summary>
     public RankGroup All => new(this, _ranks);
 

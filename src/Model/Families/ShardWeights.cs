@@ -21,7 +21,7 @@ public static class ShardWeights
             sizes[name] = view.ByteCount;
             return view;
         }, touch: false);
-        if (spec.Embedding) reader.Matrix(Parts.Embedding, config.VocabSize, config.HiddenSize);
+        if (spec.Embedding) reader.Outputs(Parts.Embedding, config.VocabSize, config.HiddenSize, spec.Split.Vocabulary);
         for (int i = 0; i < spec.Layers; i++) Family.Of(config).Layer(reader, config, spec, new LayerIndex(spec.First.Value + i));
         if (spec.Head)
         {

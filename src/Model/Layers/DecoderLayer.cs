@@ -7,6 +7,12 @@ namespace Troupe.Model.Layers;
 /// <summary>What stands behind the attention of a layer: a dense feed-forward or routed experts.</summary>
 internal interface IFeedForward
 {
+    /// <summary>
+    /// Whether each tensor rank works on rows of its own, and the output is whole; else all work on all rows, and the output is a part of
+    /// a sum.
+    /// </summary>
+    bool OnOwnRows { get; }
+
     /// <summary>normed: [T, H]; output: [T, H], overwritten.</summary>
     void Forward(LayerContext context, LayerIndex layer, ReadOnlySpan<float> normed, Span<float> output);
 }
@@ -27,11 +33,18 @@ internal sealed class DecoderLayer(
         context.Enter(index, StepPhase.Attention);
         context.Kernels.RmsNorm(hidden, inputNorm, epsilon, normed);
         attention.Forward(context, index, normed, mixed);
-        context.Kernels.Add(hidden, mixed);
 
-        context.Kernels.RmsNorm(hidden, postNorm, epsilon, normed);
+        int width = inputNorm.Columns;
+        Part own = context.SumUp(index, mixed, width, feedForward.OnOwnRows).Times(width);
+        Span<float> mine = hidden.Slice(own.First, own.Count); // [own T, H]
+        normed = normed[..own.Count];
+        mixed = mixed.Slice(own.First, own.Count);
+        context.Kernels.Add(mine, mixed);
+        context.Kernels.RmsNorm(mine, postNorm, epsilon, normed);
         feedForward.Forward(context, index, normed, mixed);
-        context.Kernels.Add(hidden, mixed);
+        if (!feedForward.OnOwnRows) context.SumUp(index, mixed, width, own: false);
+        context.Kernels.Add(mine, mixed);
+        if (feedForward.OnOwnRows) context.Gather(index, hidden, width);
 
         if (!context.Kernels.AllFinite(hidden)) throw new NonFiniteException(index);
     }

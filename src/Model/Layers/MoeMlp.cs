@@ -19,13 +19,15 @@ namespace Troupe.Model.Layers;
 /// <param name="shared">The expert of all rows; null where the family has none.</param>
 internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, bool normalize, SharedExpert? shared = null) : IFeedForward
 {
+    public bool OnOwnRows => true;
+
     public void Forward(LayerContext context, LayerIndex layer, ReadOnlySpan<float> normed, Span<float> output)
     {
         IAll2All all2All = context.All2All
             ?? throw new InvalidOperationException($"{layer} has routed experts: give the step a way to reach them");
         if (context.SecondHalf is { } second)
         {
-            int half = (context.Rows.Count + 1) / 2 * router.Columns; // a rank with rows has some in the first half
+            int half = (normed.Length / router.Columns + 1) / 2 * router.Columns; // a rank with rows has some in the first half
             Post(context, layer, all2All, normed[..half]);
             Post(context, layer, second, normed[half..]);
             shared?.Forward(context, layer, normed);

@@ -17,10 +17,10 @@ internal sealed class SharedExpert(DenseMlp mlp, Weight share)
     {
         context.Enter(layer, StepPhase.Experts);
         mlp.Apply(context, normed, context.Room.Shared.Floats(normed.Length));
-        context.Kernels.Linear(normed, share, context.Room.SharedGates.Floats(context.Rows.Count));
+        context.Kernels.Linear(normed, share, context.Room.SharedGates.Floats(normed.Length / share.Columns));
     }
 
     /// <summary>output: [T, H], what the routed experts came to.</summary>
     public void AddTo(LayerContext context, Span<float> output) => context.Kernels.AddGated(
-        output, context.Room.SharedGates.Floats(context.Rows.Count), context.Room.Shared.Floats(output.Length));
+        output, context.Room.SharedGates.Floats(output.Length / share.Columns), context.Room.Shared.Floats(output.Length));
 }

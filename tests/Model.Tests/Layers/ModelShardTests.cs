@@ -36,7 +36,8 @@ public sealed class ModelShardTests : IDisposable
         }
 
         // Layers 0 to 2 of 5; 12 experts over 4 members; only layer 1 has experts.
-        Assert.Equal(new ShardSpec(new LayerIndex(0), 3, spec.Experts, Embedding: true, Head: false), spec);
+        Assert.Equal(new ShardSpec(new LayerIndex(0), 3, spec.Experts, Embedding: true, Head: false, TensorSplit.Of(config, 0, 1)),
+            spec);
         Assert.Equal([6, 7, 8], spec.Experts.Select(e => e.Value));
         Assert.Equal(["0", "1", "2"], names.Where(n => n.Contains("layers.")).Select(n => n.Split('.')[2]).Distinct());
         Assert.Equal(["6", "7", "8"], names.Where(n => n.Contains("experts.")).Select(n => n.Split('.')[5]).Distinct());
