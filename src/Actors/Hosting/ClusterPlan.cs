@@ -107,7 +107,7 @@ public sealed class ClusterPlan
         ExpertPlacement placement = ExpertPlacement.Blocks(Model.Config.Experts, layout.Replicas * layout.Tensor);
         for (int stage = 0; !Model.Mapped && stage < layout.Stages; stage++)
             for (int member = 0; member < placement.Members; member++)
-                weights += Model.ShardBytes(ShardSpec.Of(Model.Config, stage, layout.Stages, placement, member));
+                weights += Model.ShardBytes(ShardSpec.Of(Model.Config, stage, layout.Stages, placement, member, layout.Tensor));
         var fixedPart = new MemoryNeed(layout.Ranks, weights, Model.Mapped, 0, WindowBytes(Sizes(0), []));
         long left = Math.Max(0, available - fixedPart.Total);
         MemoryNeed need = fixedPart with { Kv = KvBytes(Sizes(left)) };
@@ -117,14 +117,16 @@ public sealed class ClusterPlan
     private long WindowBytes(EpochSizes sizes, IReadOnlyList<string> hosts) =>
         RankWindow.Bytes(new World(_options.Layout), Model.Config, sizes, _options.Numbers.Rows, hosts);
 
-    /// <summary>Of the stage with most layers.</summary>
+    /// <summary>Of the stage with most layers and the tensor rank with most heads.</summary>
     private long KvBytes(EpochSizes sizes)
     {
         (ModelConfig c, ElementType type) = (Model.Config, KvType);
-        long block = KvBlocks.KeyBytes(type, sizes.BlockSize, c.KvHeads, c.HeadDim)
-            + KvBlocks.ValueBytes(type, sizes.BlockSize, c.KvHeads, c.HeadDim);
+        long block = KvBlocks.KeyBytes(type, sizes.BlockSize, KvHeads, c.HeadDim)
+            + KvBlocks.ValueBytes(type, sizes.BlockSize, KvHeads, c.HeadDim);
         return ShardSpec.Of(c, 0, _options.Layout.Stages, ExpertPlacement.Blocks(0, 1), 0).Layers * sizes.Blocks * block;
     }
+
+    private int KvHeads => TensorSplit.MostKvHeads(Model.Config, _options.Layout.Tensor);
 
     private ElementType KvType => _options.Numbers.Kv == NumberType.Bf16 ? ElementType.BF16 : ElementType.F32;
 
@@ -137,7 +139,7 @@ public sealed class ClusterPlan
         int running = scheduler.MaxRunning / lanes * lanes;
         int valueBytes = _options.Numbers.Kv == NumberType.Bf16 ? 2 : 4;
         int layers = (config.Layers + lanes - 1) / lanes;
-        long tokenBytes = 2L * layers * config.KvHeads * config.HeadDim * valueBytes;
+        long tokenBytes = 2L * layers * KvHeads * config.HeadDim * valueBytes;
         long affordable = memoryBytes / 2 / _options.Layout.Ranks / tokenBytes;
         long wanted = scheduler.KvTokens ?? Math.Min((long)running * config.MaxPositions, affordable);
         long blocks = Math.Max(1, wanted / scheduler.BlockSize);

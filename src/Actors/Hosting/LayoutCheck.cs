@@ -2,6 +2,7 @@ using Troupe.Actors.Configuration;
 using Troupe.Devices.All2All;
 using Troupe.Devices.Topology;
 using Troupe.Model.Checkpoints;
+using Troupe.Model.Layers;
 
 namespace Troupe.Actors.Hosting;
 
@@ -15,13 +16,7 @@ public static class LayoutCheck
         if (layout.Stages > model.Layers)
             return $"--stages {layout.Stages}: the model has {model.Layers} layers and each stage needs at least one; use --stages 1 to "
                 + $"{model.Layers}";
-        if (layout.Tensor == 1) return null;
-        if (model.Heads % layout.Tensor != 0 || model.KvHeads % layout.Tensor != 0)
-            return $"--tensor {layout.Tensor}: heads must divide evenly, the model has {model.Heads} query heads ({model.Heads} mod "
-                + $"{layout.Tensor} = {model.Heads % layout.Tensor}) and {model.KvHeads} key-value heads ({model.KvHeads} mod "
-                + $"{layout.Tensor} = {model.KvHeads % layout.Tensor})";
-        return $"--tensor {layout.Tensor}: splitting layers over tensor ranks is not built yet; use --tensor 1, and --replicas or "
-            + "--stages for more ranks";
+        return TensorSplit.Problem(model, layout.Tensor) is { } split ? $"--tensor {layout.Tensor}: {split}" : null;
     }
 
     /// <summary>The same of all options together.</summary>

@@ -1,6 +1,7 @@
 using Troupe.Actors.Pipeline;
 using Troupe.Actors.Protocols;
 using Troupe.Devices.All2All;
+using Troupe.Devices.Collectives;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Kernels.Cpu;
 using Troupe.Devices.Topology;
@@ -34,7 +35,7 @@ public sealed class RankRuntime : IDisposable
         Device = new CpuDevice(setup.Threads);
         RankGroup group = World.Stage(Place.Stage);
         Placement = ExpertPlacement.Blocks(setup.Config.Experts, group.Size);
-        Spec = ShardSpec.Of(setup.Config, Place.Stage, setup.Layout.Stages, Placement, group.IndexOf(Self));
+        Spec = ShardSpec.Of(setup.Config, Place.Stage, setup.Layout.Stages, Placement, group.IndexOf(Self), setup.Layout.Tensor);
         (var source, _weights) = setup.Weights();
         EpochSizes sizes = assign.Sizes;
         Shard = ModelShard.Create(source, setup.Config, Spec, Device,
@@ -107,6 +108,9 @@ public sealed class RankRuntime : IDisposable
     /// <summary>The links to the neighbouring stages, once connected.</summary>
     public StageLink Link { get; private set; } = null!;
 
+    /// <summary>The other tensor ranks of the replica, once connected; null where there are none.</summary>
+    internal TensorLink? Tensor { get; private set; }
+
     /// <summary>How a stage 0 without dispatches agrees on the end of a lease, once connected; null on other stages and in a group of
     /// one.</summary>
     public LeaveVote? Vote { get; private set; }
@@ -117,6 +121,12 @@ public sealed class RankRuntime : IDisposable
         Fabric = FaultDrill.Wrap(_endpoint.Connect(descriptors), Setup);
         Link = new StageLink(Fabric, _window.Links);
         if (Place.Stage == 0 && World.Stage(0).Size > 1) Vote = new LeaveVote(Fabric, World.Stage(0), _window.VoteFlags);
+        if (_window.Tensor is { } sums)
+        {
+            var ranks = new Communicator(Fabric, World.TensorRanks(Place.Stage, Place.Replica), sums);
+            Shard.Join(ranks);
+            Tensor = new TensorLink(Fabric, ranks, Sizes.MaxRunning);
+        }
         if (_window is not { Shape: { } shape, Hosts: { } hosts }) return;
         RankGroup group = World.Stage(Place.Stage);
         GroupTraits traits = _window.All2All is { } window ? Strategies.TraitsOf(Fabric, group, window, hosts)

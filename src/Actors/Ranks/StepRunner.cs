@@ -45,7 +45,7 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         _hidden = new NativeBuffer((long)sizes.MaxRows * rank.Setup.Config.HiddenSize * sizeof(float));
         _timings = new ExchangeTimes(rank.Fabric!, rank.World.Stage(rank.Place.Stage), rank.Shard.HasExperts ? rank.Exchanges : null,
             rank.Spec.First, rank.Setup.Clock, this);
-        _drawer = _last ? new TokenDrawer(rank.Shard, rank.Setup.Config.VocabSize, rank.Setup.Config.EosTokenIds) : null;
+        _drawer = _last ? new TokenDrawer(rank.Shard, rank.Setup.Config, draws: rank.Place.Tensor == 0) : null;
         _lease = new LeaseRunner(rank, sizes);
         _work = new SlotWork[sizes.MaxRunning];
         _perLane = sizes.MaxRunning / sizes.Lanes;
@@ -91,7 +91,7 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         _executor.Notes.Take(_lease.State, _slots);
         bool leave = _first && _lease.State.Asks;
         LeaseVerdict verdict = _first ? LeaseVerdict.GoOn : FillByHead(at);
-        if (_first) FillBySlots(at);
+        if (_first) FillFirst(at);
         if (_rows.Count > grant.Capacity)
             throw new InvalidOperationException($"{at.Step} has {_rows.Count} rows, the lease from {grant.First} holds {grant.Capacity}");
         Span<float> hidden = Receive(at.Step, at.Lane, _rows.Count);
@@ -140,6 +140,19 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         _slots.Apply(batch);
         for (int i = 0; i < batch.Joins.Count; i++) _blocks.Set(batch.Joins[i].Slot, _slots[batch.Joins[i].Slot].Blocks);
         for (int i = 0; i < batch.Work.Count; i++) Add(batch.Work[i]);
+    }
+
+    /// <summary>The rows of stage 0: its first tensor rank finds them and tells the others.</summary>
+    private void FillFirst(LeasedStep at)
+    {
+        if (_rank.Tensor is { Leads: false } others)
+        {
+            Clear();
+            foreach (int slot in others.HearRows(at.Step)) Add(new SlotWork(slot, 1));
+            return;
+        }
+        FillBySlots(at);
+        _rank.Tensor?.TellRows(at.Step, _rows.Slots);
     }
 
     /// <summary>One row for each sequence of the lane that goes on.</summary>
@@ -228,7 +241,8 @@ public sealed class StepRunner : IStepRunner, IStepObserver
     {
         Enter(step, StepPhase.Head);
         if (_workCount > 0) _drawer!.Draw(_work.AsSpan(0, _workCount), _slots, hidden, outcome);
-        ReadOnlySpan<SlotToken> tokens = outcome.Tokens.AsSpan(0, outcome.TokenCount);
+        Span<SlotToken> tokens = outcome.Tokens.AsSpan(0, outcome.TokenCount);
+        _rank.Tensor?.ShareTokens(tokens);
         foreach ((int slot, int token, TokenEnd end) in tokens) Take(_slots[slot], token, end);
         if (_alone) return;
         Enter(step, StepPhase.Ring);

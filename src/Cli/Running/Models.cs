@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Troupe.Actors.Hosting;
 using Troupe.Model.Checkpoints;
 using Troupe.Model.Families;
+using Troupe.Model.Layers;
 
 namespace Troupe.Cli.Running;
 
@@ -36,6 +37,7 @@ internal static class Models
         {
             var weights = new SyntheticWeights(Seed);
             return (weights.Get, weights);
-        }, Mapped: false, spec => ShardWeights.Bytes(SyntheticWeights.Outline, config, spec));
+        }, Mapped: false, spec => ShardWeights.Bytes(SyntheticWeights.Outline, config,
+            spec with { Split = TensorSplit.Of(config, 0, 1) })); // random tensors are made whole
     }
 }

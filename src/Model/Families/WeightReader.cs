@@ -18,7 +18,9 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
 {
     private const int PageBytes = 4096;
 
-    /// <summary>Bytes of all tensors so far.</summary>
+    private readonly HashSet<string> _names = new(StringComparer.Ordinal);
+
+    /// <summary>Bytes of all tensors so far, or of the parts of them that are used; one that is read twice counts once.</summary>
     public long Bytes { get; private set; }
 
     /// <summary>A matrix [outputs, inputs].</summary>
@@ -61,7 +63,7 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
         };
         long stride = (long)width * type.Size(), bytes = (long)columns.Count * type.Size();
         byte* data = view.Data + rows.First * stride + (long)columns.First * type.Size();
-        Bytes += rows.Count * bytes;
+        if (_names.Add(view.Name)) Bytes += rows.Count * bytes;
         // Parts that follow each other are one run.
         (int runs, long run) = bytes == stride ? (1, rows.Count * bytes) : (rows.Count, bytes);
         for (int i = 0; touch && i < runs; i++)

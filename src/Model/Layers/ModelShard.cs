@@ -77,7 +77,7 @@ public sealed class ModelShard : IDisposable
     /// <summary>What it was made for.</summary>
     public ShardOptions Options { get; }
 
-    /// <summary>Bytes of the weights it holds; a tied head counts once per rank.</summary>
+    /// <summary>Bytes of the weights it computes with; a tied head is the embedding and counts once.</summary>
     public long WeightBytes { get; }
 
     /// <summary>Bytes of weights, KV cache and activations.</summary>
