@@ -67,8 +67,9 @@ public sealed record TensorSplit(int Rank, int Ranks, Part Heads, Part KvHeads, 
         int heads = config.Heads;
         if (heads % ranks != 0)
         {
-            return $"{ranks} tensor ranks must share the query heads evenly, the model has {heads} ({heads} mod {ranks} = {heads % ranks}); "
-                + $"what divides them is {string.Join(", ", Enumerable.Range(1, heads).Where(n => heads % n == 0))}";
+            int[] good = [.. Enumerable.Range(1, heads).Where(n => heads % n == 0)];
+            return $"the model's {heads} query heads do not divide over {ranks} tensor ranks ({heads} mod {ranks} = {heads % ranks}); use "
+                + (heads == 1 ? "1" : $"{string.Join(", ", good[..^1])} or {heads}");
         }
         (string What, int Size)? small = config.VocabSize < ranks ? ("vocabulary entries", config.VocabSize)
             : config.IntermediateSize is > 0 and var inner && inner < ranks ? ("values in a feed-forward", inner) : null;

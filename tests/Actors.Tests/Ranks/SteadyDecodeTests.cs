@@ -23,13 +23,16 @@ public sealed class SteadyDecodeTests
     [InlineData(2, 2, true, "low_latency")]
     [InlineData(2, 2, true, "low_latency", 3)]
     [InlineData(1, 2, false, "allgather_reducescatter", 0, OverlapMode.On)]
+    [InlineData(1, 1, false, "low_latency", 0, OverlapMode.Off, 2)]
+    [InlineData(2, 1, true, "low_latency", 0, OverlapMode.Off, 2)]
     public void Steady_decode_allocates_nothing_on_the_executor_thread(int stages, int replicas, bool leased,
-        string strategy = "allgather_reducescatter", int shadowEvery = 0, OverlapMode overlap = OverlapMode.Off)
+        string strategy = "allgather_reducescatter", int shadowEvery = 0, OverlapMode overlap = OverlapMode.Off,
+        int tensor = 1)
     {
         TroupeOptions plain = TroupeOptions.Default;
         TroupeOptions options = plain with
         {
-            Layout = new Layout(stages, replicas, 1),
+            Layout = new Layout(stages, replicas, tensor),
             Routing = plain.Routing with { ShadowEvery = shadowEvery, Overlap = overlap },
         };
         ClusterPlan plan = ClusterPlan.Make(options, ModelSource.FromFolder(Repository.At("models", "sample")));

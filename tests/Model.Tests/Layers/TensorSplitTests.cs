@@ -48,7 +48,7 @@ public sealed class TensorSplitTests
     }
 
     [Theory]
-    [InlineData(6, 128, 331, 4, "must share the query heads evenly, the model has 6 (6 mod 4 = 2); what divides them is 1, 2, 3, 6")]
+    [InlineData(6, 128, 331, 4, "the model's 6 query heads do not divide over 4 tensor ranks (6 mod 4 = 2); use 1, 2, 3 or 6")]
     [InlineData(8, 128, 3, 4, "4 tensor ranks for 3 vocabulary entries")]
     [InlineData(8, 2, 331, 4, "4 tensor ranks for 2 values in a feed-forward")]
     [InlineData(8, 0, 331, 4, null)]
