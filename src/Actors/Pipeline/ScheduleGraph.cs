@@ -127,7 +127,8 @@ internal sealed class ScheduleGraph
         // A member that leaves a barrier out keeps the others there.
         for (var step = new StepId(1); step.Value <= _shape.Steps; step = step.Next)
         {
-            foreach (OperationKind kind in (ReadOnlySpan<OperationKind>)[OperationKind.Compute, OperationKind.Dispatch, OperationKind.Combine])
+            ReadOnlySpan<OperationKind> kinds = [OperationKind.Compute, OperationKind.Dispatch, OperationKind.Combine];
+            foreach (OperationKind kind in kinds)
             {
                 var op = new Operation(kind, step);
                 if (Meets(op) && _index[Key(rank.Value, op)] == None) Waits(Barrier(rank, op), None);

@@ -18,9 +18,8 @@ internal static class StatusTables
             Numbers = ["rank", "stage", "replica", "tensor", "pid", "memory MiB", "fabric KiB", "messages KiB"],
         };
         foreach (RankReport r in status.Ranks)
-            grid.Row([$"{r.Rank}", $"{r.Stage}", $"{r.Replica}", .. Split($"{r.Tensor}"), r.Layers, r.Experts, r.State, $"{r.Pid}", r.Address,
-                $"{r.ResidentBytes >> 20}",
-                $"{r.FabricBytesSent >> 10}", $"{r.ActorBytesSent >> 10}"]);
+            grid.Row([$"{r.Rank}", $"{r.Stage}", $"{r.Replica}", .. Split($"{r.Tensor}"), r.Layers, r.Experts, r.State, $"{r.Pid}",
+                r.Address, $"{r.ResidentBytes >> 20}", $"{r.FabricBytesSent >> 10}", $"{r.ActorBytesSent >> 10}"]);
         return grid;
 
         string[] Split(string value) => split ? [value] : [];

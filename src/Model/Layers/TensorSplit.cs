@@ -9,7 +9,7 @@ public readonly record struct Part(int First, int Count)
     /// <summary>The one behind the last.</summary>
     public int End => First + Count;
 
-    /// <summary>The part of a tensor rank where the ranks share so many things as evenly as they come: the first ones have one more.</summary>
+    /// <summary>The part of a rank where ranks share so many things as evenly as they come: the first ones have one more.</summary>
     public static Part Of(int all, int rank, int ranks)
     {
         (int share, int more) = Math.DivRem(all, ranks);

@@ -86,7 +86,10 @@ public sealed class AttentionTests
         float[] k = Floats(rows * kvHeads * size), v = Floats(k.Length), q = Floats(rows * heads * size);
         float[] whole = Run(cpu.Kernels, 0, heads), part = Run(cpu.Kernels, first, count), wanted = Run(reference.Kernels, first, count);
         for (int row = 0; row < rows; row++)
-            Assert.True(whole.AsSpan((row * heads + first) * size, count * size).SequenceEqual(part.AsSpan(row * count * size, count * size)));
+        {
+            ReadOnlySpan<float> among = whole.AsSpan((row * heads + first) * size, count * size);
+            Assert.True(among.SequenceEqual(part.AsSpan(row * count * size, count * size)), $"row {row} differs");
+        }
         for (int i = 0; i < part.Length; i++) Assert.Equal(wanted[i], part[i], 2e-5f);
 
         unsafe float[] Run(IKernels kernels, int from, int some)
