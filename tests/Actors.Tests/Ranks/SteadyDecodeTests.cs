@@ -25,6 +25,7 @@ public sealed class SteadyDecodeTests
     [InlineData(1, 2, false, "allgather_reducescatter", 0, OverlapMode.On)]
     [InlineData(1, 1, false, "low_latency", 0, OverlapMode.Off, 2)]
     [InlineData(2, 1, true, "low_latency", 0, OverlapMode.Off, 2)]
+    [InlineData(1, 1, true, "high_throughput", 3, OverlapMode.Off, 4)]
     public void Steady_decode_allocates_nothing_on_the_executor_thread(int stages, int replicas, bool leased,
         string strategy = "allgather_reducescatter", int shadowEvery = 0, OverlapMode overlap = OverlapMode.Off,
         int tensor = 1)
