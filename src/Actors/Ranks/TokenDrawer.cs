@@ -1,5 +1,6 @@
 using Troupe.Actors.Protocols;
 using Troupe.Devices.Tensors;
+using Troupe.Devices.Topology;
 using Troupe.Model.Layers;
 using Troupe.Model.Sampling;
 
@@ -7,9 +8,10 @@ namespace Troupe.Actors.Ranks;
 
 /// <summary>
 /// The last stage's end of a step: logits of the rows that need them, then a token, a score or a probe. Rows are taken a few at a time, so
-/// that the room for logits does not grow with the batch.
+/// that the room for logits does not grow with the batch. <paramref name="enter"/> hears what it does.
 /// </summary>
-internal sealed class TokenDrawer(ModelShard shard, int vocabulary, IReadOnlyList<int> endOfText) : IDisposable
+internal sealed class TokenDrawer(ModelShard shard, int vocabulary, IReadOnlyList<int> endOfText, Action<StepId, StepActivity> enter)
+    : IDisposable
 {
     private const int RowsAtATime = 16;
     private const int TopCount = 8;
@@ -58,7 +60,9 @@ internal sealed class TokenDrawer(ModelShard shard, int vocabulary, IReadOnlyLis
     private void Flush(ReadOnlySpan<float> hidden, StepOutcome outcome)
     {
         if (_count == 0) return;
+        enter(outcome.Step, StepActivity.Head);
         shard.Logits(hidden, _rows.AsSpan(0, _count), _logits.Floats(_count * vocabulary));
+        enter(outcome.Step, StepActivity.Sample);
         for (int i = 0; i < _count; i++)
         {
             (Slot slot, int id, int position) = _wants[i];

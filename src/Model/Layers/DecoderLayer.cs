@@ -1,4 +1,3 @@
-using Troupe.Devices.Fabric;
 using Troupe.Devices.Tensors;
 using Troupe.Devices.Topology;
 
@@ -24,13 +23,14 @@ internal sealed class DecoderLayer(
     {
         Span<float> normed = context.Room.Normed.Floats(hidden.Length), mixed = context.Room.Mixed.Floats(hidden.Length); // [T, H]
 
-        context.Enter(index, StepPhase.Attention);
+        context.Enter(index, StepActivity.Attention);
         context.Kernels.RmsNorm(hidden, inputNorm, epsilon, normed);
         attention.Forward(context, index, normed, mixed);
         context.Kernels.Add(hidden, mixed);
 
         context.Kernels.RmsNorm(hidden, postNorm, epsilon, normed);
         feedForward.Forward(context, index, normed, mixed);
+        context.Enter(index, StepActivity.Residual);
         context.Kernels.Add(hidden, mixed);
 
         if (!context.Kernels.AllFinite(hidden)) throw new NonFiniteException(index);

@@ -39,11 +39,11 @@ internal sealed class LayerContext(IKernels kernels, Workspace room, PagedKvCach
 
     public StepId Step { get; set; }
 
-    /// <summary>Tells the observer that a phase of a layer begins.</summary>
-    public StepPoint Enter(LayerIndex layer, StepPhase phase)
+    /// <summary>Tells the observer that an activity in a layer begins.</summary>
+    public StepPoint Enter(LayerIndex layer, StepActivity activity)
     {
-        var point = new StepPoint(Epoch, Step, layer, phase);
-        Observer?.At(point);
+        var point = new StepPoint(Epoch, Step, layer, activity.Phase());
+        Observer?.At(point, activity);
         return point;
     }
 }
