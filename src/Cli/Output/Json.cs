@@ -19,6 +19,7 @@ namespace Troupe.Cli.Output;
 [JsonSerializable(typeof(UpResult))]
 [JsonSerializable(typeof(CancelResult))]
 [JsonSerializable(typeof(TraceResult))]
+[JsonSerializable(typeof(StepBenchResult))]
 internal sealed partial class CliJson : JsonSerializerContext;
 
 /// <summary>One request: an element of submit's list, and all of generate's answer. Ids are the generated tokens.</summary>

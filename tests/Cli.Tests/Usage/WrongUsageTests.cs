@@ -46,7 +46,7 @@ public sealed class WrongUsageTests
     [InlineData("NODE is missing", "leave")]
     [InlineData("--step must be a whole number of at least 0", "explain", "--step", "-1")]
     [InlineData("eval what is wanted: one of perplexity", "eval")]
-    [InlineData("bench what is wanted: one of generate, all2all", "bench")]
+    [InlineData("bench what is wanted: one of generate, step, all2all", "bench")]
     [InlineData("--tolerance must be a number of at least 0", "verify", "--tolerance", "-1")]
     [InlineData("--port must be a whole number in [0, 65535]", "up", "--port", "70000")]
     [InlineData("up and --in-process contradict each other", "up", "--in-process")]
