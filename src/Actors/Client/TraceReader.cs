@@ -26,7 +26,8 @@ internal static class TraceReader
         {
             SpanBatch part = await AskAsync(gateway, new SpansRequest(default, clock.Rank, from, steps), cancel);
             if (part.Kept == 0)
-                throw new ClusterException("this cluster keeps no trace: start it with troupe.trace.steps = 256, say, in its configuration");
+                throw new ClusterException("this cluster keeps no trace: start it with troupe.trace.steps = 256, say, in its "
+                    + "configuration");
             if (part.Kept < steps)
                 throw new ClusterException($"rank {clock.Rank} keeps the last {part.Kept} steps, {steps} were asked for: ask for fewer "
                     + "--steps, or start the cluster with a larger troupe.trace.steps");

@@ -59,7 +59,8 @@ internal static class TraceQuestions
                 }
                 long came = clock.GetTimestamp();
                 double at = pong.Ticks * 1e6 / pong.TicksPerSecond;
-                (there, back, frequency) = (Math.Min(there, at - (sent * tickUs)), Math.Min(back, (came * tickUs) - at), pong.TicksPerSecond);
+                (there, back) = (Math.Min(there, at - (sent * tickUs)), Math.Min(back, (came * tickUs) - at));
+                frequency = pong.TicksPerSecond;
             }
             RankPlace place = world.Place(world.Rank(node.Rank));
             clocks.Add(new ClockReport(node.Rank, place.Stage, place.Replica, place.Tensor, frequency, there, back));

@@ -71,6 +71,7 @@ internal static class TraceWire
             spans[i] = new StepSpan(new(steps[i]), lanes[i], Known<StepActivity>(activities[i]), layers[i] - 1, peers[i] - 1, amounts[i],
                 details[i], origin + starts[i], lengths[i]);
         }
-        return new SpanBatch(ToEpoch(p.Epoch), NotNegative(p.Rank), NotNegative(p.Kept), NotNegative(p.First), NotNegative(p.Written), spans);
+        return new SpanBatch(
+            ToEpoch(p.Epoch), NotNegative(p.Rank), NotNegative(p.Kept), NotNegative(p.First), NotNegative(p.Written), spans);
     }
 }

@@ -36,7 +36,9 @@ internal sealed class StepMeter(IFabric fabric, ExchangeTimes exchanges, StepTra
     /// <inheritdoc/>
     public void Note(long amount, int detail = 0) => trace?.Note(amount, detail);
 
-    /// <summary>The step is over on this rank. The exchanges of a <paramref name="shadowed"/> one, which were doubled, say nothing.</summary>
+    /// <summary>
+    /// The step is over on this rank. The exchanges of a <paramref name="shadowed"/> one, which were doubled, say nothing.
+    /// </summary>
     /// <returns>Microseconds from its beginning, and what <see cref="ExchangeTimes.End"/> knows.</returns>
     public (double Us, StepId Exchanged, double ExchangeUs) End(StepPoint idle, int rows, bool prefill, bool shadowed)
     {

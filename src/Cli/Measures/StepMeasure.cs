@@ -56,7 +56,8 @@ internal sealed class StepMeasure
         long tokens = own.Sum(s => s.Span.Amount);
         long experts = _ranks.SelectMany(r => Steps(r, prefill)).SelectMany(s => s.Activities)
             .Where(a => a.Span.Activity == StepActivity.Experts).Sum(a => (long)a.Span.Detail);
-        double bytes = ((double)own.Length * ActiveWeights.BytesWithoutExperts(_model)) + ((double)experts * ActiveWeights.BytesOfExpert(_model));
+        double bytes = ((double)own.Length * ActiveWeights.BytesWithoutExperts(_model))
+            + ((double)experts * ActiveWeights.BytesOfExpert(_model));
         return new StepTotals(steps, tokens, Imbalance(prefill), Math.Round(bytes / tokens),
             StageHops.Of(_arrows, _timeline, s => _prefill.TryGetValue(s.Step, out bool kind) && kind == prefill));
     }

@@ -28,7 +28,8 @@ internal sealed record BenchLoad(int PromptTokens, int MaxTokens, int Sequences)
 
     /// <summary>Runs it once.</summary>
     /// <exception cref="FailedException">A sequence failed.</exception>
-    public async Task<(GenerationClock Clock, RequestOutcome[] Outcomes)> RunAsync(Shell shell, LocalCluster cluster, CancellationToken stop)
+    public async Task<(GenerationClock Clock, RequestOutcome[] Outcomes)> RunAsync(Shell shell, LocalCluster cluster,
+        CancellationToken stop)
     {
         var random = new Random(RandomSeed);
         RequestSpec[] requests = [.. Enumerable.Range(0, Sequences).Select(_ => new RequestSpec(Prompt.NewId(), null,

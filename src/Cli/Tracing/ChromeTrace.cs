@@ -7,20 +7,20 @@ namespace Troupe.Cli.Tracing;
 internal readonly record struct TraceCounts(int Events, int Arrows);
 
 /// <summary>
-/// Writes traces as Chrome's trace event format (the JSON object of Google's "Trace Event Format"), which Perfetto opens: a process for each
-/// rank, a thread for each lane and one for the time between steps, arrows from notifications to the waits that they ended.
+/// Writes traces as Chrome's trace event format (the JSON object of Google's "Trace Event Format"), which Perfetto opens: a process for
+/// each rank, a thread for each lane and one for the time between steps, arrows from notifications to the waits that they ended.
 /// </summary>
 internal sealed class ChromeTrace(IReadOnlyList<TracedRank> ranks, IReadOnlyList<Arrow> arrows, Timeline timeline)
 {
     private const double AnInstant = 0.001; // a nanosecond: an arrow must end within its span, not at its edge
 
-    // Whole steps, what they are waited for, and arrows: by when they start, outer ones first.
     private sealed record Event(int Process, int Thread, double At, double Length, Action<Utf8JsonWriter> Write);
 
     /// <summary>Writes all of it. Times start at 0 with the first span.</summary>
     public TraceCounts WriteTo(Stream stream)
     {
-        List<Event> events = [.. ranks.Index().SelectMany(r => Spans(r.Index, r.Item)), .. arrows.Index().SelectMany(a => Ends(a.Index, a.Item))];
+        List<Event> events =
+            [.. ranks.Index().SelectMany(r => Spans(r.Index, r.Item)), .. arrows.Index().SelectMany(a => Ends(a.Index, a.Item))];
         double zero = events.Count == 0 ? 0 : events.Min(e => e.At);
         using var json = new Utf8JsonWriter(stream);
         json.WriteStartObject();

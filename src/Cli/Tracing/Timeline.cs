@@ -1,8 +1,8 @@
 namespace Troupe.Cli.Tracing;
 
 /// <summary>
-/// The clocks of ranks as one. Nothing arrives before it was sent, so each message from a to b bounds how far b's clock is ahead of a's from
-/// above: by its arrival on b's clock less its sending on a's. Pings to and from the control node are such messages, and so is each
+/// The clocks of ranks as one. Nothing arrives before it was sent, so each message from a to b bounds how far b's clock is ahead of a's
+/// from above: by its arrival on b's clock less its sending on a's. Pings to and from the control node are such messages, and so is each
 /// notification that a peer waited for; the least bound of each pair counts, and bounds add up along ways over others (shortest ways, by
 /// Floyd 1962). The offset is put in the middle between the bounds of both directions, as NTP does (RFC 5905, section 8), and half of what
 /// is between them is how far it can be off. Clocks are taken to run equally fast while a trace lasts.

@@ -31,7 +31,9 @@ internal sealed record TracedRank(ClockReport Clock, IReadOnlyList<TracedStep> S
     /// <summary>Microseconds in a tick of its clock.</summary>
     public double TickUs => 1e6 / Clock.TicksPerSecond;
 
-    /// <summary>Puts a rank's spans together again: what lies within an activity ended before it, and activities before their step.</summary>
+    /// <summary>
+    /// Puts a rank's spans together again: what lies within an activity ended before it, and activities before their step.
+    /// </summary>
     public static TracedRank Of(RankTrace trace)
     {
         var steps = new List<TracedStep>();

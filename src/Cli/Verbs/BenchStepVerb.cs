@@ -25,8 +25,8 @@ internal static class BenchStepVerb
         var verb = new Verb("step", "Says where each microsecond of a step goes, on every rank",
             "./troupe bench step --stages 2 --replicas 2 --prompt-tokens 64 --max-tokens 64")
         {
-            Details = $"One batch warms up, the next is traced, at most its last {MostSteps} steps. Activities lie end to end and add up to the "
-                + "step; waiting is the part of one in which the rank waited for a peer. Of a hop between stages, unaccounted is what is "
+            Details = $"One batch warms up, the next is traced, at most its last {MostSteps} steps. Activities lie end to end and add up "
+                + "to the step; waiting is the part of one in which the rank waited for a peer. Of a hop between stages, unaccounted is what is "
                 + "left without the copies on both sides and without the time by which the receiver came later than the data.",
         };
         verb.Add(bench);
@@ -55,6 +55,7 @@ internal static class BenchStepVerb
         StatusReport status = await cluster.Client.StatusAsync();
         var measure = new StepMeasure([.. traces.Select(TracedRank.Of)], model.Config, after);
         return new StepBenchResult(settings.Options.Model, settings.Layout.ToString(), status.Fabric, settings.Options.Threads,
-            load.Sequences, load.PromptTokens, load.MaxTokens, measure.Ranks, measure.Totals(prefill: true), measure.Totals(prefill: false));
+            load.Sequences, load.PromptTokens, load.MaxTokens, measure.Ranks, measure.Totals(prefill: true),
+            measure.Totals(prefill: false));
     }
 }

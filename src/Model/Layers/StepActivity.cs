@@ -3,8 +3,8 @@ using Troupe.Devices.Fabric;
 namespace Troupe.Model.Layers;
 
 /// <summary>
-/// What a span of a trace is about. From <see cref="Other"/> on, activities: a step is always in exactly one of them, so their spans lie end
-/// to end and add up to the step. The first five are about the step as a whole, or lie within an activity.
+/// What a span of a trace is about. From <see cref="Other"/> on, activities: a step is always in exactly one of them, so their spans lie
+/// end to end and add up to the step. The first five are about the step as a whole, or lie within an activity.
 /// </summary>
 public enum StepActivity
 {

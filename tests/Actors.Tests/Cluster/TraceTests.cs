@@ -111,7 +111,8 @@ public sealed class TraceTests
         Assert.Equal(spans[4..6], TraceReader.WholeSteps(spans, 1));
         Assert.Empty(TraceReader.WholeSteps(spans[..1], 1));
 
-        static StepSpan Span(long step, StepActivity activity, int detail = 0) => new(new StepId(step), 0, activity, -1, -1, 0, detail, 0, 1);
+        static StepSpan Span(long step, StepActivity activity, int detail = 0) =>
+            new(new StepId(step), 0, activity, -1, -1, 0, detail, 0, 1);
     }
 
     private static async Task<IReadOnlyList<RankTrace>> RunAndTraceAsync(InProcessWorld world, int steps)
