@@ -5,9 +5,9 @@ namespace Troupe.Cli.Measures;
 
 /// <summary>
 /// How rows went from stage to stage: medians over all hops of some steps, each by itself, so that they need not add up. A hop begins when
-/// the sender begins to send, and ends when the receiver has the rows where it computes. <see cref="UnaccountedUs"/> is what is left of it without the copies on both sides, and
-/// without the time by which the receiver came later than the data: raising and seeing the flag, waking up, and what the transport does by
-/// itself.
+/// the sender begins to send, and ends when the receiver has the rows where it computes. <see cref="UnaccountedUs"/> is what is left of it without
+/// the copies on both sides, and without the time by which the receiver came later than the data: raising and seeing the flag, waking up,
+/// and what the transport does by itself.
 /// </summary>
 /// <param name="Hops">How many.</param>
 /// <param name="HopUs">From the beginning of sending to having the rows.</param>
