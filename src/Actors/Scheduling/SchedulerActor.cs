@@ -31,8 +31,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     /// <summary>A scheduler that takes requests at once, and runs them when it is wired.</summary>
     public SchedulerActor(SchedulerSetup setup)
     {
-        _setup = setup;
-        _steps = new StepClock(setup.Clock, setup.StepDeadline, setup.Sizes.Lanes);
+        (_setup, _steps) = (setup, new StepClock(setup.Clock, setup.StepDeadline, setup.Sizes.Lanes));
         _batch = new BatchState(setup.Epoch, setup.Replica, setup.Sizes, setup.MaxQueue);
         _streams = new RequestStreams(setup.Epoch, setup.Clock, (sequence, reason) => _batch.End(sequence, reason));
         Receive<SchedulerWired>(wired => _wired = wired);
@@ -52,6 +51,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
             _draining = true;
             CheckDrained();
         });
+        Receive<AskLoad>(_ => Sender.Tell(_batch.Load));
         Receive<ReportRequest>(request => Sender.Tell(new Report(request.Epoch, setup.Replica, Describe())));
         Receive<string>(_ => OnClock());
     }
@@ -158,15 +158,15 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         var admitted = new List<Sequence>();
         BatchDelta? delta = _batch.Compose(lane, admitted);
         long now = _setup.Clock.GetTimestamp();
-        if (delta is not null) _steps.Lane(lane, waits: true);
         foreach (Sequence sequence in admitted) sequence.Times = sequence.Times with { Admitted = now };
         if (delta is null) return false;
-        foreach (IActorRef stage in _wired.Stages) stage.Tell(delta);
-        int rows = delta.Work.Sum(w => w.Rows);
+        _steps.Lane(lane, waits: true);
         StepKind kind = delta.Work.Any(w => _batch.At(w.Slot)!.Generated.Count == 0) ? StepKind.Prefill : StepKind.Decode;
         _setup.Rounds.Offered(lane, delta.Version);
-        _wired.Router.Tell(new StepOffer(_setup.Epoch, last?.Exchanged ?? default, _setup.Replica, lane, rows, kind, delta.Version,
-            last?.ExchangeUs ?? 0, last?.Step ?? default, last?.StepUs ?? 0));
+        // The router first: it plans while the batch travels; a stage waits for both.
+        _wired.Router.Tell(new StepOffer(_setup.Epoch, last?.Exchanged ?? default, _setup.Replica, lane, delta.Work.Sum(w => w.Rows), kind,
+            delta.Version, last?.ExchangeUs ?? 0, last?.Step ?? default, last?.StepUs ?? 0));
+        foreach (IActorRef stage in _wired.Stages) stage.Tell(delta);
         return true;
     }
 
