@@ -5,9 +5,9 @@ namespace Troupe.Cli.Measures;
 
 /// <summary>
 /// How rows went from stage to stage: medians over all hops of some steps, each by itself, so that they need not add up. A hop begins when
-/// the sender begins to send (and may), and ends when the receiver has the rows where it computes. <see cref="UnaccountedUs"/> is what is left of it without
-/// the copies on both sides, and without the time by which the receiver came later than the data: raising and seeing the flag, waking up,
-/// and what the transport does by itself.
+/// the sender begins to send (and may), and ends when the receiver has the rows where it computes. <see cref="UnaccountedUs"/> is what is
+/// left of it without the copies on both sides, and without the time by which the receiver came later than the data: raising and seeing
+/// the flag, waking up, and what the transport does by itself.
 /// </summary>
 /// <param name="Hops">How many.</param>
 /// <param name="HopUs">From the beginning of sending to having the rows.</param>
@@ -37,7 +37,8 @@ internal sealed record StageHops(
     private static (double Hop, double Copy, double Late, double Left, double Waited) Part(Arrow hop, Timeline timeline)
     {
         // Where hops wait for their receives, nothing is sent before.
-        double begun = timeline.Us(hop.Source, hop.Sending.Span.Start + hop.Sending.WaitTicks), written = timeline.Us(hop.Source, hop.Notified.Start);
+        double begun = timeline.Us(hop.Source, hop.Sending.Span.Start + hop.Sending.WaitTicks);
+        double written = timeline.Us(hop.Source, hop.Notified.Start);
         double came = timeline.Us(hop.Target, hop.Waited.Start), seen = timeline.Us(hop.Target, hop.Waited.End);
         double had = timeline.Us(hop.Target, hop.Receiving.Span.End);
         double late = Math.Max(0, came - written);

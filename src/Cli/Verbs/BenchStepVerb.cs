@@ -26,8 +26,8 @@ internal static class BenchStepVerb
             "./troupe bench step --stages 2 --replicas 2 --prompt-tokens 64 --max-tokens 64")
         {
             Details = $"One batch warms up, the next is traced, at most its last {MostSteps} steps. Activities lie end to end and add up "
-                + "to the step; waiting is the part of one in which the rank waited for a peer. Of a hop between stages, unaccounted is what "
-                + "is left without the copies on both sides and without the time by which the receiver came later than the data.",
+                + "to the step; waiting is the part of one in which the rank waited for a peer. Of a hop between stages, unaccounted is "
+                + "what is left without the copies on both sides and without the time by which the receiver came later than the data.",
         };
         verb.Add(bench);
         verb.Add(model);

@@ -24,9 +24,9 @@ internal static class TraceVerb
             "./troupe trace --at 127.0.0.1:4100 --out trace.json")
         {
             Details = "The cluster must keep traces: troupe.trace.steps in its configuration says of how many steps. The file is in "
-                + "Chrome's trace event format; https://ui.perfetto.dev opens it without sending it anywhere. Arrows go from what a rank sent "
-                + "to the wait that it ended. The ranks' clocks are aligned by pings and by what they sent each other; the file says how "
-                + "exactly.",
+                + "Chrome's trace event format; https://ui.perfetto.dev opens it without sending it anywhere. Arrows go from what a rank "
+                + "sent to the wait that it ended. The ranks' clocks are aligned by pings and by what they sent each other; the file says "
+                + "how exactly.",
         };
         verb.Add(new OwnOptions(at, file, steps));
         return verb.Runs(async (parsed, stop) =>
