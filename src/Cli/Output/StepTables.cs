@@ -67,7 +67,8 @@ internal static class StepTables
         if (totals.StageHops is not { } hop) return;
         shell.Out.WriteLine($"  a hop to the next stage: {hop.HopUs:0.0} µs, of which copies {hop.CopyUs:0.0}, receiver late "
             + $"{hop.LateUs:0.0}, unaccounted {hop.UnaccountedUs:0.0} (each the p50 of {hop.Hops})");
-        shell.Out.WriteLine($"  in {hop.WaitingHops} the receiver was there first: of these unaccounted {hop.UnaccountedWaitingUs:0.0} µs; the "
-            + $"clocks are within {hop.ClockUncertaintyUs:0.0} µs");
+        shell.Out.WriteLine(
+            $"  in {hop.WaitingHops} the receiver was there first: of these unaccounted {hop.UnaccountedWaitingUs:0.0} µs; the clocks "
+            + $"are within {hop.ClockUncertaintyUs:0.0} µs");
     }
 }
