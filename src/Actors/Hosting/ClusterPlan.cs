@@ -177,6 +177,7 @@ public sealed class ClusterPlan
             _options.Scheduler.RequestTimeout, clock)
     {
         Drill = _options.Drill,
+        TraceSteps = _options.Trace.Steps,
     };
 
     /// <summary>Bytes of a value; the scales of int8 and fp8, 3 % of a row, do not count.</summary>

@@ -64,8 +64,9 @@ public sealed class RankActor : ReceiveActor
         Receive<Drain>(_ => OnDrain());
         Receive<EpochAborted>(OnAborted);
         Receive<Status.Failure>(failure => Fail(failure.Cause));
-        Receive<ReportRequest>(request =>
-            Sender.Tell(new Report(_assign.Epoch, _assign.Rank, RankReports.Make(request, _assign, _place, _runtime))));
+        Receive<ReportRequest>(request => Sender.Tell(RankReports.Make(request, _assign, _place, _runtime)));
+        Receive<SpansRequest>(request => Sender.Tell(RankTraces.Answer(request, _assign, _runtime?.Trace)));
+        Receive<ClockPing>(_ => Sender.Tell(RankTraces.Answer(_assign, _setup.Clock)));
         Receive<StopNode>(_ => _runtime?.Fabric?.Abort(null, "the node was stopped"));
     }
 

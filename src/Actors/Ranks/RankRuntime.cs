@@ -45,6 +45,7 @@ public sealed class RankRuntime : IDisposable
                     GroupSize = group.Size,
             },
             p => progress((double)p.Part / p.Parts));
+        if (setup.TraceSteps > 0) Trace = new StepTrace(setup.TraceSteps, SpansPerStep(Spec.Layers, group.Size));
         _window = new RankWindow(group, setup.Config, sizes, setup.Rows, assign.Hosts);
         FabricOptions options = setup.FabricOptions with { Secret = assign.Secret.ToArray(), Hosts = assign.Hosts };
         FabricKind kind = Fabrics.Parse(assign.Fabric, FabricKind.SharedMemory);
@@ -80,6 +81,9 @@ public sealed class RankRuntime : IDisposable
 
     /// <summary>The fabric, once connected. <see cref="IFabric.Abort"/> and the counters may be used from other threads.</summary>
     public IFabric? Fabric { get; private set; }
+
+    /// <summary>What its last steps were made of; null where nothing is kept. Any thread may read it.</summary>
+    public StepTrace? Trace { get; }
 
     /// <summary>Sizes of the epoch.</summary>
     public EpochSizes Sizes => _assign.Sizes;
@@ -119,6 +123,7 @@ public sealed class RankRuntime : IDisposable
     public void Connect(IReadOnlyList<string> descriptors)
     {
         Fabric = FaultDrill.Wrap(_endpoint.Connect(descriptors), Setup);
+        if (Trace is not null) Fabric = new TracedFabric(Fabric, Trace, Setup.Clock);
         Link = new StageLink(Fabric, _window.Links, Sizes.WaitingHops);
         if (Place.Stage == 0 && World.Stage(0).Size > 1) Vote = new LeaveVote(Fabric, World.Stage(0), _window.VoteFlags);
         if (_window.Tensor is { } sums)
@@ -167,6 +172,12 @@ public sealed class RankRuntime : IDisposable
 
     /// <summary>The same for the second half of a step in halves; null where the epoch has none, on all ranks of it.</summary>
     public IAll2All? SecondHalf(string strategy) => Named(_secondHalf, strategy);
+
+    /// <summary>
+    /// About how many spans a decode step has: of each layer its activities, of its dispatch and combine a notification and a wait for each
+    /// peer, and whatever is around the layers.
+    /// </summary>
+    private static int SpansPerStep(int layers, int members) => (layers * (10 + (4 * (members - 1)))) + 24;
 
     private static IAll2All? Named(List<IAll2All> strategies, string name)
     {

@@ -1,5 +1,6 @@
 using Troupe.Actors.Protocols;
 using Troupe.Devices.Tensors;
+using Troupe.Devices.Topology;
 using Troupe.Model.Checkpoints;
 using Troupe.Model.Layers;
 using Troupe.Model.Sampling;
@@ -9,9 +10,10 @@ namespace Troupe.Actors.Ranks;
 /// <summary>
 /// The last stage's end of a step: logits of the rows that need them, then a token, a score or a probe. Rows are taken a few at a time, so
 /// that the room for logits does not grow with the batch. Of the tensor ranks of a replica the first <paramref name="draws"/>; the others
-/// make their part of the same rows' logits, and leave a place for each token that comes of them.
+/// make their part of the same rows' logits, and leave a place for each token that comes of them. <paramref name="enter"/> hears what it
+/// does.
 /// </summary>
-internal sealed class TokenDrawer(ModelShard shard, ModelConfig model, bool draws) : IDisposable
+internal sealed class TokenDrawer(ModelShard shard, ModelConfig model, bool draws, Action<StepId, StepActivity> enter) : IDisposable
 {
     private const int RowsAtATime = ModelShard.LogitRows;
     private const int TopCount = 8;
@@ -61,7 +63,9 @@ internal sealed class TokenDrawer(ModelShard shard, ModelConfig model, bool draw
     {
         if (_count == 0) return;
         int vocabulary = model.VocabSize;
+        enter(outcome.Step, StepActivity.Head);
         shard.Logits(hidden, _rows.AsSpan(0, _count), _logits.Floats(draws ? _count * vocabulary : 0));
+        enter(outcome.Step, StepActivity.Sample);
         for (int i = 0; i < _count; i++)
         {
             (Slot slot, int id, int position) = _wants[i];

@@ -1,4 +1,3 @@
-using Troupe.Devices.Fabric;
 using Troupe.Devices.Tensors;
 using Troupe.Devices.Topology;
 
@@ -30,7 +29,7 @@ internal sealed class DecoderLayer(
     {
         Span<float> normed = context.Room.Normed.Floats(hidden.Length), mixed = context.Room.Mixed.Floats(hidden.Length); // [T, H]
 
-        context.Enter(index, StepPhase.Attention);
+        context.Enter(index, StepActivity.Attention);
         context.Kernels.RmsNorm(hidden, inputNorm, epsilon, normed);
         attention.Forward(context, index, normed, mixed);
 
@@ -43,6 +42,7 @@ internal sealed class DecoderLayer(
         context.Kernels.RmsNorm(mine, postNorm, epsilon, normed);
         feedForward.Forward(context, index, normed, mixed);
         if (!feedForward.OnOwnRows) context.SumUp(index, mixed, width, own: false);
+        context.Enter(index, StepActivity.Residual);
         context.Kernels.Add(mine, mixed);
         if (feedForward.OnOwnRows) context.Gather(index, hidden, width);
 

@@ -1,4 +1,3 @@
-using Troupe.Devices.Fabric;
 using Troupe.Devices.Tensors;
 using Troupe.Devices.Topology;
 
@@ -13,7 +12,7 @@ internal sealed class DenseMlp(Weight gate, Weight up, Weight down) : IFeedForwa
 
     public void Forward(LayerContext context, LayerIndex layer, ReadOnlySpan<float> normed, Span<float> output)
     {
-        context.Enter(layer, StepPhase.Experts);
+        context.Enter(layer, StepActivity.FeedForward);
         Apply(context, normed, output);
     }
 

@@ -50,7 +50,7 @@ internal sealed class LayerContext(IKernels kernels, Workspace room, PagedKvCach
     {
         int rows = values.Length / width;
         if (Tensor.Alone) return new Part(0, rows);
-        Enter(layer, StepPhase.Tensor);
+        Enter(layer, StepActivity.TensorSum);
         if (own) Tensor.SumOwn(values, width);
         else Tensor.Sum(values);
         return own ? Tensor.OwnRows(rows) : new Part(0, rows);
@@ -60,15 +60,15 @@ internal sealed class LayerContext(IKernels kernels, Workspace room, PagedKvCach
     public void Gather(LayerIndex layer, Span<float> values, int width)
     {
         if (Tensor.Alone) return;
-        Enter(layer, StepPhase.Tensor);
+        Enter(layer, StepActivity.TensorGather);
         Tensor.Gather(values, width);
     }
 
-    /// <summary>Tells the observer that a phase of a layer begins.</summary>
-    public StepPoint Enter(LayerIndex layer, StepPhase phase)
+    /// <summary>Tells the observer that an activity in a layer begins.</summary>
+    public StepPoint Enter(LayerIndex layer, StepActivity activity)
     {
-        var point = new StepPoint(Epoch, Step, layer, phase);
-        Observer?.At(point);
+        var point = new StepPoint(Epoch, Step, layer, activity.Phase());
+        Observer?.At(point, activity);
         return point;
     }
 }

@@ -46,11 +46,17 @@ public sealed class WrongUsageTests
     [InlineData("NODE is missing", "leave")]
     [InlineData("--step must be a whole number of at least 0", "explain", "--step", "-1")]
     [InlineData("eval what is wanted: one of perplexity", "eval")]
-    [InlineData("bench what is wanted: one of generate, all2all", "bench")]
+    [InlineData("bench what is wanted: one of generate, step, all2all", "bench")]
     [InlineData("--tolerance must be a number of at least 0", "verify", "--tolerance", "-1")]
     [InlineData("--port must be a whole number in [0, 65535]", "up", "--port", "70000")]
     [InlineData("up and --in-process contradict each other", "up", "--in-process")]
     [InlineData("must be at least 2, got 1", "eval", "perplexity", "--window", "1")]
+    [InlineData("--out FILE.json is missing", "trace")]
+    [InlineData("--out must not be empty", "trace", "--out", "")]
+    [InlineData("--steps must be a whole number in [1, 16384], got '0'", "trace", "--out", "t.json", "--steps", "0")]
+    [InlineData("got '16385'", "trace", "--out", "t.json", "--steps", "16385")]
+    [InlineData("got 'nowhere'", "trace", "--out", "t.json", "--at", "nowhere")]
+    [InlineData("--sequences must be a whole number in [1, 4096], got '0'", "bench", "step", "--sequences", "0")]
     [InlineData("./troupe test", "test")]
     public async Task A_wrong_command_line_ends_with_exit_code_2_and_one_line(string says, params string[] args)
     {

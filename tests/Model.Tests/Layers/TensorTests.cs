@@ -95,6 +95,10 @@ public sealed class TensorTests
 
     private sealed class Listener(Action<StepPoint> hears) : IStepObserver
     {
-        public void At(StepPoint point) => hears(point);
+        public void At(StepPoint point, StepActivity activity) => hears(point);
+
+        public void Note(long amount, int detail = 0)
+        {
+        }
     }
 }
