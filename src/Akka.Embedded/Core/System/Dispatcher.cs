@@ -5,8 +5,9 @@ namespace Akka.Actor;
 /// <summary>How the actors that name it have their turns: by configuration, at the path that is its id.</summary>
 /// <param name="Throughput">User messages in one turn.</param>
 /// <param name="RunOnReader">
-/// A message from the network that finds its actor idle is handled by the thread that read it: its turn begins a wake-up sooner. Meanwhile that connection is not read, so it is for actors whose turns are short and wait for nothing. Akka.NET has no such key and runs
-/// them on its pool.
+/// A message from the network that finds its actor idle is handled by the thread that read it: its turn begins a wake-up sooner. Meanwhile
+/// that connection is not read, so it is for actors whose turns are short and wait for nothing. Akka.NET has no such key and runs them on
+/// its pool.
 /// </param>
 internal sealed record Dispatcher(int Throughput, bool RunOnReader)
 {
