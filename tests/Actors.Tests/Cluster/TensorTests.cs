@@ -14,7 +14,9 @@ public sealed class TensorTests
     [InlineData(1, 1, 8)]
     [InlineData(2, 1, 2)]
     [InlineData(1, 2, 2)]
-    public async Task A_batch_with_prompts_in_chunks_gets_the_tokens_of_one_rank(int stages, int replicas, int tensor)
+    [InlineData(3, 1, 2, "rendezvous")]
+    public async Task A_batch_with_prompts_in_chunks_gets_the_tokens_of_one_rank(
+        int stages, int replicas, int tensor, string hops = "eager")
     {
         Random random = Seed.For($"{nameof(TensorTests)}");
         RequestSpec[] requests = [.. Enumerable.Range(0, 10).Select(i => InProcessWorld.Greedy($"r{i}",
@@ -22,7 +24,7 @@ public sealed class TensorTests
         const string small = "troupe.scheduler { prefill-chunk = 24, max-running = 8 }";
         await using InProcessWorld one = await InProcessWorld.StartAsync(InProcessWorld.SampleModel, 1, 1, small);
         await using InProcessWorld split =
-            await InProcessWorld.StartAsync(InProcessWorld.SampleModel, stages, replicas, small, tensor);
+            await InProcessWorld.StartAsync(InProcessWorld.SampleModel, stages, replicas, $"{small}\ntroupe.fabric.hops = {hops}", tensor);
 
         IReadOnlyList<RequestOutcome> want = await one.RunAsync(requests), got = await split.RunAsync(requests);
 
