@@ -8,26 +8,35 @@ namespace Troupe.Actors.Hosting;
 /// <summary>Refuses what a model cannot be run with, with the arithmetic, before anything starts.</summary>
 public static class LayoutCheck
 {
-    /// <summary>What is wrong with a layout for this model, in one line that says what to do, or null.</summary>
-    public static string? Problem(Layout layout, ModelConfig model)
+    /// <summary>What is wrong with a layout and a split given by hand for this model, in one line that says what to do, or null.</summary>
+    public static string? Problem(Layout layout, LayerSplit? split, ModelConfig model) =>
+        Impossible(layout, split, model) ?? NotBuilt(layout);
+
+    /// <summary>What no build could run.</summary>
+    public static string? Impossible(Layout layout, LayerSplit? split, ModelConfig model)
     {
         if (layout.Problem() is { } problem) return problem;
         if (layout.Stages > model.Layers)
             return $"--stages {layout.Stages}: the model has {model.Layers} layers and each stage needs at least one; use --stages 1 to "
                 + $"{model.Layers}";
-        if (layout.Tensor == 1) return null;
-        if (model.Heads % layout.Tensor != 0 || model.KvHeads % layout.Tensor != 0)
-            return $"--tensor {layout.Tensor}: heads must divide evenly, the model has {model.Heads} query heads ({model.Heads} mod "
-                + $"{layout.Tensor} = {model.Heads % layout.Tensor}) and {model.KvHeads} key-value heads ({model.KvHeads} mod "
-                + $"{layout.Tensor} = {model.KvHeads % layout.Tensor})";
-        return $"--tensor {layout.Tensor}: splitting layers over tensor ranks is not built yet; use --tensor 1, and --replicas or "
-            + "--stages for more ranks";
+        if (split?.Problem(model.Layers, layout.Stages) is { } wrong) return wrong;
+        return model.Heads % layout.Tensor == 0 ? null
+            : $"--tensor {layout.Tensor}: query heads must divide evenly, the model has {model.Heads} ({model.Heads} mod {layout.Tensor} = "
+                + $"{model.Heads % layout.Tensor})";
     }
 
+    /// <summary>What this build cannot run yet, though `troupe plan` can lay it out.</summary>
+    public static string? NotBuilt(Layout layout) => layout.Tensor == 1 ? null
+        : $"--tensor {layout.Tensor}: splitting layers over tensor ranks is not built yet; use --tensor 1, and --replicas or "
+            + "--stages for more ranks";
+
     /// <summary>The same of all options together.</summary>
-    public static string? Problem(TroupeOptions options, ModelConfig model)
+    public static string? Problem(TroupeOptions options, ModelConfig model) =>
+        Problem(options.Layout, options.Split, model) ?? Sizes(options);
+
+    /// <summary>What is wrong with the numbers beside the layout.</summary>
+    public static string? Sizes(TroupeOptions options)
     {
-        if (Problem(options.Layout, model) is { } problem) return problem;
         (int stages, SchedulerOptions scheduler) = (options.Layout.Stages, options.Scheduler);
         if (options.Weights != WeightStorage.AsStored)
             return $"--weights {options.Weights.ToString().ToLowerInvariant()}: only as-stored is built yet";

@@ -36,6 +36,6 @@ internal static class Models
         {
             var weights = new SyntheticWeights(Seed);
             return (weights.Get, weights);
-        }, Mapped: false, spec => ShardWeights.Bytes(SyntheticWeights.Outline, config, spec));
+        }, Mapped: false, (part, specs) => ShardWeights.Bytes(SyntheticWeights.Outline, part, specs));
     }
 }

@@ -8,26 +8,34 @@ namespace Troupe.Model.Families;
 public static class ShardWeights
 {
     /// <summary>
-    /// Bytes of all tensors that a shard reads, a tied embedding once. Asks <paramref name="source"/> for each and reads none of its
-    /// values.
+    /// Bytes of all tensors that some shards of a model read; a tensor that several of them read, as a tied embedding, counts once. Asks
+    /// <paramref name="source"/> for each and reads none of its values.
     /// </summary>
     /// <exception cref="ModelException">A tensor is missing or has another type or shape; the message names it.</exception>
-    public static long Bytes(WeightSource source, ModelConfig config, ShardSpec spec)
+    public static long Bytes(WeightSource source, ModelConfig config, params IEnumerable<ShardSpec> specs)
     {
-        var sizes = new Dictionary<string, long>(StringComparer.Ordinal);
-        var reader = new WeightReader((name, shape) =>
+        var reader = new WeightReader(source, touch: false);
+        foreach (ShardSpec spec in specs)
         {
-            TensorView view = source(name, shape);
-            sizes[name] = view.ByteCount;
-            return view;
-        }, touch: false);
-        if (spec.Embedding) reader.Matrix(Parts.Embedding, config.VocabSize, config.HiddenSize);
-        for (int i = 0; i < spec.Layers; i++) Family.Of(config).Layer(reader, config, spec, new LayerIndex(spec.First.Value + i));
-        if (spec.Head)
-        {
+            if (spec.Embedding) reader.Matrix(Parts.Embedding, config.VocabSize, config.HiddenSize);
+            for (int i = 0; i < spec.Layers; i++) Family.Of(config).Layer(reader, config, spec, new LayerIndex(spec.First.Value + i));
+            if (!spec.Head) continue;
             reader.Vector(Parts.FinalNorm, config.HiddenSize);
             reader.Matrix(config.TieWordEmbeddings ? Parts.Embedding : Parts.Head, config.VocabSize, config.HiddenSize);
         }
-        return sizes.Values.Sum();
+        return reader.Bytes;
+    }
+
+    /// <summary>Names, types and shapes as asked for, all of the type that config.json names (bf16 where it names none), without values: for
+    /// <see cref="Bytes"/> where there is no checkpoint.</summary>
+    public static unsafe WeightSource Outline(ModelConfig config)
+    {
+        TensorDType type = config.DType switch
+        {
+            "float32" => TensorDType.F32,
+            "float16" => TensorDType.F16,
+            _ => TensorDType.BF16,
+        };
+        return (name, shape) => new TensorView(name, type, shape.ToArray(), null);
     }
 }

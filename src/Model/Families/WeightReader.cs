@@ -17,7 +17,9 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
 {
     private const int PageBytes = 4096;
 
-    /// <summary>Bytes of all tensors so far.</summary>
+    private readonly HashSet<string> _counted = new(StringComparer.Ordinal);
+
+    /// <summary>Bytes of all tensors so far; one that is asked for again, as a tied embedding, counts once.</summary>
     public long Bytes { get; private set; }
 
     /// <summary>A matrix [outputs, inputs].</summary>
@@ -44,7 +46,7 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
             TensorDType.F32 => ElementType.F32,
             _ => throw new ModelException($"tensor {view.Name} is {view.DType}, wanted BF16, F16 or F32"),
         };
-        Bytes += view.ByteCount;
+        if (_counted.Add(view.Name)) Bytes += view.ByteCount;
         for (long at = 0; touch && at < view.ByteCount; at += PageBytes) Volatile.Read(ref view.Data[at]);
         return new Weight(view.Data, type, rows, columns);
     }

@@ -16,19 +16,15 @@ public sealed record ShardSpec(LayerIndex First, int Layers, IReadOnlyList<Exper
     /// <summary>The whole model on one rank.</summary>
     public static ShardSpec Whole(ModelConfig config) => Of(config, 0, 1, ExpertPlacement.Blocks(config.Experts, 1), 0);
 
-    /// <summary>
-    /// The part of a member of a stage's expert-parallel group. Layers are split as evenly as they come: the first L mod stages have one
-    /// more.
-    /// </summary>
+    /// <summary>The part of a member of a stage's expert-parallel group, layers split by count alone.</summary>
     /// <exception cref="ModelException">More stages than layers.</exception>
-    public static ShardSpec Of(ModelConfig config, int stage, int stages, ExpertPlacement placement, int member)
-    {
-        if (stages > config.Layers)
-            throw new ModelException($"{stages} stages for {config.Layers} layers: each stage needs at least one layer");
-        (int share, int more) = Math.DivRem(config.Layers, stages);
-        int first = stage * share + Math.Min(stage, more);
-        return new ShardSpec(new LayerIndex(first), share + (stage < more ? 1 : 0), placement.Of(member), stage == 0, stage == stages - 1);
-    }
+    public static ShardSpec Of(ModelConfig config, int stage, int stages, ExpertPlacement placement, int member) =>
+        stages <= config.Layers ? Of(LayerSplit.Even(config.Layers, stages), stage, placement, member)
+            : throw new ModelException($"{stages} stages for {config.Layers} layers: each stage needs at least one layer");
+
+    /// <summary>The part of a member of a stage's expert-parallel group, layers split as given.</summary>
+    public static ShardSpec Of(LayerSplit split, int stage, ExpertPlacement placement, int member) =>
+        new(split.First(stage), split.Counts[stage], placement.Of(member), stage == 0, stage == split.Stages - 1);
 }
 
 /// <summary>Sizes and types that a shard is made for.</summary>

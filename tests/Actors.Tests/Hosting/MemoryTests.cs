@@ -43,7 +43,7 @@ public sealed class MemoryTests : IDisposable
         long least = Least(plan);
         string message = Assert.Throws<ConfigException>(() => plan.MemoryForKv(least - 1)).Message;
         // 6 layers x 2 x 2 heads x 32 x 4 bytes = 3 KiB for each of 1,000,000 positions.
-        Assert.Matches(@"^2 ranks need \d+ MiB of memory = \d+ for weights \(mapped once\) \+ 2 x \(2930 for KV \+ \d+ for windows\), but "
+        Assert.Matches(@"^2 ranks need \d+ MiB of memory = \d+ for weights \(mapped once\) \+ 5860 for KV \+ 2 x \d+ for windows, but "
             + @"\d+ MiB are available: use a smaller troupe.scheduler.kv-tokens, or fewer --replicas$", message);
     }
 
