@@ -63,6 +63,10 @@ internal sealed class ModelOptions : IOptions
     /// <summary>--in-process itself, for verbs that cannot have it.</summary>
     public Option<bool> AsksInProcess => _inProcess;
 
+    /// <summary>The first option of the layout that was written out, or null.</summary>
+    public string? LayoutGiven(ParseResult parsed) => ((Option[])[_stages, _replicas, _tensor, _split])
+        .FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false })?.Name;
+
     /// <summary>The settings that were given; warnings go to <paramref name="warn"/>.</summary>
     /// <param name="parsed">The command line.</param>
     /// <param name="warn">Takes one line.</param>
