@@ -17,14 +17,20 @@ public sealed record PlanRequest(TroupeOptions Options, ModelSource Model, Hosts
     /// <summary>What hosts are called that nobody named.</summary>
     public const string ThisHost = "this host";
 
+    /// <summary>Measured times to split by where the options give no split; null to split by parameters.</summary>
+    public LayerProfile? Profile { get; init; }
+
     /// <summary>Where the split comes from: hand, profile or parameters.</summary>
-    public string SplitBy { get; init; } = "parameters";
+    public string SplitBy => Options.Split is not null ? "hand" : Profile is not null ? "profile" : "parameters";
 
     /// <summary>Whether ranks are to be threads of one process.</summary>
     public bool InProcess { get; init; }
 
     /// <summary>Bytes of weights that a rank reads in a second; only suggestions need it.</summary>
     public double ReadBytesPerSecond { get; init; } = 10e9;
+
+    /// <summary>The split, as given or by measured times; null to split by parameters. The layout must be possible.</summary>
+    public LayerSplit? Split => Options.Split ?? Profile?.Split(Options.Layout.Stages);
 
     /// <summary>Bytes that ranks may take on a host.</summary>
     public long MemoryOf(string host) =>
@@ -38,7 +44,7 @@ internal sealed class Draft
     /// <exception cref="ConfigException">It is impossible, or the hosts have too few slots.</exception>
     public Draft(PlanRequest request)
     {
-        (Request, Plan) = (request, ClusterPlan.Draft(request.Options, request.Model));
+        (Request, Plan) = (request, ClusterPlan.Draft(request.Options with { Split = request.Split }, request.Model));
         FabricSettings fabric = request.Options.Fabric;
         LinkClass within = fabric.Kind == FabricKind.Tcp ? LinkClass.Tcp : LinkClass.Mapped;
         string[] named = fabric.Host.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);

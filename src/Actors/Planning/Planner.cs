@@ -30,8 +30,8 @@ public static class Planner
             Pipeline(draft), Groups(plan.World));
     }
 
-    /// <summary>The ranges of a rank, for people and scripts: inclusive, empty for none.</summary>
-    internal static string Range(int first, int count) => count == 0 ? "" : count == 1 ? $"{first}" : $"{first}-{first + count - 1}";
+    /// <summary>A range as status writes it: inclusive, empty for none.</summary>
+    private static string Range(int first, int count) => count == 0 ? "" : $"{first}-{first + count - 1}";
 
     private static PlanReport Empty(PlanRequest request, string problem)
     {
@@ -72,8 +72,10 @@ public static class Planner
         (int stages, int lanes) = (draft.Plan.Split.Stages, draft.Sizes.Lanes);
         double[] times = [.. Enumerable.Range(0, stages)
             .Select(stage => (double)ActiveWeights.Stage(draft.Plan.Model.Config, draft.Plan.Split, stage))];
-        return new PlanPipeline(lanes, PipelineTime.DecodeBubble(times, lanes), [.. new[] { 1, lanes, 4 * lanes }.Distinct().Select(chunks =>
-            new PlanBubble(chunks, PipelineTime.IdealBubble(stages, chunks), PipelineTime.Bubble(times, chunks)))]);
+        return new PlanPipeline(lanes, Share(PipelineTime.DecodeBubble(times, lanes)), [.. new[] { 1, lanes, 4 * lanes }.Distinct().Select(chunks =>
+            new PlanBubble(chunks, Share(PipelineTime.IdealBubble(stages, chunks)), Share(PipelineTime.Bubble(times, chunks))))]);
+
+        static double Share(double bubble) => Math.Round(bubble, 4);
     }
 
     private static PlanGroups Groups(World world)

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Troupe.Actors.Configuration;
 using Troupe.Actors.Hosting;
 using Troupe.Actors.Pipeline;
@@ -45,7 +44,7 @@ internal sealed class StepTraffic
 
     /// <summary>What crosses links, of all ranks together.</summary>
     public IReadOnlyList<PlanTraffic> Links => [.. _sums.Where(s => s.Value.Bytes > 0 || s.Value.Messages > 0)
-        .Select(s => new PlanTraffic(s.Key.What, s.Key.Link == LinkClass.Tcp ? "tcp" : "mapped", s.Value.Bytes, s.Value.Messages))];
+        .Select(s => new PlanTraffic(s.Key.What, s.Key.Link == LinkClass.Tcp ? "tcp" : "mapped", Math.Round(s.Value.Bytes), Math.Round(s.Value.Messages)))];
 
     /// <summary>Predicted microseconds of all dispatches and combines of a stage.</summary>
     public double ExchangeUs(int stage) => _plan.Model.Config.Experts == 0 ? 0 : CostModel.Guess.Predict(Choice.Use, _stages[stage]);

@@ -23,8 +23,9 @@ public static class Suggester
     /// <param name="ranks">In [1, <see cref="Layout.MaxRanks"/>].</param>
     /// <exception cref="ConfigException">The hosts have too few slots.</exception>
     public static SuggestReport Rank(PlanRequest request, int ranks) => new(request.Model.Name, ranks, ranks, request.ReadBytesPerSecond,
-        [.. Layouts(ranks).Select(layout => Of(request, layout)).OrderByDescending(s => s.Fits).ThenBy(s => s.RoundUs).ThenBy(s => s.StepUs)
-            .ThenBy(s => s.Messages).ThenBy(s => s.Stages).ThenBy(s => s.Tensor)]);
+        [.. Layouts(ranks).Select(layout => Of(request, layout)).OrderByDescending(s => s.Fits).ThenBy(s => s.Split.Count == 0)
+            .ThenBy(s => s.RoundUs).ThenBy(s => s.StepUs).ThenBy(s => s.Messages).ThenBy(s => s.Stages)
+            .ThenBy(s => s.Tensor)]);
 
     private static IEnumerable<Layout> Layouts(int ranks) =>
         from stages in Enumerable.Range(1, ranks).Where(s => ranks % s == 0)
@@ -53,10 +54,12 @@ public static class Suggester
             ("hops", hops.Sum()), ("tensor ranks", tensor.Sum())];
         string why = problem ?? string.Join(", ", parts.Where(part => part.Us > 0).Select(part => $"{part.What} {Share(part.Us, all.Sum())}"))
             + (layout.Stages > 1 ? $"; stages wait {Share(bubble, 1)}" : "") + (LayoutCheck.NotBuilt(layout) is null ? "" : "; not built yet");
-        return new PlanSuggestion(layout.Stages, layout.Replicas, layout.Tensor, plan.Split.Counts, problem is null, why, round, all.Sum(),
-            weights.Sum(), exchange.Sum(), hops.Sum(), tensor.Sum(), bubble, traffic.Links.Sum(l => l.Bytes),
+        return new PlanSuggestion(layout.Stages, layout.Replicas, layout.Tensor, plan.Split.Counts, problem is null, why, Us(round),
+            Us(all.Sum()), Us(weights.Sum()), Us(exchange.Sum()), Us(hops.Sum()), Us(tensor.Sum()), Math.Round(bubble, 4), traffic.Links.Sum(l => l.Bytes),
             traffic.Links.Sum(l => l.Messages), (long)draft.Sizes.Blocks * draft.Sizes.BlockSize, MostRankBytes(draft));
     }
+
+    private static double Us(double us) => Math.Round(us, 1);
 
     private static string Share(double part, double whole) =>
         string.Create(CultureInfo.InvariantCulture, $"{(whole > 0 ? 100 * part / whole : 0):0} %");

@@ -60,17 +60,11 @@ internal static class PlanVerb
     {
         ModelSource source = Models.Outline(settings.Options.Model);
         HostsFile? hosts = parsed.GetValue(own.Hosts) is { } file ? HostsFile.Parse(file, File.ReadAllText(file)) : null;
-        TroupeOptions options = settings.Options;
-        string by = options.Split is null ? "parameters" : "hand";
-        if (options.Split is null && parsed.GetValue(own.Profile) is { } measured)
+        LayerProfile? profile = parsed.GetValue(own.Profile) is { } measured
+            ? LayerProfile.Parse(measured, File.ReadAllText(measured), source.Config.Layers) : null;
+        return new PlanRequest(settings.Options, source, hosts, HostMemory.AvailableBytes())
         {
-            LayerProfile profile = LayerProfile.Parse(measured, File.ReadAllText(measured), source.Config.Layers);
-            if (options.Layout.Stages <= source.Config.Layers)
-                (options, by) = (options with { Split = profile.Split(options.Layout.Stages) }, "profile");
-        }
-        return new PlanRequest(options, source, hosts, HostMemory.AvailableBytes())
-        {
-            SplitBy = by, InProcess = settings.InProcess, ReadBytesPerSecond = parsed.GetValue(own.Bandwidth) * Giga,
+            Profile = profile, InProcess = settings.InProcess, ReadBytesPerSecond = parsed.GetValue(own.Bandwidth) * Giga,
         };
     }
 
