@@ -49,7 +49,7 @@ internal sealed class Draft
         LinkClass within = fabric.Kind == FabricKind.Tcp ? LinkClass.Tcp : LinkClass.Mapped;
         string[] named = fabric.Host.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
         Topology = request.Hosts?.Place(Plan.World, named.Length > 1 ? named : [], within)
-            ?? Topology.OneHost(Plan.World, PlanRequest.ThisHost, within);
+            ?? RankTopology.OneHost(Plan.World, PlanRequest.ThisHost, within);
         Fabric = fabric.Kind is { } kind ? Fabrics.NameOf(kind) : Fabrics.NameOf(Topology.Hosts.Count == 1
             ? request.InProcess ? FabricKind.InProcess : FabricKind.SharedMemory
             : Topology.Hosts.Count < Plan.World.Size ? FabricKind.Mixed : FabricKind.Tcp);
@@ -73,7 +73,7 @@ internal sealed class Draft
     public ClusterPlan Plan { get; }
 
     /// <summary>Where the ranks are.</summary>
-    public Topology Topology { get; }
+    public RankTopology Topology { get; }
 
     /// <summary>The fabric's name: as asked for, or what auto comes to on these hosts.</summary>
     public string Fabric { get; }

@@ -43,16 +43,16 @@ public sealed record HostsFile(string Name, IReadOnlyList<HostSlots> Hosts)
     /// <param name="named">The host that each rank asks for by name, in rank order; empty to fill in order.</param>
     /// <param name="withinHost">How ranks of one host reach each other.</param>
     /// <exception cref="ConfigException">Too few slots, or a host that the file does not have.</exception>
-    public Topology Place(World world, IReadOnlyList<string> named, LinkClass withinHost)
+    public RankTopology Place(World world, IReadOnlyList<string> named, LinkClass withinHost)
     {
-        if (named.Count > 0) return new Topology(world, Named(world, named), withinHost);
+        if (named.Count > 0) return new RankTopology(world, Named(world, named), withinHost);
         if (Hosts.Sum(h => (long)h.Slots) is var slots && slots < world.Size)
         {
             string sum = string.Join(" + ", Hosts.Select(h => $"{h.Slots}"));
             throw new ConfigException($"{Name}: {world.Layout} = {world.Size} ranks, but {Hosts.Count} host{(Hosts.Count == 1 ? " has"
                 : "s have")} {(Hosts.Count == 1 ? "" : $"{sum} = ")}{slots} slots; add hosts, or use fewer ranks");
         }
-        return new Topology(world, [.. Hosts.SelectMany(h => Enumerable.Repeat(h.Name, h.Slots)).Take(world.Size)], withinHost);
+        return new RankTopology(world, [.. Hosts.SelectMany(h => Enumerable.Repeat(h.Name, h.Slots)).Take(world.Size)], withinHost);
     }
 
     private IReadOnlyList<string> Named(World world, IReadOnlyList<string> named)

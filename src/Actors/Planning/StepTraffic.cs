@@ -16,14 +16,14 @@ namespace Troupe.Actors.Planning;
 internal sealed class StepTraffic
 {
     private readonly ClusterPlan _plan;
-    private readonly Topology _topology;
+    private readonly RankTopology _topology;
     private readonly StepKind _kind;
     private readonly int _rows;
     private readonly StepShape[] _stages; // as each stage's group sees the step
     private readonly Dictionary<(string What, LinkClass Link), (double Bytes, double Messages)> _sums = [];
 
     /// <summary>Counts a step to which each replica brings some rows.</summary>
-    public StepTraffic(ClusterPlan plan, Topology topology, string fabric, RoutingOptions routing, StepKind kind, int rows)
+    public StepTraffic(ClusterPlan plan, RankTopology topology, string fabric, RoutingOptions routing, StepKind kind, int rows)
     {
         (_plan, _topology, _kind, _rows) = (plan, topology, kind, rows);
         Layout layout = plan.World.Layout;

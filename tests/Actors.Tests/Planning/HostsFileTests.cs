@@ -33,7 +33,7 @@ public sealed class HostsFileTests
     [Fact]
     public void Ranks_fill_one_host_after_the_other()
     {
-        Topology placed = HostsFile.Parse("hosts", "a 3\nb 5\nc 1").Place(new World(new Layout(2, 2, 1)), [], LinkClass.Mapped);
+        RankTopology placed = HostsFile.Parse("hosts", "a 3\nb 5\nc 1").Place(new World(new Layout(2, 2, 1)), [], LinkClass.Mapped);
         Assert.Equal(["a", "a", "a", "b"], placed.HostOfRanks);
     }
 

@@ -23,15 +23,15 @@ public sealed class WorldTests
     public void Ranks_of_one_host_address_each_other_and_the_others_are_behind_sockets()
     {
         var world = new World(new Layout(2, 2, 1));
-        var topology = new Troupe.Devices.Topology.Topology(world, ["a", "a", "a", "b"]);
+        var topology = new RankTopology(world, ["a", "a", "a", "b"]);
         (RankId first, RankId near, RankId far) = (world.Rank(0), world.Rank(2), world.Rank(3));
         Assert.Equal(["a", "b"], topology.Hosts);
         Assert.Equal([0, 1, 2], Numbers(topology.RanksOn("a")));
         Assert.Equal((LinkClass.Self, LinkClass.Mapped, LinkClass.Tcp),
             (topology.Between(first, first), topology.Between(first, near), topology.Between(near, far)));
         Assert.True(topology.SharesHost(first, near));
-        Assert.Equal(LinkClass.Tcp, Troupe.Devices.Topology.Topology.OneHost(world, "a", LinkClass.Tcp).Between(first, near));
-        Assert.Throws<ArgumentException>(() => new Troupe.Devices.Topology.Topology(world, ["a"]));
+        Assert.Equal(LinkClass.Tcp, RankTopology.OneHost(world, "a", LinkClass.Tcp).Between(first, near));
+        Assert.Throws<ArgumentException>(() => new RankTopology(world, ["a"]));
     }
 
     private static IEnumerable<int> Numbers(RankGroup group) => group.Members.Select(rank => rank.Value);

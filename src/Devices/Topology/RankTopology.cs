@@ -3,7 +3,7 @@ using Troupe.Devices.All2All;
 namespace Troupe.Devices.Topology;
 
 /// <summary>Where the ranks of a world are: which share a host, and by which class of link one reaches another. Pure.</summary>
-public sealed class Topology
+public sealed class RankTopology
 {
     private readonly string[] _hostOf;
     private readonly LinkClass _withinHost;
@@ -13,7 +13,7 @@ public sealed class Topology
     /// <param name="hostOf">One name for each; equal names are one host.</param>
     /// <param name="withinHost">How ranks of one host reach each other: Tcp where the fabric maps no windows.</param>
     /// <exception cref="ArgumentException">Not one name for each rank.</exception>
-    public Topology(World world, IReadOnlyList<string> hostOf, LinkClass withinHost = LinkClass.Mapped)
+    public RankTopology(World world, IReadOnlyList<string> hostOf, LinkClass withinHost = LinkClass.Mapped)
     {
         if (hostOf.Count != world.Size)
             throw new ArgumentException($"each of {world.Size} ranks is on a host, got {hostOf.Count} names", nameof(hostOf));
@@ -22,7 +22,7 @@ public sealed class Topology
     }
 
     /// <summary>All ranks on one host.</summary>
-    public static Topology OneHost(World world, string name, LinkClass withinHost = LinkClass.Mapped) =>
+    public static RankTopology OneHost(World world, string name, LinkClass withinHost = LinkClass.Mapped) =>
         new(world, [.. Enumerable.Repeat(name, world.Size)], withinHost);
 
     /// <summary>The ranks.</summary>
