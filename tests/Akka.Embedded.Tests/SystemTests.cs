@@ -166,4 +166,22 @@ public sealed class SystemTests
         extended.Provider.ResolveActorRef("akka://test/user/found").Tell("hello");
         Assert.Equal("hello", _inbox.Next());
     }
+
+    [Fact]
+    public void An_actor_runs_on_the_dispatcher_that_its_props_name()
+    {
+        using var system = Systems.Quiet("own { type = Dispatcher, throughput = 1 }");
+        var named = Props.Create<Probe>(_inbox).WithDispatcher("own");
+        Assert.Equal("own", named.Dispatcher);
+        system.ActorOf(named).Tell("hello");
+        Assert.Equal("hello", _inbox.Next());
+    }
+
+    [Fact]
+    public void A_dispatcher_that_is_not_configured_is_refused()
+    {
+        using var system = Systems.Quiet();
+        var refused = Assert.Throws<ConfigurationException>(() => system.ActorOf(Props.Create<Probe>(_inbox).WithDispatcher("no.such")));
+        Assert.Contains("no.such", refused.Message, StringComparison.Ordinal);
+    }
 }

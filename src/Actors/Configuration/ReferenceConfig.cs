@@ -3,6 +3,9 @@ namespace Troupe.Actors.Configuration;
 /// <summary>hocon/reference.conf, which is compiled in: every key of ours with its default, and what we set for Akka.NET.</summary>
 public static class ReferenceConfig
 {
+    /// <summary>The dispatcher of actors whose turns are short and wait for nothing.</summary>
+    public const string StepDispatcher = "akka.actor.step-dispatcher";
+
     private const string Resource = "Troupe.Actors.reference.conf";
     private static readonly Lazy<HoconText> s_text = new(Read);
 

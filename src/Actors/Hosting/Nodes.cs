@@ -59,7 +59,7 @@ public static class Nodes
                 options.Fabric.WaitDeadline, port, observer, inspector);
         IActorRef coordinator = system.ActorOf(Props.Create(() => new CoordinatorActor(setup)), "coordinator");
         RoutingOptions routing = options.Routing;
-        Props router = Props.Create(() => new RouterActor(coordinator, routing));
+        Props router = Props.Create(() => new RouterActor(coordinator, routing)).WithDispatcher(ReferenceConfig.StepDispatcher);
         if (inProcess)
         {
             system.ActorOf(router, "router");

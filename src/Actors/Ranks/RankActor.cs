@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Akka.Actor;
 using Akka.Event;
+using Troupe.Actors.Configuration;
 using Troupe.Actors.Pipeline;
 using Troupe.Actors.Protocols;
 using Troupe.Actors.Reports;
@@ -43,7 +44,8 @@ public sealed class RankActor : ReceiveActor
         _executor = new RankExecutor($"rank {assign.Rank}", () => new StepOutcome(assign.Sizes.MaxRunning), () =>
             self.Tell(Drain.Instance, ActorRefs.NoSender));
         RoundClock? rounds = _place is { Stage: 0, Tensor: 0 } ? new RoundClock(setup.Clock, assign.Sizes.Lanes) : null;
-        _stage = Context.ActorOf(Props.Create(() => new StageActor(assign.Epoch, _place.Replica, self, rounds)), "stage");
+        _stage = Context.ActorOf(Props.Create(() => new StageActor(assign.Epoch, _place.Replica, self, rounds))
+            .WithDispatcher(ReferenceConfig.StepDispatcher), "stage");
         if (rounds is not null)
             _ownScheduler = SchedulerFactory.Start(Context, setup, assign, _place.Replica, coordinator, rounds);
         Receive<RankRuntime>(OnLoaded);

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Troupe.Devices.All2All;
 
 namespace Troupe.Actors.Routing;
@@ -78,13 +79,11 @@ public sealed record CostModel(LinkTable Links, int Cores = int.MaxValue)
     /// <summary>Predicted microseconds of all dispatches and combines of a step with this strategy. Zero for a group of one.</summary>
     public double Predict(Strategy strategy, StepShape shape) => Predict(strategy, shape, new HostTable(shape));
 
-    /// <summary>As the other, for all strategies: by the strategy's number, 0 unused.</summary>
-    public double[] PredictAll(StepShape shape)
+    /// <summary>As <see cref="Predict(Strategy, StepShape)"/>, for all strategies.</summary>
+    public Forecast PredictAll(StepShape shape)
     {
         var hosts = new HostTable(shape);
-        var predicted = new double[StrategyTable.Count];
-        foreach (Strategy strategy in StrategyTable.All) predicted[(int)strategy] = Predict(strategy, shape, hosts);
-        return predicted;
+        return new Forecast(this, shape, [.. StrategyTable.All.Select(strategy => Predict(strategy, shape, hosts))]);
     }
 
     private double Predict(Strategy strategy, StepShape shape, HostTable hosts)
@@ -128,6 +127,23 @@ public sealed record CostModel(LinkTable Links, int Cores = int.MaxValue)
 
         public double Length(int cores) => Math.Max(_slowest, _sums.Max() / cores);
     }
+}
+
+/// <summary>
+/// What a model says about steps of one shape. Steady steps have the same shape one after the other, and to predict them anew is most of what
+/// a choice costs: so it is kept from step to step.
+/// </summary>
+/// <param name="Model">Whose predictions these are.</param>
+/// <param name="Shape">Of which steps.</param>
+/// <param name="Us">Microseconds of all dispatches and combines, in the order of the strategies' numbers.</param>
+public sealed record Forecast(CostModel Model, StepShape Shape, ImmutableArray<double> Us)
+{
+    /// <summary>What is predicted for a strategy.</summary>
+    public double Of(Strategy strategy) => Us[(int)strategy - 1];
+
+    /// <summary>Whether it holds for these rows by member too, all other sizes being the same.</summary>
+    public bool Holds(CostModel model, StepShape shape) =>
+        ReferenceEquals(model, Model) && shape.RowsOf.AsSpan().SequenceEqual(Shape.RowsOf.AsSpan());
 }
 
 /// <summary>The strategies by number.</summary>

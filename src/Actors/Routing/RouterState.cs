@@ -22,6 +22,9 @@ public abstract record LaneShare
 /// <summary>One lane: the step it last ran and of which kind, and the replicas' shares in the next.</summary>
 public sealed record LaneState(StepId Last, StepKind Kind, ImmutableArray<LaneShare> Shares)
 {
+    /// <summary>What was predicted for its last step.</summary>
+    public Forecast? Forecast { get; init; }
+
     /// <summary>Some replica has rows for its next step.</summary>
     public bool IsOffered => Shares.Any(s => s is LaneShare.Offered);
 
@@ -118,7 +121,7 @@ public sealed record RouterState(
         if (LeaseSteps == 0 || !Lanes.All(lane => lane.IsSteady))
         {
             LaneState lane = Lanes[ready[0]];
-            (RouterState state, Choice choice) = Choose(lane.Rows, lane.IsSteady ? StepKind.Decode : StepKind.Prefill);
+            (RouterState state, Choice choice) = Choose(ready[0], lane.IsSteady ? StepKind.Decode : StepKind.Prefill);
             return state.Plan(ready[0], choice, null);
         }
         // A lane that still runs will be offered again, and that offer may have come too late for a lease granted now.
@@ -156,17 +159,20 @@ public sealed record RouterState(
     {
         // One strategy for all of its steps: the one for the lane with most to carry.
         int most = lanes.MaxBy(i => Lanes[i].Rows.Max(s => s.Rows));
-        (RouterState state, Choice choice) = Choose(Lanes[most].Rows, StepKind.Decode);
+        (RouterState state, Choice choice) = Choose(most, StepKind.Decode);
         if (choice.Explored) return state.Plan(most, choice, null);
         int capacity = Lanes[most].Rows.Max(s => s.Rows);
         var grant = new LeaseGrant(new StepId(Next.Value + lanes.Length), lanes, choice.Strategy, capacity, LeaseSteps);
         return (state with { Lease = new LeaseState(grant, choice, LeaveAsked: false) }).Plan();
     }
 
-    private (RouterState State, Choice Choice) Choose(ImmutableArray<ReplicaShare> shares, StepKind kind)
+    private (RouterState State, Choice Choice) Choose(int index, StepKind kind)
     {
-        (Selector selector, Choice choice) = Selector.Choose(Next, kind, Sizes.WithReplicas([.. shares.Select(s => s.Rows)]));
-        return (this with { Selector = selector }, choice);
+        LaneState lane = Lanes[index];
+        StepShape shape = Sizes.WithReplicas([.. lane.Rows.Select(s => s.Rows)]);
+        Forecast forecast = lane.Forecast is { } last && last.Holds(Selector.Model, shape) ? last : Selector.Model.PredictAll(shape);
+        (Selector selector, Choice choice) = Selector.Choose(Next, kind, forecast);
+        return (this with { Selector = selector, Lanes = Lanes.SetItem(index, lane with { Forecast = forecast }) }, choice);
     }
 
     private (RouterState, Decision) Plan(int index, Choice choice, LeaseGrant? lease)
@@ -175,7 +181,10 @@ public sealed record RouterState(
         StepKind kind = lane.IsSteady ? StepKind.Decode : StepKind.Prefill;
         (OverlapRule overlap, bool inHalves) = lease is null ? Overlap.Choose(choice.Bucket, lane.Rows, Sizes.Ranks) : (Overlap, false);
         var plan = new StepPlan(Epoch, Next, index, lane.Last, choice.Strategy, lane.Rows, lease, InHalves: inHalves);
-        LaneState after = new(Next, kind, [.. lane.Shares.Select(s => s is LaneShare.Offered ? new LaneShare.Running() : s)]);
+        LaneState after = lane with
+        {
+            Last = Next, Kind = kind, Shares = [.. lane.Shares.Select(s => s is LaneShare.Offered ? new LaneShare.Running() : s)],
+        };
         return (this with { Next = Next.Next, Lanes = Lanes.SetItem(index, after), Overlap = overlap },
             new Decision(plan, kind, choice));
     }

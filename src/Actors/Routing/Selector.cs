@@ -55,17 +55,21 @@ public sealed record Selector
     private bool Warned { get; init; }
 
     /// <summary>The strategy of a step, and the selector for the next one.</summary>
-    public (Selector After, Choice Choice) Choose(StepId step, StepKind kind, StepShape shape)
+    public (Selector After, Choice Choice) Choose(StepId step, StepKind kind, StepShape shape) =>
+        Choose(step, kind, Model.PredictAll(shape));
+
+    /// <summary>As the other, with what <see cref="Model"/> predicts for the step's shape.</summary>
+    public (Selector After, Choice Choice) Choose(StepId step, StepKind kind, Forecast forecast)
     {
+        StepShape shape = forecast.Shape;
         ShapeBucket bucket = ShapeBucket.Of(kind, shape);
-        double[] model = Model.PredictAll(shape);
         ImmutableArray<Outlook> outlooks = [.. StrategyTable.All.Select(s =>
-            new Outlook(s, model[(int)s] * Corrections.Factor(s, bucket), WhyNot(s, shape)))];
+            new Outlook(s, forecast.Of(s) * Corrections.Factor(s, bucket), WhyNot(s, shape)))];
         (Selector after, Choice choice) = _pin is { } pin ? Pinned(pin, outlooks)
             : shape.Ranks < 2 ? (this, new Choice(Strategies.Fallback, "one rank in the expert group: nothing to exchange", outlooks))
             : Cheapest(step, bucket, outlooks);
         return (after with { LastStep = after.LastStep.SetItem((choice.Use, bucket), step.Value) },
-            choice with { Bucket = bucket, ModelUs = model[(int)choice.Use] });
+            choice with { Bucket = bucket, ModelUs = forecast.Of(choice.Use) });
     }
 
     /// <summary>Learns how a step went: microseconds of its dispatches and combines.</summary>

@@ -158,15 +158,15 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
         var admitted = new List<Sequence>();
         BatchDelta? delta = _batch.Compose(lane, admitted);
         long now = _setup.Clock.GetTimestamp();
-        if (delta is not null) _steps.Lane(lane, waits: true);
         foreach (Sequence sequence in admitted) sequence.Times = sequence.Times with { Admitted = now };
         if (delta is null) return false;
-        foreach (IActorRef stage in _wired.Stages) stage.Tell(delta);
-        int rows = delta.Work.Sum(w => w.Rows);
+        _steps.Lane(lane, waits: true);
         StepKind kind = delta.Work.Any(w => _batch.At(w.Slot)!.Generated.Count == 0) ? StepKind.Prefill : StepKind.Decode;
         _setup.Rounds.Offered(lane, delta.Version);
-        _wired.Router.Tell(new StepOffer(_setup.Epoch, last?.Exchanged ?? default, _setup.Replica, lane, rows, kind, delta.Version,
-            last?.ExchangeUs ?? 0, last?.Step ?? default, last?.StepUs ?? 0));
+        // The router first: it plans while the batch travels; a stage waits for both.
+        _wired.Router.Tell(new StepOffer(_setup.Epoch, last?.Exchanged ?? default, _setup.Replica, lane, delta.Work.Sum(w => w.Rows), kind,
+            delta.Version, last?.ExchangeUs ?? 0, last?.Step ?? default, last?.StepUs ?? 0));
+        foreach (IActorRef stage in _wired.Stages) stage.Tell(delta);
         return true;
     }
 

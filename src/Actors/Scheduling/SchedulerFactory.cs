@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Troupe.Actors.Configuration;
 using Troupe.Actors.Protocols;
 using Troupe.Actors.Ranks;
 using Troupe.Model.Tokenizer;
@@ -20,6 +21,7 @@ internal static class SchedulerFactory
             assign.Epoch, assign.Rank, replica, assign.Sizes, intake, setup.MaxQueue, setup.RequestTimeout,
             // A wait may take its whole deadline and still be reported by the rank itself, or by the control node, which knows more.
             (2 * setup.FabricOptions.WaitDeadline) + Grace, setup.Clock, coordinator, rounds);
-        return context.ActorOf(Props.Create(() => new SchedulerActor(scheduler)), "scheduler");
+        return context.ActorOf(
+            Props.Create(() => new SchedulerActor(scheduler)).WithDispatcher(ReferenceConfig.StepDispatcher), "scheduler");
     }
 }

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 
 namespace Akka.Remote;
@@ -8,6 +9,8 @@ namespace Akka.Remote;
 /// </summary>
 internal sealed class Connection
 {
+    private const int StackBytes = 256 * 1024;
+
     private readonly RemoteTransport _transport;
     private readonly Socket _socket;
     private byte[] _buffer = new byte[32 * 1024];
@@ -85,12 +88,41 @@ internal sealed class Connection
         }
     }
 
-    /// <summary>Reads frames until the end.</summary>
-    public async Task RunAsync()
+    /// <summary>
+    /// Reads frames until the end, on a thread of its own: a message is with its actor one wake-up after it came in, where an asynchronous
+    /// read takes two (that of the socket engine, then that of a pool's thread).
+    /// </summary>
+    /// <param name="to">Where to call first; null if we were called.</param>
+    public void Start(IPEndPoint to) =>
+        new Thread(() => Run(to), StackBytes) { IsBackground = true, Name = $"remoting {Remote}" }.Start();
+
+    private void Connect(IPEndPoint to)
     {
+        var timeout = _transport.Settings.ConnectionTimeout;
         try
         {
-            await ReadAsync();
+            _socket.Connect(to);
+        }
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.WouldBlock or SocketError.InProgress)
+        {
+            // The usual case: the call is under way.
+        }
+        if (!_socket.Poll(timeout, SelectMode.SelectWrite)) throw new TimeoutException($"no connection within {timeout}");
+        int error = (int)_socket.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error);
+        if (error != 0) throw new SocketException(error);
+    }
+
+    private void Run(IPEndPoint to)
+    {
+        ThreadSlice.Shorten();
+        try
+        {
+            if (to is not null)
+            {
+                Connect(to);
+                Say(_transport.HelloTo(Wanted));
+            }
+            Read();
         }
         catch (Exception e)
         {
@@ -101,13 +133,13 @@ internal sealed class Connection
         _transport.Closed(this, _failure ?? "the peer closed the connection");
     }
 
-    private async Task ReadAsync()
+    private void Read()
     {
         int start = 0, end = 0;
         while (true)
         {
             if (end == _buffer.Length) Array.Resize(ref _buffer, _buffer.Length * 2);
-            int received = await _socket.ReceiveAsync(_buffer.AsMemory(end), SocketFlags.None);
+            int received = Receive(_buffer.AsSpan(end));
             if (received == 0) return;
             end += received;
             start = Consume(start, end);
@@ -116,6 +148,18 @@ internal sealed class Connection
             if (start == 0) continue;
             _buffer.AsSpan(start, end - start).CopyTo(_buffer);
             (start, end) = (0, end - start);
+        }
+    }
+
+    /// <summary>Waits for bytes, however long; 0 at the end.</summary>
+    private int Receive(Span<byte> into)
+    {
+        while (true)
+        {
+            _socket.Poll(Timeout.InfiniteTimeSpan, SelectMode.SelectRead);
+            int received = _socket.Receive(into, SocketFlags.None, out var error);
+            if (error == SocketError.Success) return received;
+            if (error != SocketError.WouldBlock) throw new SocketException((int)error);
         }
     }
 

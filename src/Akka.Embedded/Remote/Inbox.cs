@@ -62,7 +62,9 @@ internal sealed class Inbox
                 recipient.Path, serializer, manifest, e.Message);
             return;
         }
-        if (message is not null) recipient.Tell(message, sender);
+        if (message is null) return;
+        if (recipient is LocalActorRef local) local.Cell.Deliver(message, sender);
+        else recipient.Tell(message, sender);
     }
 
     private void Watching(Peer peer, FrameKind kind, ReadOnlySpan<byte> body)

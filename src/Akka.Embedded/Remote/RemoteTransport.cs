@@ -100,22 +100,17 @@ internal sealed class RemoteTransport
     /// <summary>Calls a peer. It ends in Peer.Established or Peer.ConnectFailed.</summary>
     public async Task ConnectAsync(Peer peer)
     {
-        Socket socket = null;
         try
         {
             using var deadline = new CancellationTokenSource(Settings.ConnectionTimeout);
             var ip = Resolve(await Dns.GetHostAddressesAsync(peer.Address.Host, deadline.Token));
-            socket = new Socket(ip.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-            await socket.ConnectAsync(new IPEndPoint(ip, peer.Address.Port.Value), deadline.Token);
-            var connection = new Connection(this, socket, peer);
-            connection.Say(HelloTo(peer));
-            Run(connection);
+            var socket = new Socket(ip.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+            Run(new Connection(this, socket, peer), new IPEndPoint(ip, peer.Address.Port.Value));
         }
         catch (Exception e)
         {
             // Whatever it was, the peer must hear of it: it waits for this call and tries no other meanwhile.
-            socket?.Dispose();
-            Failed(peer, e is OperationCanceledException ? new TimeoutException($"no connection within {Settings.ConnectionTimeout}") : e);
+            Failed(peer, e is OperationCanceledException ? new TimeoutException($"no address within {Settings.ConnectionTimeout}") : e);
         }
     }
 
@@ -213,7 +208,7 @@ internal sealed class RemoteTransport
             try
             {
                 var socket = await _listener.AcceptAsync();
-                if (_connections.Count < MaxInboundConnections) Run(new Connection(this, socket, null));
+                if (_connections.Count < MaxInboundConnections) Run(new Connection(this, socket, null), null);
                 else socket.Dispose();
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException)
@@ -226,10 +221,10 @@ internal sealed class RemoteTransport
         }
     }
 
-    private void Run(Connection connection)
+    private void Run(Connection connection, IPEndPoint to)
     {
         _connections[connection] = true;
-        _ = Task.Run(connection.RunAsync);
+        connection.Start(to);
     }
 
     private void Welcome(Connection connection, Hello hello)

@@ -77,6 +77,22 @@ public sealed class RouterStateTests
     }
 
     [Fact]
+    public void What_is_predicted_is_the_models_word_for_the_steps_own_rows_whatever_was_kept_from_steps_before()
+    {
+        Random random = Seed.For(nameof(What_is_predicted_is_the_models_word_for_the_steps_own_rows_whatever_was_kept_from_steps_before));
+        RouterState state = New(2);
+        CostModel model = state.Selector.Model;
+        for (int i = 1; i <= 500; i++)
+        {
+            if (i == 250) state = state with { Selector = state.Selector with { Model = model = new CostModel(LinkTable.Guess, Cores: 1) } };
+            (state, Decision? decision) = state.On(Offer(0, random.Next(1, 3), version: i, lane: random.Next(2)));
+            StepShape shape = Sizes.WithReplicas([.. decision!.Plan.Shares.Select(s => s.Rows)]);
+            Assert.Equal(model.Predict(decision.Choice.Use, shape), decision.Choice.ModelUs);
+            Assert.Equal(model.PredictAll(shape).Us, decision.Choice.Outlooks.Select(o => o.PredictedUs));
+        }
+    }
+
+    [Fact]
     public void What_a_step_took_is_learned_and_prefill_is_told_from_decode()
     {
         (RouterState state, Decision? first) = New(2).On(Offer(0, 4));

@@ -15,7 +15,7 @@ public class Props
     }
 
     private Props(Props from) =>
-        (Type, Arguments, SupervisorStrategy) = (from.Type, from.Arguments, from.SupervisorStrategy);
+        (Type, Arguments, SupervisorStrategy, Dispatcher) = (from.Type, from.Arguments, from.SupervisorStrategy, from.Dispatcher);
 
     /// <summary>An actor that handles nothing.</summary>
     public static readonly Props Empty = new(typeof(EmptyActor), null);
@@ -25,6 +25,9 @@ public class Props
 
     /// <summary>Wins over the actor's own; null: the actor's own.</summary>
     public SupervisorStrategy SupervisorStrategy { get; private init; }
+
+    /// <summary>The id of the dispatcher: where its configuration is.</summary>
+    public string Dispatcher { get; private init; } = Actor.Dispatcher.DefaultId;
 
     /// <summary>From `() =&gt; new TActor(...)`; the body must be a plain `new`.</summary>
     /// <exception cref="InvalidCastException">The body is something else.</exception>
@@ -41,6 +44,9 @@ public class Props
     public static Props Create(Type type, params object[] args) => new(type, args);
 
     public Props WithSupervisorStrategy(SupervisorStrategy supervisorStrategy) => new(this) { SupervisorStrategy = supervisorStrategy };
+
+    /// <summary>With another dispatcher. ActorOf throws if there is none with this id.</summary>
+    public Props WithDispatcher(string dispatcher) => new(this) { Dispatcher = dispatcher };
 
     internal ActorBase NewActor()
     {

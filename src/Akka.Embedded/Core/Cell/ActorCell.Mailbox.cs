@@ -29,18 +29,32 @@ internal sealed partial class ActorCell
         Schedule();
     }
 
-    // The exchange is also the fence between enqueuing here and looking into the queues at the end of a turn.
+    /// <summary>As <see cref="Tell"/>, by a thread that reads from the network.</summary>
+    internal void Deliver(object message, IActorRef sender)
+    {
+        if (!_dispatcher.RunOnReader)
+        {
+            Tell(message, sender);
+            return;
+        }
+        _user.Enqueue(new Envelope(message, sender));
+        if (TakeTurn()) Execute();
+    }
+
     private void Schedule()
     {
-        if (Interlocked.Exchange(ref _scheduled, 1) == 0) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        if (TakeTurn()) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
+
+    // The exchange is also the fence between enqueuing and looking into the queues at the end of a turn.
+    private bool TakeTurn() => Interlocked.Exchange(ref _scheduled, 1) == 0;
 
     /// <summary>One turn.</summary>
     public void Execute()
     {
         t_current = this;
         DrainSystem();
-        for (int left = _system.Throughput; left > 0 && MayReceive && _user.TryDequeue(out var envelope); left--)
+        for (int left = _dispatcher.Throughput; left > 0 && MayReceive && _user.TryDequeue(out var envelope); left--)
         {
             if (IsTerminated) Bury(envelope);
             else Handle(envelope);

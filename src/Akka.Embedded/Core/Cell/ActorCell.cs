@@ -38,6 +38,7 @@ internal sealed partial class ActorCell : IActorContext, IThreadPoolWorkItem
 
     private readonly ActorSystemImpl _system;
     private readonly InternalActorRef _parent;
+    private readonly Dispatcher _dispatcher;
     private readonly LocalActorRef _self;
     private readonly Stack<Receive> _outerBehaviors = new(0);
     private ActorBase _actor;
@@ -46,7 +47,7 @@ internal sealed partial class ActorCell : IActorContext, IThreadPoolWorkItem
     private ActorTimers _timers;
 
     internal ActorCell(ActorSystemImpl system, LocalActorRef self, InternalActorRef parent, Props props) =>
-        (_system, _self, _parent, Props) = (system, self, parent, props);
+        (_system, _self, _parent, Props, _dispatcher) = (system, self, parent, props, system.DispatcherOf(props.Dispatcher));
 
     /// <summary>The actor that has its turn on this thread, or null.</summary>
     internal static ActorCell Current => t_current;

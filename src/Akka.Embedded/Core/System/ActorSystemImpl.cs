@@ -10,6 +10,7 @@ namespace Akka.Actor;
 internal sealed partial class ActorSystemImpl : ExtendedActorSystem
 {
     private readonly ConcurrentDictionary<Type, Lazy<object>> _extensions = new();
+    private readonly ConcurrentDictionary<string, Dispatcher> _dispatchers = new(StringComparer.Ordinal);
     private readonly TaskCompletionSource _terminated = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Stack<Action> _onTermination = new();
     private readonly SystemScheduler _scheduler;
@@ -44,10 +45,11 @@ internal sealed partial class ActorSystemImpl : ExtendedActorSystem
     /// <summary>Remoting; null without it.</summary>
     internal RemoteTransport Transport { get; private set; }
 
-    /// <summary>User messages in one turn of an actor.</summary>
-    internal int Throughput { get; private set; }
-
     internal TimeSpan AskTimeout { get; private set; }
+
+    /// <summary>The dispatcher with this id.</summary>
+    /// <exception cref="ConfigurationException">There is none.</exception>
+    internal Dispatcher DispatcherOf(string id) => _dispatchers.GetOrAdd(id, at => Dispatcher.Read(Settings.Config, at));
 
     /// <summary>True from the start of the end: guardians are stopping.</summary>
     internal bool IsTerminating => Volatile.Read(ref _terminating) != 0;
@@ -90,7 +92,7 @@ internal sealed partial class ActorSystemImpl : ExtendedActorSystem
 
     private void ReadSettings()
     {
-        Throughput = Math.Max(1, Settings.Config.GetInt("akka.actor.default-dispatcher.throughput"));
+        DispatcherOf(Dispatcher.DefaultId);
         if (Settings.Config.GetConfig("akka.actor.deployment") is { IsEmpty: false })
             throw new ConfigurationException("akka.actor.deployment must be empty: this provider runs all actors here, on the thread pool");
         AskTimeout = Settings.Config.GetTimeSpan("akka.actor.ask-timeout");
