@@ -100,7 +100,8 @@ public sealed class ClusterPlan
 
     /// <summary>What this node shares with its cluster.</summary>
     public Fingerprint Fingerprint => new(
-        Fingerprint.CurrentProtocol, _options.ClusterName, $"{_options.Layout} with layers {Split}", Model.FingerPrint.Config, Model.FingerPrint.Tensors,
+        Fingerprint.CurrentProtocol, _options.ClusterName, $"{_options.Layout} with layers {Split}", Model.FingerPrint.Config,
+            Model.FingerPrint.Tensors,
         $"{_options.Numbers.Math}, {_options.Numbers.Rows}, {_options.Numbers.Kv}, {_options.Weights}".ToLowerInvariant());
 
     /// <summary>What the coordinator decides with.</summary>

@@ -1,6 +1,7 @@
 namespace Troupe.Actors.Hosting;
 
-/// <summary>What the ranks of a layout that share a host take of its memory. Bytes; activations and the runtime itself are small beside it.</summary>
+/// <summary>What the ranks of a layout that share a host take of its memory. Bytes; activations and the runtime itself are small beside
+/// it.</summary>
 /// <param name="Ranks">How many ranks.</param>
 /// <param name="Weights">Of all ranks together.</param>
 /// <param name="Mapped">Whether the weights are used where the file lies: ranks share its pages, which count once.</param>

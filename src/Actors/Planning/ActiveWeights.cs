@@ -6,14 +6,14 @@ namespace Troupe.Actors.Planning;
 /// <summary>
 /// The parameters that are active for one token, by part of the model: what decoding has to read and multiply. Bounds of speed by memory
 /// follow from it, and the layers of a pipeline are balanced by it.
-/// <para>As a measure of a stage's time it leaves out: attention over the context (which grows with it), the exchange with other ranks, that
-/// a batch reads an expert's weights once for all its rows, and how well each kernel does. Where that matters, measure and split by a
+/// <para>As a measure of a stage's time it leaves out: attention over the context (which grows with it), the exchange with other ranks,
+/// that a batch reads an expert's weights once for all its rows, and how well each kernel does. Where that matters, measure and split by a
 /// <see cref="LayerProfile"/> or by hand.</para>
 /// </summary>
 public static class ActiveWeights
 {
-    /// <summary>Values that a layer reads for one token: attention with its norms or biases, the router, K experts and the shared one (or the
-    /// dense feed-forward), and two norms.</summary>
+    /// <summary>Values that a layer reads for one token: attention with its norms or biases, the router, K experts and the shared one (or
+    /// the dense feed-forward), and two norms.</summary>
     public static long Layer(ModelConfig model, LayerIndex layer)
     {
         long h = model.HiddenSize;

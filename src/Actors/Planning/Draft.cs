@@ -96,7 +96,8 @@ internal sealed class Draft
         get
         {
             if (Topology.Hosts.Count > 1 && Request.Options.Fabric.Kind is FabricKind.SharedMemory or FabricKind.InProcess)
-                yield return $"fabric {Fabric}: the ranks are on {Topology.Hosts.Count} hosts, which share no memory; use --fabric auto or tcp";
+                yield return $"fabric {Fabric}: the ranks are on {Topology.Hosts.Count} hosts, which share no memory; use --fabric auto "
+                    + "or tcp";
             for (int host = 0; host < Needs.Count; host++)
                 if (MemoryProblem(host) is { } problem) yield return $"{Topology.Hosts[host]}: {problem}";
         }

@@ -30,7 +30,8 @@ public sealed record HostsFile(string Name, IReadOnlyList<HostSlots> Hosts)
             if (words.Length == 0) continue;
             HostSlots host = Host(words, name, index + 1);
             if (lines.TryGetValue(host.Name, out int before))
-                throw ConfigException.At(name, index + 1, $"host {host.Name} stands in line {before} already; add its slots up in one line");
+                throw ConfigException.At(name, index + 1,
+                    $"host {host.Name} stands in line {before} already; add its slots up in one line");
             lines[host.Name] = index + 1;
             hosts.Add(host);
         }
@@ -38,7 +39,8 @@ public sealed record HostsFile(string Name, IReadOnlyList<HostSlots> Hosts)
             : throw new ConfigException($"{name}: no host; each line is: name slots [memory GiB]");
     }
 
-    /// <summary>Puts ranks on the hosts in order, each host filled before the next: neighbours in rank, which talk most, share one.</summary>
+    /// <summary>Puts ranks on the hosts in order, each host filled before the next: neighbours in rank, which talk most, share
+    /// one.</summary>
     /// <param name="world">The ranks.</param>
     /// <param name="named">The host that each rank asks for by name, in rank order; empty to fill in order.</param>
     /// <param name="withinHost">How ranks of one host reach each other.</param>
@@ -58,7 +60,8 @@ public sealed record HostsFile(string Name, IReadOnlyList<HostSlots> Hosts)
     private IReadOnlyList<string> Named(World world, IReadOnlyList<string> named)
     {
         if (named.Count != world.Size)
-            throw new ConfigException($"troupe.fabric.host names the hosts of {named.Count} ranks, but {world.Layout} = {world.Size} ranks");
+            throw new ConfigException(
+                $"troupe.fabric.host names the hosts of {named.Count} ranks, but {world.Layout} = {world.Size} ranks");
         foreach (IGrouping<string, string> ranks in named.GroupBy(h => h, StringComparer.Ordinal))
         {
             if (Hosts.FirstOrDefault(h => string.Equals(h.Name, ranks.Key, StringComparison.Ordinal)) is not { } host)
@@ -74,7 +77,8 @@ public sealed record HostsFile(string Name, IReadOnlyList<HostSlots> Hosts)
     private static HostSlots Host(string[] words, string file, int line)
     {
         if (words.Length > 3)
-            throw ConfigException.At(file, line, $"a line is: name slots [memory GiB], got {words.Length} words: {string.Join(' ', words)}");
+            throw ConfigException.At(file, line,
+                $"a line is: name slots [memory GiB], got {words.Length} words: {string.Join(' ', words)}");
         if (Uri.CheckHostName(words[0]) == UriHostNameType.Unknown)
             throw ConfigException.At(file, line, $"{words[0]} is no name or address of a host");
         if (words.Length < 2) throw ConfigException.At(file, line, $"host {words[0]} has no slots; a line is: name slots [memory GiB]");

@@ -7,8 +7,8 @@ namespace Troupe.Actors.Planning;
 public static class PipelineTime
 {
     /// <summary>
-    /// From the first micro-batch's start to the last one's end: the first passes all stages, and from then on one leaves for each turn of the
-    /// slowest stage.
+    /// From the first micro-batch's start to the last one's end: the first passes all stages, and from then on one leaves for each turn
+    /// of the slowest stage.
     /// </summary>
     /// <param name="stages">How long each stage takes for a micro-batch; at least one stage.</param>
     /// <param name="microBatches">At least 1.</param>

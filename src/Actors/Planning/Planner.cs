@@ -7,7 +7,7 @@ using Troupe.Model.Checkpoints;
 
 namespace Troupe.Actors.Planning;
 
-/// <summary>Plans one layout: the arithmetic of a real start without one. Pure, but for the headers that a model's source may read.</summary>
+/// <summary>Plans one layout: the arithmetic of a real start without one. Pure, but for the headers that a model may read.</summary>
 public static class Planner
 {
     /// <summary>Who owns what, what it takes, and what does not fit.</summary>
@@ -72,7 +72,8 @@ public static class Planner
         (int stages, int lanes) = (draft.Plan.Split.Stages, draft.Sizes.Lanes);
         double[] times = [.. Enumerable.Range(0, stages)
             .Select(stage => (double)ActiveWeights.Stage(draft.Plan.Model.Config, draft.Plan.Split, stage))];
-        return new PlanPipeline(lanes, Share(PipelineTime.DecodeBubble(times, lanes)), [.. new[] { 1, lanes, 4 * lanes }.Distinct().Select(chunks =>
+        IEnumerable<int> prompts = new[] { 1, lanes, 4 * lanes }.Distinct();
+        return new PlanPipeline(lanes, Share(PipelineTime.DecodeBubble(times, lanes)), [.. prompts.Select(chunks =>
             new PlanBubble(chunks, Share(PipelineTime.IdealBubble(stages, chunks)), Share(PipelineTime.Bubble(times, chunks))))]);
 
         static double Share(double bubble) => Math.Round(bubble, 4);
@@ -97,7 +98,8 @@ public static class Planner
         if (model.Experts > 0 && model.Experts < group)
             yield return $"{model.Experts} experts for the {group} ranks of a stage: {group - model.Experts} of them hold no expert";
         if (layout.Tensor > model.KvHeads || model.KvHeads % layout.Tensor != 0)
-            yield return $"{model.KvHeads} key-value heads for {layout.Tensor} tensor ranks: heads that several ranks read are on each of them";
+            yield return $"{model.KvHeads} key-value heads for {layout.Tensor} tensor ranks: heads that several ranks read are on each of "
+                + "them";
         foreach (int stage in Enumerable.Range(0, layout.Stages))
             if (model.Experts > 0 && !draft.Plan.Split.Of(stage).Any(layer => model.IsMoeLayer(layer.Value)))
                 yield return $"stage {stage} has no MoE layer: its ranks exchange nothing";
@@ -106,7 +108,7 @@ public static class Planner
         if (unknown.Length > 0)
             yield return $"{draft.Request.Hosts!.Name} has no memory for {string.Join(", ", unknown)}: taken to be like this host";
         if (draft.Request.Options.Scheduler.KvTokens is null)
-            yield return $"kv-tokens is auto: {(long)draft.Sizes.Blocks * draft.Sizes.BlockSize} positions per replica, of at most half of what "
-                + "weights and windows leave free";
+            yield return $"kv-tokens is auto: {(long)draft.Sizes.Blocks * draft.Sizes.BlockSize} positions per replica, of at most half of "
+                + "what weights and windows leave free";
     }
 }

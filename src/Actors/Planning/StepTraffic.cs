@@ -10,8 +10,8 @@ using Troupe.Model.Checkpoints;
 namespace Troupe.Actors.Planning;
 
 /// <summary>
-/// What one step of a layout sends over links, pure: the all2all by <see cref="CostModel.WorkOf"/>, which the router predicts with, hops and
-/// ring as <see cref="StageLink"/> sends them, tensor ranks by <see cref="TensorShare.Traffic"/>.
+/// What one step of a layout sends over links, pure: the all2all by <see cref="CostModel.WorkOf"/>, which the router predicts with, hops
+/// and ring as <see cref="StageLink"/> sends them, tensor ranks by <see cref="TensorShare.Traffic"/>.
 /// </summary>
 internal sealed class StepTraffic
 {
@@ -44,12 +44,14 @@ internal sealed class StepTraffic
 
     /// <summary>What crosses links, of all ranks together.</summary>
     public IReadOnlyList<PlanTraffic> Links => [.. _sums.Where(s => s.Value.Bytes > 0 || s.Value.Messages > 0)
-        .Select(s => new PlanTraffic(s.Key.What, s.Key.Link == LinkClass.Tcp ? "tcp" : "mapped", Math.Round(s.Value.Bytes), Math.Round(s.Value.Messages)))];
+        .Select(s => new PlanTraffic(s.Key.What, s.Key.Link == LinkClass.Tcp ? "tcp" : "mapped", Math.Round(s.Value.Bytes),
+            Math.Round(s.Value.Messages)))];
 
     /// <summary>Predicted microseconds of all dispatches and combines of a stage.</summary>
     public double ExchangeUs(int stage) => _plan.Model.Config.Experts == 0 ? 0 : CostModel.Guess.Predict(Choice.Use, _stages[stage]);
 
-    /// <summary>Predicted microseconds from a stage to the next one, or from the last one back on the ring: the slowest of its ranks.</summary>
+    /// <summary>Predicted microseconds from a stage to the next one, or from the last one back on the ring: the slowest of its
+    /// ranks.</summary>
     public double HopUs(int stage)
     {
         if (_stages.Length == 1) return 0;

@@ -8,11 +8,13 @@ using Troupe.Model.Checkpoints;
 namespace Troupe.Actors.Planning;
 
 /// <summary>
-/// Ranks the layouts of some ranks by how long N ranks need until each of N decoding requests has one more token; pure but for headers. Every
-/// layout has the same load, one request for each rank, in as many micro-batches as stages: N / (stages x replicas) rows for a replica in a step.
-/// <para>A stage takes as long as its fullest rank reads active weights, of the routed experts those that some row of the group is expected to
-/// choose, and as the cost model says for its exchange, its hop and its AllReduces at guessed link costs. Left out: attention over the context,
-/// arithmetic where it takes longer than reading, and that ranks of one host share its cores and its memory's bandwidth.</para>
+/// Ranks the layouts of some ranks by how long N ranks need until each of N decoding requests has one more token; pure but for headers.
+/// Every layout has the same load, one request for each rank, in as many micro-batches as stages: N / (stages x replicas) rows for a
+/// replica in a step.
+/// <para>A stage takes as long as its fullest rank reads active weights, of the routed experts those that some row of the group is
+/// expected to choose, and as the cost model says for its exchange, its hop and its AllReduces at guessed link costs. Left out: attention
+/// over the context, arithmetic where it takes longer than reading, and that ranks of one host share its cores and its memory's
+/// bandwidth.</para>
 /// </summary>
 public static class Suggester
 {
@@ -37,7 +39,10 @@ public static class Suggester
     {
         request = request with { Options = request.Options with { Layout = layout, Split = null, Rank = null } };
         if ((LayoutCheck.Impossible(layout, null, request.Model.Config) ?? LayoutCheck.Sizes(request.Options)) is { } impossible)
-            return new PlanSuggestion(layout.Stages, layout.Replicas, layout.Tensor, [], false, impossible, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+        {
+            return new PlanSuggestion(layout.Stages, layout.Replicas, layout.Tensor, [], false, impossible,
+                0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+        }
         var draft = new Draft(request);
         ClusterPlan plan = draft.Plan;
         int rows = layout.Tensor; // N requests over stages x replicas
@@ -52,10 +57,13 @@ public static class Suggester
         string? problem = draft.Problems.FirstOrDefault();
         (string What, double Us)[] parts = [("reading weights", weights.Sum()), ("dispatch and combine", exchange.Sum()),
             ("hops", hops.Sum()), ("tensor ranks", tensor.Sum())];
-        string why = problem ?? string.Join(", ", parts.Where(part => part.Us > 0).Select(part => $"{part.What} {Share(part.Us, all.Sum())}"))
-            + (layout.Stages > 1 ? $"; stages wait {Share(bubble, 1)}" : "") + (LayoutCheck.NotBuilt(layout) is null ? "" : "; not built yet");
+        string shares = string.Join(", ",
+            parts.Where(part => part.Us > 0).Select(part => $"{part.What} {Share(part.Us, all.Sum())}"));
+        string why = problem ?? shares + (layout.Stages > 1 ? $"; stages wait {Share(bubble, 1)}" : "")
+            + (LayoutCheck.NotBuilt(layout) is null ? "" : "; not built yet");
         return new PlanSuggestion(layout.Stages, layout.Replicas, layout.Tensor, plan.Split.Counts, problem is null, why, Us(round),
-            Us(all.Sum()), Us(weights.Sum()), Us(exchange.Sum()), Us(hops.Sum()), Us(tensor.Sum()), Math.Round(bubble, 4), traffic.Links.Sum(l => l.Bytes),
+            Us(all.Sum()), Us(weights.Sum()), Us(exchange.Sum()), Us(hops.Sum()), Us(tensor.Sum()), Math.Round(bubble, 4),
+            traffic.Links.Sum(l => l.Bytes),
             traffic.Links.Sum(l => l.Messages), (long)draft.Sizes.Blocks * draft.Sizes.BlockSize, MostRankBytes(draft));
     }
 
@@ -68,8 +76,8 @@ public static class Suggester
         draft.Plan.Weights(rank) + (draft.Plan.KvBlockBytes(rank) * draft.Sizes.Blocks) + draft.WindowBytes);
 
     /// <summary>
-    /// Bytes of weights that the fullest rank of a stage, its first, reads in a step: what every row needs, and of the routed experts it holds
-    /// those that some of the group's n rows choose, each with chance 1 - (1 - K/E)^n.
+    /// Bytes of weights that the fullest rank of a stage, its first, reads in a step: what every row needs, and of the routed experts it
+    /// holds those that some of the group's n rows choose, each with chance 1 - (1 - K/E)^n.
     /// </summary>
     private static double ReadBytes(ClusterPlan plan, int stage, int rowsOfReplica)
     {

@@ -4,9 +4,9 @@ using Troupe.Model.Checkpoints;
 namespace Troupe.Actors.Planning;
 
 /// <summary>
-/// What one of T tensor ranks holds of whatever is split among them, pure. Query heads divide evenly. A rank holds the key-value heads that its
-/// query heads read, so that ranks that read the same one both hold it. The vocabulary and the width of dense and shared feed-forwards split as
-/// evenly as they come. Norms and routers are on every rank; experts are not split but placed whole.
+/// What one of T tensor ranks holds of whatever is split among them, pure. Query heads divide evenly. A rank holds the key-value heads
+/// that its query heads read, so that ranks that read the same one both hold it. The vocabulary and the width of dense and shared
+/// feed-forwards split as evenly as they come. Norms and routers are on every rank; experts are not split but placed whole.
 /// </summary>
 /// <param name="FirstHead">The first query head.</param>
 /// <param name="Heads">How many.</param>
@@ -36,8 +36,9 @@ public sealed record TensorShare(int FirstHead, int Heads, int FirstKvHead, int 
 
     /// <summary>
     /// Bytes that each of T tensor ranks sends in one step over a stage's layers, fp32. An AllReduce of n bytes sends 2 (T-1)/T n from each
-    /// rank, and a gather (T-1)/T n (Patarasuk and Yuan 2009). Attention and a dense feed-forward end with an AllReduce of the rows [T, H]; a
-    /// MoE layer gathers the rows that its combine leaves scattered. The embedding is one more AllReduce, the head a gather of the logits.
+    /// rank, and a gather (T-1)/T n (Patarasuk and Yuan 2009). Attention and a dense feed-forward end with an AllReduce of the rows [T,
+    /// H]; a MoE layer gathers the rows that its combine leaves scattered. The embedding is one more AllReduce, the head a gather of the
+    /// logits.
     /// </summary>
     /// <param name="model">The whole model.</param>
     /// <param name="split">The layers of each stage.</param>

@@ -11,8 +11,8 @@ internal static class PlanText
     /// <summary>Writes a plan.</summary>
     public static void Write(Shell shell, PlanReport plan)
     {
-        shell.Out.WriteLine($"{plan.Model}: {plan.Layout}{(plan.Split.Count == 0 ? "" : $", layers {string.Join('+', plan.Split)} by {By(plan)}"
-            + $", fabric {plan.Fabric}")}");
+        string made = plan.Split.Count == 0 ? "" : $", layers {string.Join('+', plan.Split)} by {By(plan)}, fabric {plan.Fabric}";
+        shell.Out.WriteLine($"{plan.Model}: {plan.Layout}{made}");
         if (plan.Ranks.Count > 0)
         {
             Section(shell, "Who owns what, and the memory it takes:", Ranks(plan));
@@ -31,7 +31,8 @@ internal static class PlanText
     {
         shell.Out.WriteLine($"{suggested.Model} on {suggested.Ranks} ranks, {suggested.Requests} requests decoding, "
             + $"{N(suggested.ReadBytesPerSecond / 1e9, "0.#")} GB/s of weights a rank; all times are predicted:");
-        var grid = new Grid("stages", "replicas", "tensor", "layers", "round µs", "step µs", "link KiB", "messages", "most MiB", "KV tokens", "why")
+        var grid = new Grid("stages", "replicas", "tensor", "layers", "round µs", "step µs", "link KiB", "messages", "most MiB",
+            "KV tokens", "why")
         {
             Numbers = ["stages", "replicas", "tensor", "round µs", "step µs", "link KiB", "messages", "most MiB", "KV tokens"],
             Clipped = "why",
@@ -62,8 +63,8 @@ internal static class PlanText
 
     private static Grid Ranks(PlanReport plan)
     {
-        var grid = new Grid("rank", "host", "stage", "replica", "tensor", "layers", "experts", "heads", "KV heads", "active M", "weights MiB",
-            "KV B/token", "KV MiB", "window MiB")
+        var grid = new Grid("rank", "host", "stage", "replica", "tensor", "layers", "experts", "heads", "KV heads", "active M",
+            "weights MiB", "KV B/token", "KV MiB", "window MiB")
         {
             Numbers = ["rank", "stage", "replica", "tensor", "active M", "weights MiB", "KV B/token", "KV MiB", "window MiB"],
         };
@@ -76,7 +77,10 @@ internal static class PlanText
 
     private static Grid Hosts(PlanReport plan)
     {
-        var grid = new Grid("host", "ranks", "weights", "KV", "windows", "needs", "has") { Numbers = ["weights", "KV", "windows", "needs", "has"] };
+        var grid = new Grid("host", "ranks", "weights", "KV", "windows", "needs", "has")
+        {
+            Numbers = ["weights", "KV", "windows", "needs", "has"],
+        };
         foreach (PlanHost h in plan.Hosts)
             grid.Row(h.Host, Runs(h.Ranks), N(h.WeightBytes / MiB, "0.0"), N(h.KvBytes / MiB, "0.0"), N(h.WindowBytes / MiB, "0.0"),
                 N(h.NeedBytes / MiB, "0.0"), N(h.AvailableBytes / MiB, "0.0"));
@@ -99,7 +103,8 @@ internal static class PlanText
 
     private static void Pipeline(Shell shell, PlanPipeline pipeline)
     {
-        shell.Out.WriteLine($"bubble: stages wait {Percent(pipeline.DecodeBubble)} of steady decode with {pipeline.MicroBatches} micro-batches");
+        shell.Out.WriteLine($"bubble: stages wait {Percent(pipeline.DecodeBubble)} of steady decode with {pipeline.MicroBatches} "
+            + "micro-batches");
         foreach (PlanBubble b in pipeline.Prefill)
             shell.Out.WriteLine($"bubble: stages wait {Percent(b.Bubble)} of a prompt of {b.Chunks} chunk{(b.Chunks == 1 ? "" : "s")} "
                 + $"({Percent(b.IdealBubble)} with equal stages)");

@@ -30,8 +30,8 @@ internal static class Models
     }
 
     /// <summary>
-    /// A model whose weights nobody will open: a folder, of which headers are read; or a config.json, or a folder with nothing else, whose weights
-    /// are taken to be of the type that it names, and mapped from files as a real model's.
+    /// A model whose weights nobody will open: a folder, of which headers are read; or a config.json, or a folder with nothing else,
+    /// whose weights are taken to be of the type that it names, and mapped from files as a real model's.
     /// </summary>
     /// <exception cref="ModelException">There is none of this name, or none that we run.</exception>
     public static ModelSource Outline(string name)

@@ -23,8 +23,8 @@ internal static class PlanVerb
         var verb = new Verb("plan", "Shows who would own what, the memory it takes, what crosses links, and whether it fits",
             "./troupe plan --model models/sample --stages 2 --replicas 2")
         {
-            Details = "Reads config.json, and of weights no more than their headers; --model may be a config.json alone. Exit code 1 when the "
-                + "layout does not fit. With --suggest N the layouts of N ranks, best first.",
+            Details = "Reads config.json, and of weights no more than their headers; --model may be a config.json alone. Exit code 1 when "
+                + "the layout does not fit. With --suggest N the layouts of N ranks, best first.",
         };
         verb.Add(own);
         verb.Add(model);
@@ -70,10 +70,11 @@ internal static class PlanVerb
 
     private sealed class PlanOptions : IOptions
     {
-        public Option<string?> Hosts { get; } = Opt.OptionalText("--hosts", "FILE", "Hosts, one a line: name slots [memory GiB] (default: all "
-            + "ranks on this host)");
+        public Option<string?> Hosts { get; } = Opt.OptionalText("--hosts", "FILE",
+            "Hosts, one a line: name slots [memory GiB] (default: all ranks on this host)");
 
-        public Option<int> Suggest { get; } = Opt.Int("--suggest", "Ranks the layouts of N ranks; 0: plans the one given", 0, Layout.MaxRanks, 0);
+        public Option<int> Suggest { get; } = Opt.Int("--suggest", "Ranks the layouts of N ranks; 0: plans the one given", 0,
+            Layout.MaxRanks, 0);
 
         public Option<string?> Profile { get; } = Opt.OptionalText("--profile", "FILE.json", "Measured times to split layers by: layer_us, "
             + "embedding_us, head_us");

@@ -26,8 +26,10 @@ public static class ShardWeights
         return reader.Bytes;
     }
 
-    /// <summary>Names, types and shapes as asked for, all of the type that config.json names (bf16 where it names none), without values: for
-    /// <see cref="Bytes"/> where there is no checkpoint.</summary>
+    /// <summary>
+    /// Names and shapes as asked for, of the type that config.json names (bf16 where it names none), without values: for
+    /// <see cref="Bytes"/> where there is no checkpoint.
+    /// </summary>
     public static unsafe WeightSource Outline(ModelConfig config)
     {
         TensorDType type = config.DType switch

@@ -38,8 +38,8 @@ public sealed class HostsFileTests
     }
 
     [Theory]
-    [InlineData("a 1\nb 2", "hosts: 2 stages x 2 replicas x 1 tensor ranks = 4 ranks, but 2 hosts have 1 + 2 = 3 slots; add hosts, or use fewer "
-        + "ranks")]
+    [InlineData("a 1\nb 2", "hosts: 2 stages x 2 replicas x 1 tensor ranks = 4 ranks, but 2 hosts have 1 + 2 = 3 slots; add hosts, or use "
+        + "fewer ranks")]
     [InlineData("a 3", "hosts: 2 stages x 2 replicas x 1 tensor ranks = 4 ranks, but 1 host has 3 slots; add hosts, or use fewer ranks")]
     public void Too_few_slots_are_refused_with_the_sum(string text, string says)
     {

@@ -31,7 +31,8 @@ public sealed class PlannerTests
         string hocon = $"troupe.scheduler.kv-tokens = {KvTokens}" + (split.Length > 0 ? $"\ntroupe.layout.split = \"{split}\"" : "");
         PlanReport plan = Planner.Make(Request(stages, replicas, hocon: hocon));
         await using InProcessWorld world = await InProcessWorld.StartAsync(InProcessWorld.SampleModel, stages, replicas, hocon);
-        StatusReport status = JsonSerializer.Deserialize(await world.Client.InspectAsync(Subject.Status, ""), ReportJson.Default.StatusReport)!;
+        StatusReport status = JsonSerializer.Deserialize(await world.Client.InspectAsync(Subject.Status, ""),
+            ReportJson.Default.StatusReport)!;
         Assert.Equal(status.Ranks.Select(r => (r.Rank, r.Stage, r.Replica, r.Tensor, r.Layers, r.Experts, r.WeightBytes)),
             plan.Ranks.Select(r => (r.Rank, r.Stage, r.Replica, r.Tensor, r.Layers, r.Experts, r.WeightBytes)));
         Assert.All(status.Schedulers, s => Assert.Equal(KvTokens / 16, s.KvBlocks));
@@ -40,7 +41,8 @@ public sealed class PlannerTests
             using var cache = new PagedKvCache(plan.Split[rank.Stage], ElementType.F32, KvTokens / 16, 16, 2, 32);
             Assert.Equal((cache.Bytes, cache.Bytes / KvTokens), (rank.KvBytes, rank.KvBytesPerToken));
         }
-        Assert.Equal((plan.Ranks.Sum(r => r.KvBytes), plan.Ranks.Sum(r => r.WindowBytes)), (plan.Hosts[0].KvBytes, plan.Hosts[0].WindowBytes));
+        Assert.Equal((plan.Ranks.Sum(r => r.KvBytes), plan.Ranks.Sum(r => r.WindowBytes)),
+            (plan.Hosts[0].KvBytes, plan.Hosts[0].WindowBytes));
     }
 
     [Fact]
@@ -121,7 +123,8 @@ public sealed class PlannerTests
         string hocon = $"troupe.routing.strategy = {strategy}";
         PlanStep step = Planner.Make(Request(stages, replicas, hocon: hocon)).Steps[0];
         await using InProcessWorld world = await InProcessWorld.StartAsync(InProcessWorld.SampleModel, stages, replicas, hocon);
-        RequestSpec[] All(int count) => [.. Enumerable.Range(0, replicas).Select(i => InProcessWorld.Greedy($"{count}-{i}", [570, 47], count))];
+        RequestSpec[] All(int count) =>
+            [.. Enumerable.Range(0, replicas).Select(i => InProcessWorld.Greedy($"{count}-{i}", [570, 47], count))];
         await world.RunAsync(All(20));
         long before = await SentAsync(world);
         await world.RunAsync(All(tokens));

@@ -20,7 +20,8 @@ public sealed class SplitTests
         Assert.Equal(layer, ActiveWeights.Layer(s_sample, new LayerIndex(0)));
         Assert.Equal((4096 * 256) + 256, ActiveWeights.Head(s_sample));
         Assert.Equal(new LayerSplit(4, 2), ActiveWeights.Split(s_sample, 2));
-        Assert.Equal(ActiveWeights.Values(s_sample), Enumerable.Range(0, 2).Sum(s => ActiveWeights.Stage(s_sample, new LayerSplit(4, 2), s)));
+        Assert.Equal(ActiveWeights.Values(s_sample),
+            Enumerable.Range(0, 2).Sum(stage => ActiveWeights.Stage(s_sample, new LayerSplit(4, 2), stage)));
     }
 
     [Fact]

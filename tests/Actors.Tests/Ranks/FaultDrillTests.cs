@@ -28,7 +28,8 @@ public sealed class FaultDrillTests
         // A stage that has one rank puts only to the next one, which has no layer.
         string layer = fault == "drop-put" && replicas == 1 ? "any" : $"{stage * perStage + random.Next(perStage)}";
         await using InProcessWorld world = await InProcessWorld.StartAsync(InProcessWorld.SampleModel, stages, replicas,
-            $"troupe.layout {{ stages = {stages}, replicas = {replicas}, split = \"{split.ToText()}\" }}\ntroupe.fabric.wait-deadline = 2s\n"
+            $"troupe.layout {{ stages = {stages}, replicas = {replicas}, split = \"{split.ToText()}\" }}\n"
+            + "troupe.fabric.wait-deadline = 2s\n"
             + $"troupe.drill {{ fault = {fault}, rank = {rank}, step = {random.Next(4, 30)}, layer = {layer} }}");
 
         IReadOnlyList<RequestOutcome> outcomes = await world.RunAsync([.. Enumerable.Range(0, 2 * replicas).Select(i =>

@@ -5,7 +5,8 @@ using Xunit;
 
 namespace Troupe.Cli.Tests.Results;
 
-/// <summary>troupe plan from end to end: texts that were read and found right once, the fields that scripts rely on, and bad input.</summary>
+/// <summary>troupe plan from end to end: texts that were read and found right once, the fields that scripts rely on, and bad
+/// input.</summary>
 public sealed class PlanTests : IDisposable
 {
     private const string Hosts = "# memory is given, so that no machine decides\nalpha 4 2\nbeta 4 2\n";
@@ -47,8 +48,8 @@ public sealed class PlanTests : IDisposable
     public async Task Plan_prints_one_object_whose_numbers_follow_from_the_config()
     {
         JsonElement plan = (await CliRun.Of("plan", "--model", s_sample, "--stages", "2", "--replicas", "2", "--json")).Json();
-        Has(plan, "model", "layout", "stages", "replicas", "tensor", "split", "split_by", "fabric", "fits", "problems", "notes", "kv_tokens",
-            "ranks", "hosts", "steps", "pipeline", "groups");
+        Has(plan, "model", "layout", "stages", "replicas", "tensor", "split", "split_by", "fabric", "fits", "problems", "notes",
+            "kv_tokens", "ranks", "hosts", "steps", "pipeline", "groups");
         Assert.True(plan.GetProperty("fits").GetBoolean());
         Assert.Equal([4, 2], plan.GetProperty("split").EnumerateArray().Select(n => n.GetInt32()));
         JsonElement rank = plan.GetProperty("ranks")[3];
@@ -60,7 +61,8 @@ public sealed class PlanTests : IDisposable
         // Two layers of attention, norms, a router and 8 experts in bf16, the last norm and the head.
         long layer = (2 * 256 * 256) + (2 * 256 * 64) + (2 * 32) + (2 * 256) + (16 * 256) + (8 * 3 * 256 * 96);
         Assert.Equal(2 * ((2 * layer) + 256 + (4096 * 256)), Int(rank, "weight_bytes"));
-        Has(plan.GetProperty("hosts")[0], "host", "ranks", "weight_bytes", "kv_bytes", "window_bytes", "need_bytes", "available_bytes", "problem");
+        Has(plan.GetProperty("hosts")[0], "host", "ranks", "weight_bytes", "kv_bytes", "window_bytes", "need_bytes", "available_bytes",
+            "problem");
         Assert.Equal(["decode", "prefill"], plan.GetProperty("steps").EnumerateArray().Select(s => s.GetProperty("kind").GetString()));
         Has(plan.GetProperty("steps")[0], "kind", "rows_per_replica", "strategy", "reason", "links");
         Has(plan.GetProperty("steps")[0].GetProperty("links")[0], "what", "link", "bytes", "messages");
@@ -76,8 +78,8 @@ public sealed class PlanTests : IDisposable
         JsonElement suggested = (await CliRun.Of("plan", "--model", s_sample, "--suggest", "6", "--json")).Json();
         Has(suggested, "model", "ranks", "requests", "read_bytes_per_second", "layouts");
         Assert.Equal(9, suggested.GetProperty("layouts").GetArrayLength());
-        Has(suggested.GetProperty("layouts")[0], "stages", "replicas", "tensor", "split", "fits", "why", "round_us", "step_us", "weights_us",
-            "exchange_us", "hop_us", "tensor_us", "bubble", "link_bytes", "messages", "kv_tokens", "most_rank_bytes");
+        Has(suggested.GetProperty("layouts")[0], "stages", "replicas", "tensor", "split", "fits", "why", "round_us", "step_us",
+            "weights_us", "exchange_us", "hop_us", "tensor_us", "bubble", "link_bytes", "messages", "kv_tokens", "most_rank_bytes");
         JsonElement last = suggested.GetProperty("layouts")[8];
         Assert.False(last.GetProperty("fits").GetBoolean());
         Assert.StartsWith("--tensor ", last.GetProperty("why").GetString(), StringComparison.Ordinal);
@@ -139,7 +141,8 @@ public sealed class PlanTests : IDisposable
     }
 
     [Fact]
-    public async Task A_model_that_is_nowhere_is_one_line() => Assert.Contains("no such file; --model wants a model's folder or a config.json",
+    public async Task A_model_that_is_nowhere_is_one_line() => Assert.Contains(
+        "no such file; --model wants a model's folder or a config.json",
         (await CliRun.Of("plan", "--model", Path.Combine(_folder.Path, "nothing"))).OneLine(ExitCode.Failed), StringComparison.Ordinal);
 
     private static long Int(JsonElement value, string field) => value.GetProperty(field).GetInt64();

@@ -64,9 +64,8 @@ public sealed class HelpTests
     public async Task Options_of_the_model_have_the_same_names_wherever_one_runs(string verb)
     {
         string help = (await CliRun.Of([.. verb.Split(' '), "--help"])).Out;
-        foreach (string option in (string[])["--model", "--stages", "--replicas", "--tensor", "--split", "--fabric", "--strategy", "--overlap",
-            "--threads", "--weights", "--rows",
-            "--kv", "--math", "--in-process"])
+        foreach (string option in (string[])["--model", "--stages", "--replicas", "--tensor", "--split", "--fabric", "--strategy",
+            "--overlap", "--threads", "--weights", "--rows", "--kv", "--math", "--in-process"])
             Assert.Contains(option, help, StringComparison.Ordinal);
     }
 
