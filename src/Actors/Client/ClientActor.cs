@@ -17,18 +17,19 @@ internal sealed record AwaitReady(Action<string>? Waiting, TaskCompletionSource 
 /// </summary>
 public sealed class ClientActor : ReceiveActor, IWithTimers
 {
-    private static readonly TimeSpan Retry = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Retry = TimeSpan.FromMilliseconds(100), LoadDeadline = TimeSpan.FromSeconds(2);
     private readonly ICanTell _gateway;
     private readonly string _id;
     private readonly Dictionary<string, RequestOutcome> _outcomes = new(StringComparer.Ordinal);
     private readonly List<AwaitReady> _awaiting = [];
     private readonly List<RunBatch> _batches = [];
+    private readonly List<RequestSpec> _unsent = [];
     private IReadOnlyList<IActorRef> _schedulers = [];
+    private LoadBalance _balance = LoadBalance.Of(1);
     private Connected? _connected;
     private Lifeline? _lifeline;
     private bool _attaching;
     private string? _ended;
-    private int _next;
 
     /// <summary>A client that talks to a gateway.</summary>
     public ClientActor(ICanTell gateway, string id)
@@ -40,7 +41,16 @@ public sealed class ClientActor : ReceiveActor, IWithTimers
             else if (_schedulers.Count > 0) wait.Done.TrySetResult();
             else _awaiting.Add(wait);
         });
-        Receive<string>(_ => AskAgain());
+        Receive<string>(timer =>
+        {
+            if (timer == "loads") Send();
+            else AskAgain();
+        });
+        Receive<ReplicaLoad>(load =>
+        {
+            if (load.Epoch == _connected?.Epoch) _balance = _balance.On(load);
+            if (_balance.IsComplete) Send();
+        });
         Receive<Connected>(OnConnected);
         Receive<LifelineHeld>(held => _lifeline = held.Lifeline);
         Receive<RunBatch>(Run);
@@ -89,7 +99,7 @@ public sealed class ClientActor : ReceiveActor, IWithTimers
         }
         foreach (AwaitReady wait in _awaiting) wait.Waiting?.Invoke(connected.WaitingFor);
         if (!connected.Ready) return;
-        _schedulers = connected.Schedulers;
+        (_schedulers, _balance) = (connected.Schedulers, LoadBalance.Of(connected.Schedulers.Count));
         Timers.CancelAll();
         foreach (RunBatch batch in _batches) Submit(batch);
         foreach (AwaitReady wait in _awaiting) wait.Done.TrySetResult();
@@ -105,11 +115,28 @@ public sealed class ClientActor : ReceiveActor, IWithTimers
         Complete();
     }
 
-    /// <summary>Requests go to the replicas in turn, one message each: a message is bounded, a batch is not.</summary>
+    /// <summary>Several replicas are asked first how much they have to do; batches that come meanwhile wait for the same answers.</summary>
     private void Submit(RunBatch batch)
     {
-        foreach (RequestSpec request in batch.Requests)
-            _schedulers[_next++ % _schedulers.Count].Tell(new SubmitBatch(_connected!.Epoch, _id, Self, [request]));
+        bool asked = _unsent.Count > 0;
+        _unsent.AddRange(batch.Requests);
+        if (_schedulers.Count == 1) Send();
+        if (asked || _unsent.Count == 0) return;
+        _balance = _balance.Forget();
+        foreach (IActorRef scheduler in _schedulers) scheduler.Tell(new AskLoad(_connected!.Epoch), Self);
+        Timers.StartSingleTimer("loads", "loads", LoadDeadline);
+    }
+
+    /// <summary>One message for each request: a message is bounded, a batch is not.</summary>
+    private void Send()
+    {
+        Timers.Cancel("loads");
+        foreach (RequestSpec request in _unsent)
+        {
+            (_balance, int replica) = _balance.Choose(request);
+            _schedulers[replica].Tell(new SubmitBatch(_connected!.Epoch, _id, Self, [request]));
+        }
+        _unsent.Clear();
     }
 
     private void On(string id, Action<RequestOutcome> change, string text)

@@ -1,6 +1,7 @@
 using System.Globalization;
-using System.Text;
 using System.Text.RegularExpressions;
+using System.Text;
+using Troupe.Actors.Pipeline;
 using Troupe.Devices.All2All;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Topology;
@@ -30,6 +31,9 @@ internal static class OptionText
     private static readonly (string Word, FabricKind? Value)[] s_fabrics =
         [("auto", null), ("inprocess", FabricKind.InProcess), ("shm", FabricKind.SharedMemory), ("tcp", FabricKind.Tcp),
             ("mixed", FabricKind.Mixed)];
+
+    private static readonly (string Word, TransferMode Value)[] s_transfers =
+        [("eager", TransferMode.Eager), ("rendezvous", TransferMode.Rendezvous)];
 
     private static readonly (string Word, OverlapMode Value)[] s_overlaps =
         [("auto", OverlapMode.Auto), ("on", OverlapMode.On), ("off", OverlapMode.Off)];
@@ -64,7 +68,8 @@ internal static class OptionText
                 read.Text("troupe.fabric.listen-host"),
                 read.Duration("troupe.fabric.wait-deadline", Tick, Hour),
                 read.Duration("troupe.fabric.setup-deadline", Tick, Hour),
-                read.Text("troupe.fabric.host", mayBeEmpty: true)),
+                read.Text("troupe.fabric.host", mayBeEmpty: true),
+                read.Choice("troupe.fabric.hops", s_transfers)),
             new RoutingOptions(
                 read.Text("troupe.routing.strategy"),
                 read.Int("troupe.routing.history", 1, 1 << 20),
@@ -118,6 +123,7 @@ internal static class OptionText
         ("fabric.wait-deadline", Time(o.Fabric.WaitDeadline)),
         ("fabric.setup-deadline", Time(o.Fabric.SetupDeadline)),
         ("fabric.host", o.Fabric.Host),
+        ("fabric.hops", Word(o.Fabric.Hops, s_transfers)),
         ("routing.strategy", o.Routing.Strategy),
         ("routing.history", $"{o.Routing.History}"),
         ("routing.lease-steps", $"{o.Routing.LeaseSteps}"),

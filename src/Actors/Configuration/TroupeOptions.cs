@@ -1,3 +1,4 @@
+using Troupe.Actors.Pipeline;
 using Troupe.Devices.All2All;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Topology;
@@ -68,7 +69,9 @@ public sealed record NumberOptions(MathMode Math, RowType Rows, NumberType Kv);
 /// <param name="WaitDeadline">For one wait inside a step.</param>
 /// <param name="SetupDeadline">For mapping and connecting.</param>
 /// <param name="Host">What the host is called for grouping ranks; empty to find out.</param>
-public sealed record FabricSettings(FabricKind? Kind, string ListenHost, TimeSpan WaitDeadline, TimeSpan SetupDeadline, string Host);
+/// <param name="Hops">When a stage that hands rows on may go on.</param>
+public sealed record FabricSettings(
+    FabricKind? Kind, string ListenHost, TimeSpan WaitDeadline, TimeSpan SetupDeadline, string Host, TransferMode Hops);
 
 /// <summary>Whether a step's rows go to their experts in two halves, so that one travels while the other is computed.</summary>
 public enum OverlapMode

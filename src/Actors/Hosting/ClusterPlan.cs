@@ -194,7 +194,8 @@ public sealed class ClusterPlan
         int rows = Math.Max(scheduler.PrefillChunk, running / lanes);
         return new EpochSizes(lanes, rows, running, (int)Math.Min(blocks, int.MaxValue / scheduler.BlockSize), scheduler.BlockSize,
             config.MaxPositions, config.Experts > 0 ? _options.Routing.ShadowEvery : 0,
-            _options.Routing.Overlap != OverlapMode.Off && config.Experts > 0 && Shape.Ranks > 1);
+            _options.Routing.Overlap != OverlapMode.Off && config.Experts > 0 && Shape.Ranks > 1,
+            _options.Fabric.Hops == TransferMode.Rendezvous);
     }
 
     /// <summary>The model's sizes for the router's cost model.</summary>

@@ -57,8 +57,9 @@ public sealed record NodeAttached(string Token, bool SharesMemory, long SharedFr
 /// <param name="Context">Positions that a sequence may have.</param>
 /// <param name="ShadowEvery">One step in so many is shadow checked: those whose number it divides. 0 for none.</param>
 /// <param name="Halves">Whether steps may send their rows to the experts in two halves, which needs windows for both.</param>
+/// <param name="WaitingHops">Whether a stage hands rows on only when the next one has posted its receive.</param>
 public sealed record EpochSizes(int Lanes, int MaxRows, int MaxRunning, int Blocks, int BlockSize, int Context, int ShadowEvery = 0,
-    bool Halves = false)
+    bool Halves = false, bool WaitingHops = false)
 {
     /// <summary>Whether all ranks check this step; they agree without a word.</summary>
     public bool Shadows(StepId step) => ShadowEvery > 0 && step.Value % ShadowEvery == 0;

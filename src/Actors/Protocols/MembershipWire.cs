@@ -73,12 +73,12 @@ internal static class MembershipWire
     private static Wire.EpochSizes Write(EpochSizes m) => new()
     {
         Lanes = m.Lanes, MaxRows = m.MaxRows, MaxRunning = m.MaxRunning, Blocks = m.Blocks, BlockSize = m.BlockSize, Context = m.Context,
-        ShadowEvery = m.ShadowEvery, Halves = m.Halves,
+        ShadowEvery = m.ShadowEvery, Halves = m.Halves, WaitingHops = m.WaitingHops,
     };
 
     private static EpochSizes Read(Wire.EpochSizes p) => new(
         NotNegative(p.Lanes), NotNegative(p.MaxRows), NotNegative(p.MaxRunning), NotNegative(p.Blocks), NotNegative(p.BlockSize),
-        NotNegative(p.Context), NotNegative(p.ShadowEvery), p.Halves);
+        NotNegative(p.Context), NotNegative(p.ShadowEvery), p.Halves, p.WaitingHops);
 
     private static Wire.Assign Write(Assign m) => new()
     {

@@ -28,6 +28,15 @@ public sealed record RequestSpec(
 public sealed record SubmitBatch(Epoch Epoch, string ClientId, IActorRef Client, IReadOnlyList<RequestSpec> Requests)
     : ProtocolMessage(Epoch, default);
 
+/// <summary>A client asks a scheduler how much it has to do; it answers with <see cref="ReplicaLoad"/>.</summary>
+public sealed record AskLoad(Epoch Epoch) : ProtocolMessage(Epoch, default);
+
+/// <summary>
+/// How much a replica has to do: rows that its requests may still bring, of prompts and of tokens to come, and the positions of its KV cache
+/// that nobody holds.
+/// </summary>
+public sealed record ReplicaLoad(Epoch Epoch, int Replica, long WaitingRows, long FreeKv) : ProtocolMessage(Epoch, default);
+
 /// <summary>The request is in the queue.</summary>
 public sealed record RequestAccepted(Epoch Epoch, string Id, int Replica, IReadOnlyList<int> PromptIds) : ProtocolMessage(Epoch, default);
 

@@ -12,6 +12,8 @@ internal static class RequestsWire
         WireForm.Of<Connect, Wire.Connect>(Write, Read),
         WireForm.Of<Connected, Wire.Connected>(Write, Read),
         WireForm.Of<SubmitBatch, Wire.SubmitBatch>(Write, Read),
+        WireForm.Of<AskLoad, Wire.AskLoad>(Write, Read),
+        WireForm.Of<ReplicaLoad, Wire.ReplicaLoad>(Write, Read),
         WireForm.Of<RequestAccepted, Wire.RequestAccepted>(Write, Read),
         WireForm.Of<TokenChunk, Wire.TokenChunk>(Write, Read),
         WireForm.Of<ScoreChunk, Wire.ScoreChunk>(Write, Read),
@@ -61,6 +63,18 @@ internal static class RequestsWire
 
     private static SubmitBatch Read(Wire.SubmitBatch p, ExtendedActorSystem system) => new(
         ToEpoch(p.Epoch), Text(p.ClientId), ActorAt(p.Client, system), Each(p.Requests, MaxItems, Read));
+
+    private static Wire.AskLoad Write(AskLoad m) => new() { Epoch = m.Epoch.Value, Step = m.Step.Value };
+
+    private static AskLoad Read(Wire.AskLoad p) => new(ToEpoch(p.Epoch));
+
+    private static Wire.ReplicaLoad Write(ReplicaLoad m) => new()
+    {
+        Epoch = m.Epoch.Value, Step = m.Step.Value, Replica = m.Replica, WaitingRows = m.WaitingRows, FreeKv = m.FreeKv,
+    };
+
+    private static ReplicaLoad Read(Wire.ReplicaLoad p) => new(
+        ToEpoch(p.Epoch), NotNegative(p.Replica), NotNegative(p.WaitingRows), NotNegative(p.FreeKv));
 
     private static Wire.RequestAccepted Write(RequestAccepted m) => new()
     {

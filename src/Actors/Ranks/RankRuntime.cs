@@ -115,7 +115,7 @@ public sealed class RankRuntime : IDisposable
     public void Connect(IReadOnlyList<string> descriptors)
     {
         Fabric = FaultDrill.Wrap(_endpoint.Connect(descriptors), Setup);
-        Link = new StageLink(Fabric, _window.Links);
+        Link = new StageLink(Fabric, _window.Links, Sizes.WaitingHops);
         if (Place.Stage == 0 && World.Stage(0).Size > 1) Vote = new LeaveVote(Fabric, World.Stage(0), _window.VoteFlags);
         if (_window is not { Shape: { } shape, Hosts: { } hosts }) return;
         RankGroup group = World.Stage(Place.Stage);

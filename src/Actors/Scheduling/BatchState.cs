@@ -31,6 +31,9 @@ public sealed class BatchState(Epoch epoch, int replica, EpochSizes sizes, int m
     /// <summary>KV blocks nobody holds.</summary>
     public int FreeBlocks => _blocks.Free;
 
+    /// <summary>How much there is to do; every request counts as long as it may become.</summary>
+    public ReplicaLoad Load => new(epoch, replica, All.Sum(s => (long)Positions(s) - s.Computed), (long)_blocks.Free * sizes.BlockSize);
+
     /// <summary>Nothing waits, runs, or is in a step.</summary>
     public bool IsIdle => _queue.Count == 0 && Running == 0 && _runs.Lanes.All(run => run is LaneRun.Free or LaneRun.Leased { Dry: true });
 

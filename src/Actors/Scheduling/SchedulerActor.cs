@@ -31,8 +31,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
     /// <summary>A scheduler that takes requests at once, and runs them when it is wired.</summary>
     public SchedulerActor(SchedulerSetup setup)
     {
-        _setup = setup;
-        _steps = new StepClock(setup.Clock, setup.StepDeadline, setup.Sizes.Lanes);
+        (_setup, _steps) = (setup, new StepClock(setup.Clock, setup.StepDeadline, setup.Sizes.Lanes));
         _batch = new BatchState(setup.Epoch, setup.Replica, setup.Sizes, setup.MaxQueue);
         _streams = new RequestStreams(setup.Epoch, setup.Clock, (sequence, reason) => _batch.End(sequence, reason));
         Receive<SchedulerWired>(wired => _wired = wired);
@@ -52,6 +51,7 @@ public sealed class SchedulerActor : ReceiveActor, IWithTimers
             _draining = true;
             CheckDrained();
         });
+        Receive<AskLoad>(_ => Sender.Tell(_batch.Load));
         Receive<ReportRequest>(request => Sender.Tell(new Report(request.Epoch, setup.Replica, Describe())));
         Receive<string>(_ => OnClock());
     }

@@ -24,6 +24,23 @@ public sealed class BatchStateTests
     }
 
     [Fact]
+    public void Its_load_is_what_its_requests_may_still_bring_and_the_cache_that_nobody_holds()
+    {
+        BatchState state = New();
+        Assert.Equal((0, 64), (state.Load.WaitingRows, state.Load.FreeKv));
+        long whole = 0;
+        foreach ((string id, int prompt, int tokens) in (ReadOnlySpan<(string, int, int)>)[("a", 19, 3), ("b", 5, 6)])
+        {
+            Assert.Null(state.Enqueue(Request(id, prompt, tokens)));
+            whole += prompt + tokens;
+            Assert.InRange(state.Load.WaitingRows, whole - 2, whole); // the last token of a request is not a row
+        }
+        Assert.Equal(64, state.Load.FreeKv);
+        Rows(state, 0);
+        Assert.InRange(state.Load.FreeKv, 0, 63);
+    }
+
+    [Fact]
     public void Decode_rows_go_before_prompt_chunks()
     {
         BatchState state = New();

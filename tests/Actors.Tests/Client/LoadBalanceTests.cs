@@ -1,0 +1,89 @@
+using Troupe.Actors.Client;
+using Troupe.Actors.Protocols;
+using Troupe.Actors.Tests.Cluster;
+using Troupe.Devices.Topology;
+using Xunit;
+
+namespace Troupe.Actors.Tests.Client;
+
+public sealed class LoadBalanceTests
+{
+    [Fact]
+    public void The_replica_with_least_to_do_is_chosen()
+    {
+        Assert.Equal([1, 1, 1], Chosen(Loads((900, 1000), (100, 1000), (300, 1000)), Request(50, 50), 2).Append(
+            Loads((900, 1000), (100, 1000), (300, 1000)).Choose(Request(1, 1)).Replica));
+    }
+
+    [Fact]
+    public void What_was_given_out_counts_at_once()
+    {
+        Assert.Equal([1, 1, 2, 1, 2], Chosen(Loads((900, 1000), (100, 1000), (290, 1000)), Request(50, 50), 5));
+    }
+
+    [Fact]
+    public void A_replica_without_the_cache_for_it_is_passed_over_unless_none_has_it()
+    {
+        Assert.Equal(0, Loads((900, 200), (0, 99)).Choose(Request(50, 50)).Replica);
+        Assert.Equal(1, Loads((900, 80), (0, 99)).Choose(Request(50, 50)).Replica);
+    }
+
+    [Fact]
+    public void Equals_take_turns_also_after_they_were_asked_again()
+    {
+        LoadBalance balance = Loads((0, 1000), (0, 1000), (0, 1000));
+        Assert.Equal([0, 1, 2, 0], Chosen(balance, Request(1, 1), 4));
+        balance = balance.Choose(Request(1, 1)).After.Forget();
+        Assert.False(balance.IsComplete);
+        for (int replica = 0; replica < 3; replica++) balance = balance.On(new ReplicaLoad(new Epoch(1), replica, 0, 1000));
+        Assert.True(balance.IsComplete);
+        Assert.Equal(1, balance.Choose(Request(1, 1)).Replica);
+    }
+
+    [Fact]
+    public void Who_does_not_answer_is_taken_last_and_nobody_answering_is_no_obstacle()
+    {
+        LoadBalance silent = LoadBalance.Of(3).On(new ReplicaLoad(new Epoch(1), 2, 5000, 0));
+        Assert.Equal([2, 2], Chosen(silent, Request(50, 50), 2));
+        Assert.Equal([0, 1, 2, 0], Chosen(LoadBalance.Of(3), Request(50, 50), 4));
+    }
+
+    [Fact]
+    public void No_such_replica_is_ignored() =>
+        Assert.Equal(0, Loads((0, 1000)).On(new ReplicaLoad(new Epoch(1), 7, 0, 0)).Choose(Request(1, 1)).Replica);
+
+    [Fact]
+    public async Task Requests_keep_off_a_replica_that_is_busy_with_a_long_one()
+    {
+        await using InProcessWorld world = await InProcessWorld.StartAsync(InProcessWorld.SampleModel, stages: 1, replicas: 2);
+        var begun = new TaskCompletionSource();
+        Task<IReadOnlyList<RequestOutcome>> running = world.Client.RunAsync([InProcessWorld.Greedy("long", [1, 2, 3], 400)],
+            (outcome, _) =>
+            {
+                if (outcome.Ids.Count > 0) begun.TrySetResult();
+            }, CancellationToken.None);
+        await begun.Task.WaitAsync(TimeSpan.FromMinutes(1));
+        var replicas = new List<int>();
+        for (int i = 0; i < 4 && !running.IsCompleted; i++)
+            replicas.Add((await world.RunAsync(InProcessWorld.Greedy($"short{i}", [4, 5], 2))).Single().Replica);
+        int busy = (await running).Single().Replica;
+        Assert.NotEmpty(replicas);
+        Assert.DoesNotContain(busy, replicas);
+    }
+
+    private static LoadBalance Loads(params (long Rows, long Kv)[] loads) => loads.Select((load, replica) => (load, replica)).Aggregate(
+        LoadBalance.Of(loads.Length), (balance, l) => balance.On(new ReplicaLoad(new Epoch(1), l.replica, l.load.Rows, l.load.Kv)));
+
+    private static RequestSpec Request(int prompt, int tokens) => InProcessWorld.Greedy("a", new int[prompt], tokens);
+
+    private static List<int> Chosen(LoadBalance balance, RequestSpec request, int count)
+    {
+        var chosen = new List<int>();
+        for (int i = 0; i < count; i++)
+        {
+            (balance, int replica) = balance.Choose(request);
+            chosen.Add(replica);
+        }
+        return chosen;
+    }
+}
