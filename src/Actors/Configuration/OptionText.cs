@@ -163,11 +163,11 @@ internal static class OptionText
 
     private static LayerSplit? ReadSplit(OptionReader read)
     {
-        const string key = "troupe.layout.split";
-        string text = read.Text(key);
+        const string key = "troupe.layout.split", wanted = $"{Auto} or the layers of each stage as \"10,14\"";
+        if (read.TextOrNull(key) is not { } text) throw read.Refuse(key, wanted);
         if (text == Auto) return null;
         (LayerSplit? split, string? problem) = LayerSplit.Parse(text);
-        return split ?? throw read.Refuse(key, $"{Auto} or the layers of each stage as \"10,14\", but this {problem}");
+        return split ?? throw read.Refuse(key, $"{wanted}, but this {problem}");
     }
 
     private static SchedulerOptions ReadScheduler(OptionReader read) => new(

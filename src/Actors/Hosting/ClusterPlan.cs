@@ -167,10 +167,15 @@ public sealed class ClusterPlan
 
     private int MemberOf(RankId rank) => rank.Value % _placement.Members;
 
-    /// <summary>Bytes of all weights that some ranks of a host map, where they share what is the same.</summary>
-    private long SharedWeights(IEnumerable<RankId> ranks) => ranks.GroupBy(rank => World.Place(rank).Tensor).Sum(tensor =>
-        Model.ShardBytes(Share(tensor.First()).Part(Model.Config), tensor.GroupBy(rank => World.Place(rank).Stage).Select(stage =>
-            Spec(stage.First()) with { Experts = [.. stage.SelectMany(rank => Spec(rank).Experts).Distinct().OrderBy(e => e.Value)] })));
+    /// <summary>Bytes of all weights that some ranks of a host map, where they share what is the same. Tensor ranks map parts of the same
+    /// tensors: together the whole.</summary>
+    private long SharedWeights(IReadOnlyCollection<RankId> ranks)
+    {
+        bool whole = ranks.Select(rank => World.Place(rank).Tensor).Distinct().Count() == _options.Layout.Tensor;
+        return ranks.GroupBy(rank => whole ? 0 : World.Place(rank).Tensor).Sum(group => Model.ShardBytes(
+            whole ? Model.Config : Share(group.First()).Part(Model.Config), group.GroupBy(rank => World.Place(rank).Stage).Select(stage =>
+                Spec(stage.First()) with { Experts = [.. stage.SelectMany(rank => Spec(rank).Experts).Distinct().OrderBy(e => e.Value)] })));
+    }
 
     private ElementType KvType => _options.Numbers.Kv == NumberType.Bf16 ? ElementType.BF16 : ElementType.F32;
 

@@ -104,5 +104,5 @@ internal sealed class Draft
     }
 
     /// <summary>What crosses links in a step.</summary>
-    public StepTraffic Traffic(StepKind kind, int rows) => new(Plan, Topology, Fabric, Request.Options.Routing, kind, rows);
+    public StepTraffic Traffic(StepKind kind, int rows) => new(Plan, Topology, Fabric, Request.Options, kind, rows);
 }

@@ -18,20 +18,22 @@ internal sealed class StepTraffic
     private readonly ClusterPlan _plan;
     private readonly RankTopology _topology;
     private readonly StepKind _kind;
-    private readonly int _rows;
+    private readonly int _rows, _hopMessages;
     private readonly StepShape[] _stages; // as each stage's group sees the step
     private readonly Dictionary<(string What, LinkClass Link), (double Bytes, double Messages)> _sums = [];
 
     /// <summary>Counts a step to which each replica brings some rows.</summary>
-    public StepTraffic(ClusterPlan plan, RankTopology topology, string fabric, RoutingOptions routing, StepKind kind, int rows)
+    public StepTraffic(ClusterPlan plan, RankTopology topology, string fabric, TroupeOptions options, StepKind kind, int rows)
     {
         (_plan, _topology, _kind, _rows) = (plan, topology, kind, rows);
+        _hopMessages = options.Fabric.Hops == TransferMode.Rendezvous ? 2 : 1; // a receive that is posted says so
         Layout layout = plan.World.Layout;
         IReadOnlyList<string>[] hosts = [.. Enumerable.Range(0, layout.Stages)
             .Select(stage => (IReadOnlyList<string>)[.. plan.World.Stage(stage).Members.Select(topology.HostOf)])];
         StepShape Shape(params IReadOnlyList<string>[] of) =>
             plan.Shape.On(fabric, of).WithReplicas([.. Enumerable.Repeat(rows, layout.Replicas)]);
-        SelectorRules rules = routing.Strategy == "auto" ? SelectorRules.Default : SelectorRules.Default with { Pinned = routing.Strategy };
+        string strategy = options.Routing.Strategy;
+        SelectorRules rules = strategy == "auto" ? SelectorRules.Default : SelectorRules.Default with { Pinned = strategy };
         // The first step: later ones know what the last one used.
         Choice = new Selector(CostModel.Guess, rules).Choose(new StepId(1), kind, Shape(hosts)).Choice;
         _stages = [.. hosts.Select((names, stage) => Shape(names) with { MoeLayers = MoeLayers(stage) })];
@@ -57,7 +59,7 @@ internal sealed class StepTraffic
         if (_stages.Length == 1) return 0;
         bool last = stage == _stages.Length - 1;
         return _plan.World.Stage(stage).Members.Max(rank =>
-            Us(_topology.Between(rank, Next(rank)), last ? RingBytes : HopBytes, messages: 1));
+            Us(_topology.Between(rank, Next(rank)), last ? RingBytes : HopBytes, last ? 1 : _hopMessages));
     }
 
     /// <summary>Predicted microseconds of the collectives of a stage's tensor ranks.</summary>
@@ -113,7 +115,7 @@ internal sealed class StepTraffic
         if (_stages.Length > 1)
         {
             bool last = place.Stage == _stages.Length - 1;
-            Add(last ? "ring" : "stage_hop", _topology.Between(rank, Next(rank)), last ? RingBytes : HopBytes, 1);
+            Add(last ? "ring" : "stage_hop", _topology.Between(rank, Next(rank)), last ? RingBytes : HopBytes, last ? 1 : _hopMessages);
         }
         RankGroup group = _plan.World.TensorGroup(place.Stage, place.Replica);
         if (group.Size == 1) return;

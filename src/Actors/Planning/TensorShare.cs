@@ -5,8 +5,8 @@ namespace Troupe.Actors.Planning;
 
 /// <summary>
 /// What one of T tensor ranks holds of whatever is split among them, pure. Query heads divide evenly. A rank holds the key-value heads
-/// that its query heads read, so that ranks that read the same one both hold it. The vocabulary and the width of dense and shared
-/// feed-forwards split as evenly as they come. Norms and routers are on every rank; experts are not split but placed whole.
+/// that its query heads read, so that ranks that read the same one both hold it. The vocabulary and the width of a dense feed-forward
+/// split as evenly as they come. Norms, routers and shared experts are on every rank; routed experts are not split but placed whole.
 /// </summary>
 /// <param name="FirstHead">The first query head.</param>
 /// <param name="Heads">How many.</param>
@@ -14,16 +14,14 @@ namespace Troupe.Actors.Planning;
 /// <param name="KvHeads">How many.</param>
 /// <param name="Vocabulary">Rows of the embedding and the head.</param>
 /// <param name="Dense">Columns of a dense feed-forward.</param>
-/// <param name="Shared">Columns of a shared expert.</param>
-public sealed record TensorShare(int FirstHead, int Heads, int FirstKvHead, int KvHeads, int Vocabulary, int Dense, int Shared)
+public sealed record TensorShare(int FirstHead, int Heads, int FirstKvHead, int KvHeads, int Vocabulary, int Dense)
 {
     /// <summary>The share of a tensor rank; <paramref name="tensor"/> divides the model's query heads.</summary>
     public static TensorShare Of(ModelConfig model, int tensor, int index)
     {
         int heads = model.Heads / tensor, first = index * heads, readers = model.Heads / model.KvHeads;
         int firstKv = first / readers, lastKv = (first + heads - 1) / readers;
-        return new TensorShare(first, heads, firstKv, lastKv - firstKv + 1, Part(model.VocabSize), Part(model.IntermediateSize),
-            Part(model.SharedExpertSize));
+        return new TensorShare(first, heads, firstKv, lastKv - firstKv + 1, Part(model.VocabSize), Part(model.IntermediateSize));
 
         int Part(int whole) => (whole / tensor) + (index < whole % tensor ? 1 : 0);
     }
@@ -31,7 +29,7 @@ public sealed record TensorShare(int FirstHead, int Heads, int FirstKvHead, int 
     /// <summary>The model as the rank sees it: the shapes of its weights and of its KV cache.</summary>
     public ModelConfig Part(ModelConfig model) => model with
     {
-        Heads = Heads, KvHeads = KvHeads, VocabSize = Vocabulary, IntermediateSize = Dense, SharedExpertSize = Shared,
+        Heads = Heads, KvHeads = KvHeads, VocabSize = Vocabulary, IntermediateSize = Dense,
     };
 
     /// <summary>

@@ -96,6 +96,7 @@ public sealed class TroupeOptionsTests
     [InlineData("threads = 0", "troupe.threads wants a whole number from 1 to 1024, got 0")]
     [InlineData("layout.split = \"3,x\"", "troupe.layout.split wants auto or the layers of each stage as \"10,14\", but this must be "
         + "numbers with commas between them, as 10,14, got 3,x")]
+    [InlineData("layout.split = [3, 3]", "troupe.layout.split wants auto or the layers of each stage as \"10,14\", got [3, 3]")]
     [InlineData("layout.split = \"3,0\"", "troupe.layout.split wants auto or the layers of each stage as \"10,14\", but this gives stage "
         + "1 no layer, and each stage needs at least one, got 3,0")]
     [InlineData("threads = 1.5", "troupe.threads wants a whole number from 1 to 1024, got 1.5")]
