@@ -173,9 +173,13 @@ public sealed class ClusterPlan
     {
         bool whole = ranks.Select(rank => World.Place(rank).Tensor).Distinct().Count() == _options.Layout.Tensor;
         return ranks.GroupBy(rank => whole ? 0 : World.Place(rank).Tensor).Sum(group => Model.ShardBytes(
-            whole ? Model.Config : Share(group.First()).Part(Model.Config), group.GroupBy(rank => World.Place(rank).Stage).Select(stage =>
-                Spec(stage.First()) with { Experts = [.. stage.SelectMany(rank => Spec(rank).Experts).Distinct().OrderBy(e => e.Value)] })));
+            whole ? Model.Config : Share(group.First()).Part(Model.Config),
+            group.GroupBy(rank => World.Place(rank).Stage).Select(stage => Spec(stage.First()) with { Experts = Experts(stage) })));
     }
+
+    /// <summary>The experts that some ranks of a stage hold together.</summary>
+    private ExpertId[] Experts(IEnumerable<RankId> ranks) =>
+        [.. ranks.SelectMany(rank => Spec(rank).Experts).Distinct().OrderBy(expert => expert.Value)];
 
     private ElementType KvType => _options.Numbers.Kv == NumberType.Bf16 ? ElementType.BF16 : ElementType.F32;
 
