@@ -1,5 +1,7 @@
+using System.Text.Json;
 using Akka.Actor;
 using Troupe.Actors.Protocols;
+using Troupe.Actors.Reports;
 
 namespace Troupe.Actors.Client;
 
@@ -51,6 +53,16 @@ public sealed class ClusterClient
 
     /// <summary>Gives up a request of anybody's.</summary>
     public void Cancel(string id) => _actor.Tell(new CancelRequest(id), ActorRefs.NoSender);
+
+    /// <summary>What the last steps of every rank were made of, and how the ranks' clocks lie; by rank.</summary>
+    /// <exception cref="ClusterException">Nobody answers, or no trace or none so long is kept.</exception>
+    public async Task<IReadOnlyList<RankTrace>> TraceAsync(int steps, CancellationToken cancel)
+    {
+        string clocks = await InspectAsync(Subject.Clocks, "").WaitAsync(cancel);
+        List<ClockReport> ranks = JsonSerializer.Deserialize(clocks, ReportJson.Default.ListClockReport)!;
+        if (ranks.Count == 0) throw new ClusterException("no rank has joined this cluster yet; `troupe status` says what it waits for");
+        return await Task.WhenAll(ranks.Select(clock => TraceReader.ReadAsync(_gateway, clock, steps, cancel)));
+    }
 
     /// <summary>Asks the state tooling; JSON.</summary>
     /// <exception cref="ClusterException">Nobody answers, or the answer is an error.</exception>

@@ -4,8 +4,8 @@ using Troupe.Actors.Protocols;
 namespace Troupe.Actors.Client;
 
 /// <summary>
-/// To which replica a request goes, pure: of those that have the KV for it now the one with least to do, else the one with least to do. Among
-/// equals they take turns. What was given out since the replicas spoke counts at once.
+/// To which replica a request goes, pure: of those that have the KV for it now the one with least to do, else of all of them. Equals take
+/// turns. What was given out since the replicas spoke counts at once.
 /// </summary>
 public sealed record LoadBalance
 {

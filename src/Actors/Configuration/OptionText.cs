@@ -90,7 +90,8 @@ internal static class OptionText
                 read.Int("troupe.drill.rank", 0, layout.Ranks - 1),
                 read.Int("troupe.drill.step", 1, int.MaxValue),
                 read.IntOr("any", "troupe.drill.layer", 0, ushort.MaxValue),
-                read.Duration("troupe.drill.slow-by", Tick, Hour)))
+                read.Duration("troupe.drill.slow-by", Tick, Hour)),
+            new TraceOptions(read.Int("troupe.trace.steps", 0, TraceOptions.MostSteps)))
         {
             Split = ReadSplit(read),
         };
@@ -150,6 +151,7 @@ internal static class OptionText
         ("drill.step", $"{o.Drill.Step}"),
         ("drill.layer", o.Drill.Layer is { } layer ? $"{layer}" : "any"),
         ("drill.slow-by", Time(o.Drill.SlowBy)),
+        ("trace.steps", $"{o.Trace.Steps}"),
     ];
 
     private static Layout ReadLayout(OptionReader read)

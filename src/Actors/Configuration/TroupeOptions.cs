@@ -14,7 +14,7 @@ namespace Troupe.Actors.Configuration;
 public sealed record TroupeOptions(
     string ClusterName, string Model, Layout Layout, int? Rank, int Threads, WeightStorage Weights, NumberOptions Numbers,
     FabricSettings Fabric, RoutingOptions Routing, SchedulerOptions Scheduler, LimitOptions Limits, ControlOptions Control,
-    DrillOptions Drill)
+    DrillOptions Drill, TraceOptions Trace)
 {
     /// <summary>The layers of each stage as given by hand; null to balance them.</summary>
     public LayerSplit? Split { get; init; }
@@ -120,6 +120,14 @@ public sealed record LimitOptions(int PromptBytes, int MaxTokens, int StopString
 /// <param name="AbortReport">For survivors to say what they know.</param>
 public sealed record ControlOptions(string LifelineHost, int LifelinePort, TimeSpan JoinDeadline, TimeSpan DrainDeadline,
     TimeSpan AbortReport);
+
+/// <summary>troupe.trace</summary>
+/// <param name="Steps">How many steps' spans each rank keeps; 0 for none.</param>
+public sealed record TraceOptions(int Steps)
+{
+    /// <summary>The most steps that a rank keeps.</summary>
+    public const int MostSteps = 1 << 14;
+}
 
 /// <summary>What a fault drill makes of a rank.</summary>
 public enum DrillFault

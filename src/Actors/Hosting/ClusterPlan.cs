@@ -24,9 +24,9 @@ namespace Troupe.Actors.Hosting;
 /// <param name="Open">Opens the weights.</param>
 /// <param name="Mapped">Whether ranks use the weights where the file lies, and so share the memory they are in.</param>
 /// <param name="ShardBytes">Bytes of the weights that some shards hold together, what several of them share counted once; reads names and
-/// shapes only. The shapes are those of the config it is given: the model's, or a tensor rank's share of it.</param>
+/// shapes only.</param>
 public sealed record ModelSource(string Name, ModelConfig Config, CheckpointFingerprint FingerPrint, string? TokenizerFolder,
-    OpenWeights Open, bool Mapped, Func<ModelConfig, IEnumerable<ShardSpec>, long> ShardBytes)
+    OpenWeights Open, bool Mapped, Func<IEnumerable<ShardSpec>, long> ShardBytes)
 {
     /// <summary>A model folder. Reads headers and configuration only.</summary>
     /// <exception cref="ModelException">The folder is not a model that we run; one line says why.</exception>
@@ -38,11 +38,10 @@ public sealed record ModelSource(string Name, ModelConfig Config, CheckpointFing
         {
             Checkpoint opened = Checkpoint.Open(folder);
             return (opened.Get, opened);
-        }, Mapped: true, (part, specs) =>
+        }, Mapped: true, specs =>
         {
             using Checkpoint opened = Checkpoint.Open(folder);
-            bool whole = part.Heads == opened.Config.Heads;
-            return ShardWeights.Bytes(whole ? opened.Get : opened.Outline, part, specs);
+            return ShardWeights.Bytes(opened.Get, opened.Config, specs);
         });
     }
 }
@@ -86,11 +85,10 @@ public sealed class ClusterPlan
         return problem is null ? new ClusterPlan(options, model) : throw new ConfigException(problem);
     }
 
-    /// <summary>A plan of a layout that no build may be able to run yet, for its arithmetic.</summary>
+    /// <summary>A plan for its arithmetic: schedules are not checked.</summary>
     /// <exception cref="ConfigException">It is impossible; the message has the arithmetic.</exception>
     internal static ClusterPlan Draft(TroupeOptions options, ModelSource model) =>
-        (LayoutCheck.Impossible(options.Layout, options.Split, model.Config) ?? LayoutCheck.Sizes(options)) is { } problem
-            ? throw new ConfigException(problem) : new ClusterPlan(options, model);
+        LayoutCheck.Problem(options, model.Config) is { } problem ? throw new ConfigException(problem) : new ClusterPlan(options, model);
 
     /// <summary>As many micro-batches as stages: none waits, and none of the stages.</summary>
     private static int Lanes(TroupeOptions options) => options.Layout.Stages;
@@ -138,10 +136,8 @@ public sealed class ClusterPlan
         WindowBytes(sizes, hosts));
 
     /// <summary>Which part of the model a rank holds.</summary>
-    internal ShardSpec Spec(RankId rank) => ShardSpec.Of(Split, World.Place(rank).Stage, _placement, MemberOf(rank));
-
-    /// <summary>What it holds of whatever its tensor group splits.</summary>
-    internal TensorShare Share(RankId rank) => TensorShare.Of(Model.Config, _options.Layout.Tensor, World.Place(rank).Tensor);
+    internal ShardSpec Spec(RankId rank) => ShardSpec.Of(
+        Model.Config, Split, World.Place(rank).Stage, _placement, rank.Value % _placement.Members, _options.Layout.Tensor);
 
     /// <summary>Bytes of a rank's weights.</summary>
     internal long Weights(RankId rank)
@@ -150,14 +146,14 @@ public sealed class ClusterPlan
         // Ranks with as many experts hold as much: asking for each would take long in a large world.
         var key = (World.Place(rank).Stage, World.Place(rank).Tensor, spec.Experts.Count);
         if (!_weights.TryGetValue(key, out long bytes))
-            _weights[key] = bytes = Model.ShardBytes(Share(rank).Part(Model.Config), [spec]);
+            _weights[key] = bytes = Model.ShardBytes([spec]);
         return bytes;
     }
 
     /// <summary>Bytes of a KV block of a rank, all its layers together.</summary>
     internal long KvBlockBytes(RankId rank)
     {
-        (int heads, int size, int width) = (Share(rank).KvHeads, _options.Scheduler.BlockSize, Model.Config.HeadDim);
+        (int heads, int size, int width) = (Spec(rank).Split.KvHeads.Count, _options.Scheduler.BlockSize, Model.Config.HeadDim);
         return Split.Counts[World.Place(rank).Stage]
             * (KvBlocks.KeyBytes(KvType, size, heads, width) + KvBlocks.ValueBytes(KvType, size, heads, width));
     }
@@ -165,17 +161,13 @@ public sealed class ClusterPlan
     internal long WindowBytes(EpochSizes sizes, IReadOnlyList<string> hosts) =>
         RankWindow.Bytes(World, Model.Config, Split, sizes, _options.Numbers.Rows, hosts);
 
-    private int MemberOf(RankId rank) => rank.Value % _placement.Members;
-
-    /// <summary>Bytes of all weights that some ranks of a host map, where they share what is the same. Tensor ranks map parts of the same
-    /// tensors: together the whole.</summary>
-    private long SharedWeights(IReadOnlyCollection<RankId> ranks)
-    {
-        bool whole = ranks.Select(rank => World.Place(rank).Tensor).Distinct().Count() == _options.Layout.Tensor;
-        return ranks.GroupBy(rank => whole ? 0 : World.Place(rank).Tensor).Sum(group => Model.ShardBytes(
-            whole ? Model.Config : Share(group.First()).Part(Model.Config),
-            group.GroupBy(rank => World.Place(rank).Stage).Select(stage => Spec(stage.First()) with { Experts = Experts(stage) })));
-    }
+    /// <summary>
+    /// Bytes of all weights that some ranks of a host map, where they share what is the same. Tensor ranks map parts of the same tensors:
+    /// together the whole.
+    /// </summary>
+    private long SharedWeights(IReadOnlyCollection<RankId> ranks) => Model.ShardBytes(
+        ranks.GroupBy(rank => (World.Place(rank).Stage, World.Place(rank).Tensor))
+            .Select(group => Spec(group.First()) with { Experts = Experts(group) }));
 
     /// <summary>The experts that some ranks of a stage hold together.</summary>
     private ExpertId[] Experts(IEnumerable<RankId> ranks) =>
@@ -232,7 +224,9 @@ public sealed class ClusterPlan
         hub, new RequestLimits(_options.Limits.PromptBytes, _options.Limits.MaxTokens), _options.Scheduler.MaxQueue,
             _options.Scheduler.RequestTimeout, clock)
     {
-        Split = Split, Drill = _options.Drill,
+        Split = Split,
+        Drill = _options.Drill,
+        TraceSteps = _options.Trace.Steps,
     };
 
     /// <summary>Bytes of a value; the scales of int8 and fp8, 3 % of a row, do not count.</summary>

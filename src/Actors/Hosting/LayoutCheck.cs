@@ -2,6 +2,7 @@ using Troupe.Actors.Configuration;
 using Troupe.Devices.All2All;
 using Troupe.Devices.Topology;
 using Troupe.Model.Checkpoints;
+using Troupe.Model.Layers;
 
 namespace Troupe.Actors.Hosting;
 
@@ -9,26 +10,15 @@ namespace Troupe.Actors.Hosting;
 public static class LayoutCheck
 {
     /// <summary>What is wrong with a layout and a split given by hand for this model, in one line that says what to do, or null.</summary>
-    public static string? Problem(Layout layout, LayerSplit? split, ModelConfig model) =>
-        Impossible(layout, split, model) ?? NotBuilt(layout);
-
-    /// <summary>What no build could run.</summary>
-    public static string? Impossible(Layout layout, LayerSplit? split, ModelConfig model)
+    public static string? Problem(Layout layout, LayerSplit? split, ModelConfig model)
     {
         if (layout.Problem() is { } problem) return problem;
         if (layout.Stages > model.Layers)
             return $"--stages {layout.Stages}: the model has {model.Layers} layers and each stage needs at least one; use --stages 1 to "
                 + $"{model.Layers}";
         if (split?.Problem(model.Layers, layout.Stages) is { } wrong) return wrong;
-        return model.Heads % layout.Tensor == 0 ? null
-            : $"--tensor {layout.Tensor}: query heads must divide evenly, the model has {model.Heads} ({model.Heads} mod {layout.Tensor} = "
-                + $"{model.Heads % layout.Tensor})";
+        return TensorSplit.Problem(model, layout.Tensor) is { } heads ? $"--tensor {layout.Tensor}: {heads}" : null;
     }
-
-    /// <summary>What this build cannot run yet, though `troupe plan` can lay it out.</summary>
-    public static string? NotBuilt(Layout layout) => layout.Tensor == 1 ? null
-        : $"--tensor {layout.Tensor}: splitting layers over tensor ranks is not built yet; use --tensor 1, and --replicas or "
-            + "--stages for more ranks";
 
     /// <summary>The same of all options together.</summary>
     public static string? Problem(TroupeOptions options, ModelConfig model) =>

@@ -132,6 +132,7 @@ public sealed class CoordinatorActor : ReceiveActor, IWithTimers
         {
             foreach (IActorRef scheduler in _state.Schedulers) scheduler.Tell(cancel);
         });
+        Receive<SpansRequest>(ask => TraceQuestions.SpansAsync(ask, new InspectedCluster(_state, _router, Self)).PipeTo(Sender, Self));
         Receive<Inspect>(inspect => _setup.Inspector.Answer(inspect, new InspectedCluster(_state, _router, Self)).PipeTo(Sender, Self));
     }
 

@@ -27,6 +27,11 @@ public sealed class GatewayActor : ReceiveActor
             if (_coordinator is not null) _coordinator.Forward(inspect);
             else _inspector.Answer(inspect, null).PipeTo(Sender, Self);
         });
+        Receive<SpansRequest>(request =>
+        {
+            if (_coordinator is not null) _coordinator.Forward(request);
+            else Sender.Tell(new Inspection("", Inspector.NoCluster));
+        });
         Receive<CancelRequest>(cancel => _coordinator?.Forward(cancel));
     }
 }

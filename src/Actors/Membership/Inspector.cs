@@ -14,6 +14,9 @@ public sealed class Inspector(IClusterPort port, TimeProvider clock, string mode
     /// <summary>What a node waits for that has not met the coordinator.</summary>
     public const string NoCoordinator = "the control node (no member with role control is up yet)";
 
+    /// <summary>Why a node that has not met the coordinator cannot answer.</summary>
+    public const string NoCluster = $"there is no cluster yet: this node waits for {NoCoordinator}";
+
     private static readonly TimeSpan ReportDeadline = TimeSpan.FromMilliseconds(500);
     private readonly long _started = clock.GetTimestamp();
     private string? _waitingFor;
@@ -32,6 +35,8 @@ public sealed class Inspector(IClusterPort port, TimeProvider clock, string mode
                 return await ExplainAsync(question, cluster);
             case Subject.ExpertLoad:
                 return Ok("[" + string.Join(",", await AskRanksAsync(cluster, Subject.ExpertLoad)) + "]");
+            case Subject.Clocks:
+                return cluster is null ? new Inspection("", NoCluster) : await TraceQuestions.ClocksAsync(cluster, clock);
             case Subject.Leave or Subject.Down:
                 return Remove(question);
             default:

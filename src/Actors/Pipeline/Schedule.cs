@@ -11,7 +11,10 @@ public enum OperationKind
     /// <summary>Takes a step's rows from the previous stage.</summary>
     Receive,
 
-    /// <summary>Works on a step by itself: attention, routing.</summary>
+    /// <summary>
+    /// Works on a step: attention, routing, together with the other tensor ranks of its replica, if there are any. One stands for the sums
+    /// of all layers, which these ranks meet for in the same order.
+    /// </summary>
     Compute,
 
     /// <summary>

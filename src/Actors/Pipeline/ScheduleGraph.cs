@@ -5,7 +5,8 @@ namespace Troupe.Actors.Pipeline;
 /// <summary>
 /// Who waits for what in a schedule. Every operation begins and ends: it begins after the one before it in its program has ended, and what
 /// it works on has been made on its rank. A rendezvous ends when both sides have begun; an eager send as soon as it has begun, its receive
-/// when the send has ended; a dispatch or combine when the whole expert group has begun it.
+/// when the send has ended; a dispatch or combine when the whole expert group has begun it, and work that tensor ranks share when all of
+/// them have.
 /// </summary>
 internal sealed class ScheduleGraph
 {
@@ -36,7 +37,7 @@ internal sealed class ScheduleGraph
             _start[rank + 1] = number;
         }
         _operations = _start[^1];
-        int nodes = 2 * _operations + _world.Layout.Stages * 2 * (_shape.Steps + 1);
+        int nodes = 2 * _operations + _world.Layout.Stages * (2 + _world.Layout.Replicas) * (_shape.Steps + 1);
         (_waits, _first) = (new int[nodes], new int[nodes]);
         Array.Fill(_first, None);
         (_next, _waiter) = (new int[4 * _operations + 1], new int[4 * _operations + 1]);
@@ -49,8 +50,23 @@ internal sealed class ScheduleGraph
 
     private int Key(int rank, Operation op) => (rank * Kinds + (int)op.Kind) * (_shape.Steps + 1) + (int)op.Step.Value;
 
-    private int Barrier(int stage, Operation op) =>
-        2 * _operations + (stage * 2 + (op.Kind == OperationKind.Dispatch ? 0 : 1)) * (_shape.Steps + 1) + (int)op.Step.Value;
+    private bool Meets(Operation op) => op.Kind is OperationKind.Dispatch or OperationKind.Combine
+        || (op.Kind == OperationKind.Compute && _world.Layout.Tensor > 1);
+
+    /// <summary>Where a rank meets others for an operation: its stage twice in a step, its tensor ranks once.</summary>
+    private int Barrier(RankId rank, Operation op)
+    {
+        RankPlace place = _world.Place(rank);
+        int meeting = op.Kind switch { OperationKind.Dispatch => 0, OperationKind.Combine => 1, _ => 2 + place.Replica };
+        int group = place.Stage * (2 + _world.Layout.Replicas) + meeting;
+        return 2 * _operations + group * (_shape.Steps + 1) + (int)op.Step.Value;
+    }
+
+    private RankGroup Group(RankId rank, Operation op)
+    {
+        RankPlace place = _world.Place(rank);
+        return op.Kind == OperationKind.Compute ? _world.TensorRanks(place.Stage, place.Replica) : _world.Stage(place.Stage);
+    }
 
     /// <summary>Lets everything happen that waits for nothing any more, until nothing more can.</summary>
     public void Run()
@@ -75,7 +91,7 @@ internal sealed class ScheduleGraph
         Operation op = program[at];
         if (!Happened(Begin(_start[rank.Value] + at))) return Wait(rank, Needs(rank, op)!.Value);
         if (Partner(rank, op) is var (peer, other, _)) return Wait(peer, other);
-        foreach (RankId member in _world.Stage(_world.Place(rank).Stage).Members)
+        foreach (RankId member in Group(rank, op).Members)
         {
             int its = _index[Key(member.Value, op)];
             if (its == None || !Happened(Begin(its))) return Wait(member, op);
@@ -89,7 +105,7 @@ internal sealed class ScheduleGraph
 
     private void Connect(RankId rank)
     {
-        int stage = _world.Place(rank).Stage, number = _start[rank.Value];
+        int number = _start[rank.Value];
         foreach (Operation op in _schedule.Programs[rank.Value])
         {
             if (number > _start[rank.Value]) Waits(Begin(number), End(number - 1));
@@ -101,20 +117,21 @@ internal sealed class ScheduleGraph
                 else if (op.Kind is OperationKind.Receive or OperationKind.AwaitRing)
                     Waits(End(number), Node(peer, other, begun: false));
             }
-            else if (op.Kind is OperationKind.Dispatch or OperationKind.Combine)
+            else if (Meets(op))
             {
-                Waits(End(number), Barrier(stage, op));
-                Waits(Barrier(stage, op), Begin(number));
+                Waits(End(number), Barrier(rank, op));
+                Waits(Barrier(rank, op), Begin(number));
             }
             number++;
         }
         // A member that leaves a barrier out keeps the others there.
         for (var step = new StepId(1); step.Value <= _shape.Steps; step = step.Next)
         {
-            foreach (OperationKind kind in (ReadOnlySpan<OperationKind>)[OperationKind.Dispatch, OperationKind.Combine])
+            ReadOnlySpan<OperationKind> kinds = [OperationKind.Compute, OperationKind.Dispatch, OperationKind.Combine];
+            foreach (OperationKind kind in kinds)
             {
                 var op = new Operation(kind, step);
-                if (_index[Key(rank.Value, op)] == None) Waits(Barrier(stage, op), None);
+                if (Meets(op) && _index[Key(rank.Value, op)] == None) Waits(Barrier(rank, op), None);
             }
         }
     }

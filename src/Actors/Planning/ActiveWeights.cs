@@ -51,6 +51,13 @@ public static class ActiveWeights
     /// <summary>The same in bytes, by the type that config.json names; bf16 where it names none.</summary>
     public static long Bytes(ModelConfig model) => Values(model) * ValueBytes(model);
 
+    /// <summary>Bytes of a routed expert; 0 without.</summary>
+    public static long BytesOfExpert(ModelConfig model) => Expert(model) * ValueBytes(model);
+
+    /// <summary>What is read besides the routed experts, for one token or for several at once.</summary>
+    public static long BytesWithoutExperts(ModelConfig model) => Bytes(model)
+        - (Enumerable.Range(0, model.Layers).Count(model.IsMoeLayer) * model.ExpertsPerToken * BytesOfExpert(model));
+
     /// <summary>Bytes of a value by the type that config.json names.</summary>
     public static int ValueBytes(ModelConfig model) => model.DType is "float32" ? 4 : 2;
 

@@ -77,7 +77,7 @@ public sealed record SuggestReport(
 /// <param name="WeightsUs">Of the step: reading active weights.</param>
 /// <param name="ExchangeUs">Of the step: dispatch and combine.</param>
 /// <param name="HopUs">Of the step: from stage to stage, and the ring.</param>
-/// <param name="TensorUs">Of the step: AllReduces of tensor ranks.</param>
+/// <param name="TensorUs">Of the step: sums and gathers of tensor ranks.</param>
 /// <param name="Bubble">The share of a round that stages wait.</param>
 /// <param name="MostRankBytes">Memory of the largest rank: weights, KV and window.</param>
 public sealed record PlanSuggestion(

@@ -4,6 +4,7 @@ using Troupe.Actors.Pipeline;
 using Troupe.Actors.Protocols;
 using Troupe.Devices.Topology;
 using Troupe.Model.Checkpoints;
+using Troupe.Model.Layers;
 
 namespace Troupe.Actors.Planning;
 
@@ -15,8 +16,7 @@ public static class Planner
     public static PlanReport Make(PlanRequest request)
     {
         (TroupeOptions options, ModelConfig model) = (request.Options, request.Model.Config);
-        if ((LayoutCheck.Impossible(options.Layout, options.Split, model) ?? LayoutCheck.Sizes(options)) is { } impossible)
-            return Empty(request, impossible);
+        if (LayoutCheck.Problem(options, model) is { } impossible) return Empty(request, impossible);
         var draft = new Draft(request);
         ClusterPlan plan = draft.Plan;
         Layout layout = options.Layout;
@@ -33,6 +33,8 @@ public static class Planner
     /// <summary>A range as status writes it: inclusive, empty for none.</summary>
     private static string Range(int first, int count) => count == 0 ? "" : $"{first}-{first + count - 1}";
 
+    private static string Range(Part part) => Range(part.First, part.Count);
+
     private static PlanReport Empty(PlanRequest request, string problem)
     {
         Layout layout = request.Options.Layout;
@@ -44,11 +46,11 @@ public static class Planner
     {
         ClusterPlan plan = draft.Plan;
         RankPlace place = plan.World.Place(rank);
-        (Model.Layers.ShardSpec spec, TensorShare share) = (plan.Spec(rank), plan.Share(rank));
+        ShardSpec spec = plan.Spec(rank);
         long block = plan.KvBlockBytes(rank);
         return new PlanRank(rank.Value, draft.Topology.HostOf(rank), place.Stage, place.Replica, place.Tensor,
             Range(spec.First.Value, spec.Layers), Range(spec.Experts.Count > 0 ? spec.Experts[0].Value : 0, spec.Experts.Count),
-            Range(share.FirstHead, share.Heads), Range(share.FirstKvHead, share.KvHeads), plan.Weights(rank), block / draft.Sizes.BlockSize,
+            Range(spec.Split.Heads), Range(spec.Split.KvHeads), plan.Weights(rank), block / draft.Sizes.BlockSize,
             block * draft.Sizes.Blocks, draft.WindowBytes, ActiveWeights.Stage(plan.Model.Config, plan.Split, place.Stage));
     }
 
@@ -85,7 +87,7 @@ public static class Planner
         static IReadOnlyList<int> Numbers(RankGroup group) => [.. group.Members.Select(rank => rank.Value)];
         return new PlanGroups([.. Enumerable.Range(0, layout.Stages).Select(stage => Numbers(world.Stage(stage)))],
             [.. from stage in Enumerable.Range(0, layout.Stages) from replica in Enumerable.Range(0, layout.Replicas)
-                select Numbers(world.TensorGroup(stage, replica))],
+                select Numbers(world.TensorRanks(stage, replica))],
             [.. from replica in Enumerable.Range(0, layout.Replicas) from tensor in Enumerable.Range(0, layout.Tensor)
                 select Numbers(world.Pipeline(replica, tensor))]);
     }
@@ -93,7 +95,6 @@ public static class Planner
     private static IEnumerable<string> Notes(Draft draft)
     {
         (Layout layout, ModelConfig model) = (draft.Request.Options.Layout, draft.Request.Model.Config);
-        if (LayoutCheck.NotBuilt(layout) is { } later) yield return later;
         int group = layout.Replicas * layout.Tensor;
         if (model.Experts > 0 && model.Experts < group)
             yield return $"{model.Experts} experts for the {group} ranks of a stage: {group - model.Experts} of them hold no expert";

@@ -11,7 +11,7 @@ namespace Troupe.Actors.Planning;
 
 /// <summary>
 /// What one step of a layout sends over links, pure: the all2all by <see cref="CostModel.WorkOf"/>, which the router predicts with, hops
-/// and ring as <see cref="StageLink"/> sends them, tensor ranks by <see cref="TensorShare.Traffic"/>.
+/// and ring as <see cref="StageLink"/> sends them, tensor ranks by <see cref="TensorTraffic"/>.
 /// </summary>
 internal sealed class StepTraffic
 {
@@ -19,6 +19,7 @@ internal sealed class StepTraffic
     private readonly RankTopology _topology;
     private readonly StepKind _kind;
     private readonly int _rows, _hopMessages;
+    private readonly TensorTraffic _tensor;
     private readonly StepShape[] _stages; // as each stage's group sees the step
     private readonly Dictionary<(string What, LinkClass Link), (double Bytes, double Messages)> _sums = [];
 
@@ -28,6 +29,7 @@ internal sealed class StepTraffic
         (_plan, _topology, _kind, _rows) = (plan, topology, kind, rows);
         _hopMessages = options.Fabric.Hops == TransferMode.Rendezvous ? 2 : 1; // a receive that is posted says so
         Layout layout = plan.World.Layout;
+        _tensor = new TensorTraffic(plan.Model.Config, plan.Split, layout.Tensor, rows, Logits);
         IReadOnlyList<string>[] hosts = [.. Enumerable.Range(0, layout.Stages)
             .Select(stage => (IReadOnlyList<string>)[.. plan.World.Stage(stage).Members.Select(topology.HostOf)])];
         StepShape Shape(params IReadOnlyList<string>[] of) =>
@@ -62,14 +64,16 @@ internal sealed class StepTraffic
             Us(_topology.Between(rank, Next(rank)), last ? RingBytes : HopBytes, last ? 1 : _hopMessages));
     }
 
-    /// <summary>Predicted microseconds of the collectives of a stage's tensor ranks.</summary>
+    /// <summary>Predicted microseconds of the collectives of a stage's tensor ranks: of the one that sends longest.</summary>
     public double TensorUs(int stage)
     {
-        RankGroup group = _plan.World.TensorGroup(stage, 0);
+        RankGroup group = _plan.World.TensorRanks(stage, 0);
         if (group.Size == 1) return 0;
-        (double bytes, double messages) = Tensor(stage);
-        LinkClass worst = group.Members.Skip(1).Max(peer => _topology.Between(group[0], peer));
-        return Us(worst, bytes, messages);
+        return Enumerable.Range(0, group.Size).Max(from => Enumerable.Range(0, group.Size).Where(to => to != from).Sum(to =>
+        {
+            (double bytes, double messages) = _tensor.Between(stage, from, to);
+            return Us(_topology.Between(group[from], group[to]), bytes, messages);
+        }));
     }
 
     private double HopBytes => ((double)_rows * _plan.Model.Config.HiddenSize * sizeof(float))
@@ -87,9 +91,6 @@ internal sealed class StepTraffic
         RankPlace place = _plan.World.Place(rank);
         return _plan.World.RankAt((place.Stage + 1) % _stages.Length, place.Replica, place.Tensor);
     }
-
-    private (double Bytes, double Messages) Tensor(int stage) => TensorShare.Traffic(
-        _plan.Model.Config, _plan.Split, stage, _plan.World.Layout.Tensor, _rows, Logits);
 
     private static double Us(LinkClass link, double bytes, double messages)
     {
@@ -117,11 +118,12 @@ internal sealed class StepTraffic
             bool last = place.Stage == _stages.Length - 1;
             Add(last ? "ring" : "stage_hop", _topology.Between(rank, Next(rank)), last ? RingBytes : HopBytes, last ? 1 : _hopMessages);
         }
-        RankGroup group = _plan.World.TensorGroup(place.Stage, place.Replica);
-        if (group.Size == 1) return;
-        (double bytes, double messages) = Tensor(place.Stage);
-        foreach (RankId peer in group.Members)
-            if (peer != rank) Add("tensor", _topology.Between(rank, peer), bytes / (group.Size - 1), messages / (group.Size - 1));
+        foreach (RankId peer in _plan.World.TensorRanks(place.Stage, place.Replica).Members)
+        {
+            if (peer == rank) continue;
+            (double bytes, double messages) = _tensor.Between(place.Stage, place.Tensor, _plan.World.Place(peer).Tensor);
+            Add("tensor", _topology.Between(rank, peer), bytes, messages);
+        }
     }
 
     private void Add(string what, PhaseWork work, int layers)

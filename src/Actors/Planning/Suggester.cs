@@ -4,6 +4,7 @@ using Troupe.Actors.Hosting;
 using Troupe.Actors.Protocols;
 using Troupe.Devices.Topology;
 using Troupe.Model.Checkpoints;
+using Troupe.Model.Layers;
 
 namespace Troupe.Actors.Planning;
 
@@ -12,7 +13,7 @@ namespace Troupe.Actors.Planning;
 /// Every layout has the same load, one request for each rank, in as many micro-batches as stages: N / (stages x replicas) rows for a
 /// replica in a step.
 /// <para>A stage takes as long as its fullest rank reads active weights, of the routed experts those that some row of the group is
-/// expected to choose, and as the cost model says for its exchange, its hop and its AllReduces at guessed link costs. Left out: attention
+/// expected to choose, and as the cost model says for its exchange, its hop and its tensor ranks at guessed link costs. Left out: attention
 /// over the context, arithmetic where it takes longer than reading, and that ranks of one host share its cores and its memory's
 /// bandwidth.</para>
 /// </summary>
@@ -38,7 +39,7 @@ public static class Suggester
     private static PlanSuggestion Of(PlanRequest request, Layout layout)
     {
         request = request with { Options = request.Options with { Layout = layout, Split = null, Rank = null } };
-        if ((LayoutCheck.Impossible(layout, null, request.Model.Config) ?? LayoutCheck.Sizes(request.Options)) is { } impossible)
+        if (LayoutCheck.Problem(request.Options, request.Model.Config) is { } impossible)
         {
             return new PlanSuggestion(layout.Stages, layout.Replicas, layout.Tensor, [], false, impossible,
                 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
@@ -59,8 +60,7 @@ public static class Suggester
             ("hops", hops.Sum()), ("tensor ranks", tensor.Sum())];
         string shares = string.Join(", ",
             parts.Where(part => part.Us > 0).Select(part => $"{part.What} {Share(part.Us, all.Sum())}"));
-        string why = problem ?? shares + (layout.Stages > 1 ? $"; stages wait {Share(bubble, 1)}" : "")
-            + (LayoutCheck.NotBuilt(layout) is null ? "" : "; not built yet");
+        string why = problem ?? shares + (layout.Stages > 1 ? $"; stages wait {Share(bubble, 1)}" : "");
         return new PlanSuggestion(layout.Stages, layout.Replicas, layout.Tensor, plan.Split.Counts, problem is null, why, Us(round),
             Us(all.Sum()), Us(weights.Sum()), Us(exchange.Sum()), Us(hops.Sum()), Us(tensor.Sum()), Math.Round(bubble, 4),
             traffic.Links.Sum(l => l.Bytes),
@@ -83,7 +83,7 @@ public static class Suggester
     {
         (ModelConfig model, Layout layout) = (plan.Model.Config, plan.World.Layout);
         RankId rank = plan.World.RankAt(stage, 0);
-        ModelConfig part = plan.Share(rank).Part(model);
+        ModelConfig part = Part(model, plan.Spec(rank).Split);
         double chosen = model.Experts == 0 ? 0
             : 1 - Math.Pow(1 - ((double)model.ExpertsPerToken / model.Experts), layout.Replicas * (double)rowsOfReplica);
         double experts = plan.Spec(rank).Experts.Count * chosen * ActiveWeights.Expert(model);
@@ -93,4 +93,10 @@ public static class Suggester
         if (stage == plan.Split.Stages - 1) values += ActiveWeights.Head(part);
         return values * ActiveWeights.ValueBytes(model);
     }
+
+    /// <summary>The model as a tensor rank sees it.</summary>
+    private static ModelConfig Part(ModelConfig model, TensorSplit split) => model with
+    {
+        Heads = split.Heads.Count, KvHeads = split.KvHeads.Count, VocabSize = split.Vocabulary.Count, IntermediateSize = split.Inner.Count,
+    };
 }

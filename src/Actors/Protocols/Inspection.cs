@@ -15,6 +15,7 @@ public enum Subject
     Leave,
     Down,
     Cancel,
+    Clocks,
 }
 
 /// <summary>

@@ -32,8 +32,8 @@ public sealed record SubmitBatch(Epoch Epoch, string ClientId, IActorRef Client,
 public sealed record AskLoad(Epoch Epoch) : ProtocolMessage(Epoch, default);
 
 /// <summary>
-/// How much a replica has to do: rows that its requests may still bring, of prompts and of tokens to come, and the positions of its KV cache
-/// that nobody holds.
+/// How much a replica has to do: rows that its requests may still bring, of prompts and of tokens to come, and the positions of its KV
+/// cache that nobody holds.
 /// </summary>
 public sealed record ReplicaLoad(Epoch Epoch, int Replica, long WaitingRows, long FreeKv) : ProtocolMessage(Epoch, default);
 

@@ -31,7 +31,7 @@ internal sealed record WireForm(
 internal static class WireForms
 {
     public static readonly IReadOnlyList<WireForm> All =
-        [.. MembershipWire.Forms, .. StepsWire.Forms, .. RequestsWire.Forms, .. InspectionWire.Forms];
+        [.. MembershipWire.Forms, .. StepsWire.Forms, .. RequestsWire.Forms, .. InspectionWire.Forms, .. TraceWire.Forms];
 
     private static readonly FrozenDictionary<Type, int> ByType = Index(form => form.Type);
     private static readonly FrozenDictionary<string, int> ByManifest = Index(form => form.Manifest);

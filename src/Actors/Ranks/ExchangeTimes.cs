@@ -31,7 +31,7 @@ internal sealed class ExchangeTimesPlan
 
 /// <summary>
 /// How long the exchanges of a step took by themselves: what the router predicts, and so what it may learn from. Follows a step from point
-/// to point, and passes the points on.
+/// to point.
 /// <para><b>What is measured.</b> For each layer, and for its dispatch and its combine apart, the shortest time over the ranks of the
 /// group; then the sum of these. The time of one rank is no measure: most of it is waiting for a peer that still computes attention or
 /// experts. But whoever comes last to a phase waits for nobody's computing: its time is the exchange, with what the strategy itself makes
@@ -47,13 +47,11 @@ internal sealed class ExchangeTimesPlan
 /// all ranks, for one small Put to each peer a step and no message. Two tables take turns: a rank writes one again at the end of a step
 /// in which it heard a combine of its reader, who had read that table before.</para>
 /// </summary>
-internal sealed class ExchangeTimes : IStepObserver
+internal sealed class ExchangeTimes
 {
-    private readonly IStepObserver _next;
     private readonly IFabric _fabric;
     private readonly RankGroup _group;
     private readonly ExchangeTimesPlan? _plan;
-    private readonly TimeProvider _clock;
     private readonly double _tickUs;
     private readonly int _self, _firstLayer;
     private readonly float[][] _own = []; // by parity: microseconds of each layer's dispatch and combine; pinned, for the fabric
@@ -65,30 +63,29 @@ internal sealed class ExchangeTimes : IStepObserver
     /// Follows the steps of a rank of a group, whose layers count from <paramref name="first"/>. Without a plan nothing is measured: in a
     /// group of one, and where no dispatch follows that would say that a table is there.
     /// </summary>
-    public ExchangeTimes(IFabric fabric, RankGroup group, ExchangeTimesPlan? plan, LayerIndex first, TimeProvider clock, IStepObserver next)
+    public ExchangeTimes(IFabric fabric, RankGroup group, ExchangeTimesPlan? plan, LayerIndex first, long ticksPerSecond)
     {
-        (_fabric, _group, _plan, _firstLayer, _clock, _next) = (fabric, group, plan, first.Value, clock, next);
-        (_self, _tickUs) = (group.IndexOf(fabric.Self), 1e6 / clock.TimestampFrequency);
+        (_fabric, _group, _plan, _firstLayer) = (fabric, group, plan, first.Value);
+        (_self, _tickUs) = (group.IndexOf(fabric.Self), 1e6 / ticksPerSecond);
         if (plan is null) return;
         _own = [GC.AllocateArray<float>(plan.Entries, pinned: true), GC.AllocateArray<float>(plan.Entries, pinned: true)];
     }
 
     private int Parity => (int)(_steps & 1);
 
-    /// <inheritdoc/>
-    public void At(StepPoint point)
+    /// <summary>Whether anything is measured.</summary>
+    public bool IsOn => _plan is not null;
+
+    /// <summary>The step enters a point at this tick.</summary>
+    public void At(StepPoint point, long now)
     {
-        if (_plan is not null)
+        if (_plan is null) return;
+        if (_at.Phase is StepPhase.Dispatch or StepPhase.Combine)
         {
-            long now = _clock.GetTimestamp();
-            if (_at.Phase is StepPhase.Dispatch or StepPhase.Combine)
-            {
-                int entry = (2 * (_at.Layer.Value - _firstLayer)) + (_at.Phase == StepPhase.Combine ? 1 : 0);
-                _own[Parity][entry] += (float)((now - _since) * _tickUs);
-            }
-            (_at, _since) = (point, now);
+            int entry = (2 * (_at.Layer.Value - _firstLayer)) + (_at.Phase == StepPhase.Combine ? 1 : 0);
+            _own[Parity][entry] += (float)((now - _since) * _tickUs);
         }
-        _next.At(point);
+        (_at, _since) = (point, now);
     }
 
     /// <summary>The step is over on this rank. The times of a <paramref name="shadowed"/> one, which exchanged twice, say nothing.

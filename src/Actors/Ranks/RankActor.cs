@@ -64,8 +64,9 @@ public sealed class RankActor : ReceiveActor
         Receive<Drain>(_ => OnDrain());
         Receive<EpochAborted>(OnAborted);
         Receive<Status.Failure>(failure => Fail(failure.Cause));
-        Receive<ReportRequest>(request =>
-            Sender.Tell(new Report(_assign.Epoch, _assign.Rank, RankReports.Make(request, _assign, _place, _runtime))));
+        Receive<ReportRequest>(request => Sender.Tell(RankReports.Make(request, _assign, _place, _runtime)));
+        Receive<SpansRequest>(request => Sender.Tell(RankTraces.Answer(request, _assign, _runtime?.Trace)));
+        Receive<ClockPing>(_ => Sender.Tell(RankTraces.Answer(_assign, _setup.Clock)));
         Receive<StopNode>(_ => _runtime?.Fabric?.Abort(null, "the node was stopped"));
     }
 
@@ -102,8 +103,8 @@ public sealed class RankActor : ReceiveActor
         if (wire.Epoch != _assign.Epoch || _runtime is not { } runtime) return;
         (_scheduler, _router) = (wire.Schedulers[_place.Replica], wire.Router);
         _ownScheduler?.Tell(new SchedulerWired(
-            [.. Enumerable.Range(0, _setup.Layout.Stages)
-                .Select(stage => wire.Stages[_world.RankAt(stage, _place.Replica, _place.Tensor).Value])], wire.Router));
+            [.. Enumerable.Range(0, _setup.Layout.Stages).SelectMany(stage => _world.TensorRanks(stage, _place.Replica).Members)
+                .Select(rank => wire.Stages[rank.Value])], wire.Router));
         (RankExecutor executor, TimeProvider clock) = (_executor, _setup.Clock);
         executor.Run(() =>
         {
@@ -149,7 +150,8 @@ public sealed class RankActor : ReceiveActor
             _ownScheduler?.Tell(ended);
             if (_assign.Rank == 0) _router.Tell(ended);
         }
-        if (_place.Stage != _setup.Layout.Stages - 1 || (outcome.Rows == 0 && !outcome.RanDry)) return;
+        // The first tensor rank of the last stage speaks for all: it draws.
+        if (_place.Stage != _setup.Layout.Stages - 1 || _place.Tensor > 0 || (outcome.Rows == 0 && !outcome.RanDry)) return;
         foreach ((int slot, float[] logits) in outcome.Logits)
         {
             for (int at = 0; at < logits.Length; at += LogitsSlice.MaxValues)

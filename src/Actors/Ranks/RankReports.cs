@@ -10,8 +10,11 @@ namespace Troupe.Actors.Ranks;
 /// <summary>What a rank says of itself: to the state tooling, and when it fails.</summary>
 internal static class RankReports
 {
-    /// <summary>The rank's part of an answer, as JSON.</summary>
-    public static string Make(ReportRequest request, Assign assign, RankPlace place, RankRuntime? runtime)
+    /// <summary>The rank's part of an answer.</summary>
+    public static Report Make(ReportRequest request, Assign assign, RankPlace place, RankRuntime? runtime) =>
+        new(assign.Epoch, assign.Rank, Json(request, assign, place, runtime));
+
+    private static string Json(ReportRequest request, Assign assign, RankPlace place, RankRuntime? runtime)
     {
         if (request.Subject == Subject.ExpertLoad)
         {

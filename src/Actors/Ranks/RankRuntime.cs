@@ -1,6 +1,7 @@
 using Troupe.Actors.Pipeline;
 using Troupe.Actors.Protocols;
 using Troupe.Devices.All2All;
+using Troupe.Devices.Collectives;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Kernels.Cpu;
 using Troupe.Devices.Topology;
@@ -34,7 +35,7 @@ public sealed class RankRuntime : IDisposable
         Device = new CpuDevice(setup.Threads);
         RankGroup group = World.Stage(Place.Stage);
         Placement = ExpertPlacement.Blocks(setup.Config.Experts, group.Size);
-        Spec = ShardSpec.Of(setup.Split, Place.Stage, Placement, group.IndexOf(Self));
+        Spec = ShardSpec.Of(setup.Config, setup.Split, Place.Stage, Placement, group.IndexOf(Self), setup.Layout.Tensor);
         (var source, _weights) = setup.Weights();
         EpochSizes sizes = assign.Sizes;
         Shard = ModelShard.Create(source, setup.Config, Spec, Device,
@@ -44,6 +45,7 @@ public sealed class RankRuntime : IDisposable
                     GroupSize = group.Size,
             },
             p => progress((double)p.Part / p.Parts));
+        if (setup.TraceSteps > 0) Trace = new StepTrace(setup.TraceSteps, SpansPerStep(Spec.Layers, group.Size));
         _window = new RankWindow(group, setup.Config, setup.Split, sizes, setup.Rows, assign.Hosts);
         FabricOptions options = setup.FabricOptions with { Secret = assign.Secret.ToArray(), Hosts = assign.Hosts };
         FabricKind kind = Fabrics.Parse(assign.Fabric, FabricKind.SharedMemory);
@@ -80,6 +82,9 @@ public sealed class RankRuntime : IDisposable
     /// <summary>The fabric, once connected. <see cref="IFabric.Abort"/> and the counters may be used from other threads.</summary>
     public IFabric? Fabric { get; private set; }
 
+    /// <summary>What its last steps were made of; null where nothing is kept. Any thread may read it.</summary>
+    public StepTrace? Trace { get; }
+
     /// <summary>Sizes of the epoch.</summary>
     public EpochSizes Sizes => _assign.Sizes;
 
@@ -107,6 +112,9 @@ public sealed class RankRuntime : IDisposable
     /// <summary>The links to the neighbouring stages, once connected.</summary>
     public StageLink Link { get; private set; } = null!;
 
+    /// <summary>The other tensor ranks of the replica, once connected; null where there are none.</summary>
+    internal TensorLink? Tensor { get; private set; }
+
     /// <summary>How a stage 0 without dispatches agrees on the end of a lease, once connected; null on other stages and in a group of
     /// one.</summary>
     public LeaveVote? Vote { get; private set; }
@@ -115,8 +123,15 @@ public sealed class RankRuntime : IDisposable
     public void Connect(IReadOnlyList<string> descriptors)
     {
         Fabric = FaultDrill.Wrap(_endpoint.Connect(descriptors), Setup);
+        if (Trace is not null) Fabric = new TracedFabric(Fabric, Trace, Setup.Clock);
         Link = new StageLink(Fabric, _window.Links, Sizes.WaitingHops);
         if (Place.Stage == 0 && World.Stage(0).Size > 1) Vote = new LeaveVote(Fabric, World.Stage(0), _window.VoteFlags);
+        if (_window.Tensor is { } sums)
+        {
+            var ranks = new Communicator(Fabric, World.TensorRanks(Place.Stage, Place.Replica), sums);
+            Shard.Join(ranks);
+            Tensor = new TensorLink(Fabric, ranks, Sizes.MaxRunning);
+        }
         if (_window is not { Shape: { } shape, Hosts: { } hosts }) return;
         RankGroup group = World.Stage(Place.Stage);
         GroupTraits traits = _window.All2All is { } window ? Strategies.TraitsOf(Fabric, group, window, hosts)
@@ -157,6 +172,12 @@ public sealed class RankRuntime : IDisposable
 
     /// <summary>The same for the second half of a step in halves; null where the epoch has none, on all ranks of it.</summary>
     public IAll2All? SecondHalf(string strategy) => Named(_secondHalf, strategy);
+
+    /// <summary>
+    /// About how many spans a decode step has: of each layer its activities, of its dispatch and combine a notification and a wait for each
+    /// peer, and whatever is around the layers.
+    /// </summary>
+    private static int SpansPerStep(int layers, int members) => (layers * (10 + (4 * (members - 1)))) + 24;
 
     private static IAll2All? Named(List<IAll2All> strategies, string name)
     {

@@ -1,15 +1,17 @@
 using Troupe.Actors.Pipeline;
 using Troupe.Actors.Protocols;
 using Troupe.Devices.All2All;
+using Troupe.Devices.Collectives;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Topology;
 using Troupe.Model.Checkpoints;
+using Troupe.Model.Layers;
 
 namespace Troupe.Actors.Ranks;
 
 /// <summary>
-/// What a rank reserves in the symmetric window: the links between stages, the vote on a lease's end, dispatch and combine. The ranks make
-/// their windows of it, and the control node counts with it before there is any rank.
+/// What a rank reserves in the symmetric window: the links between stages, the vote on a lease's end, sums over tensor ranks, dispatch and
+/// combine. The ranks make their windows of it, and the control node counts with it before there is any rank.
 /// </summary>
 public sealed class RankWindow
 {
@@ -22,8 +24,14 @@ public sealed class RankWindow
         World world = group.World;
         Links = StageLinkPlan.Reserve(Plan, sizes.Lanes, world.Layout.Stages > 1 ? sizes.MaxRows : 0, config.HiddenSize, sizes.MaxRunning);
         VoteFlags = Plan.ReserveFlags(LeaveVote.Flags);
+        int tensor = world.Layout.Tensor;
+        if (tensor > 1)
+        {
+            Tensor = CommunicatorPlan.Reserve(Plan,
+                TensorLink.Shape(tensor, ModelShard.TensorBytes(config, sizes.MaxRows, tensor), sizes.MaxRunning));
+        }
         if (config.Experts == 0) return;
-        Shape = new All2AllShape(sizes.MaxRows, config.HiddenSize, config.ExpertsPerToken, rows);
+        Shape = new All2AllShape(ShardOptions.MostOwnRows(sizes.MaxRows, tensor), config.HiddenSize, config.ExpertsPerToken, rows);
         Hosts = hosts.Count == world.Size ? new Hosts([.. group.Members.Select(r => hosts[r.Value])]) : Hosts.One(group.Size);
         All2All = All2AllWindow.Reserve(Plan, group.Size, Shape, Hosts);
         if (All2All is null) return;
@@ -42,6 +50,9 @@ public sealed class RankWindow
 
     /// <summary>For <see cref="LeaveVote"/>.</summary>
     public FlagRange VoteFlags { get; }
+
+    /// <summary>For the tensor ranks of a replica; null where each has but one.</summary>
+    public CommunicatorPlan? Tensor { get; }
 
     /// <summary>The largest dispatch; null for a model without routed experts.</summary>
     public All2AllShape? Shape { get; }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Troupe.Actors.Pipeline;
 using Troupe.Actors.Protocols;
 using Troupe.Devices.All2All;
@@ -15,7 +14,7 @@ namespace Troupe.Actors.Ranks;
 /// page in ARCHITECTURE.md; allocates nothing in steady decode. A planned step's rows are named by its batch. A leased step's are one for
 /// each sequence that goes on: stage 0 finds them in its slots, later stages in the head of the rows that come.
 /// </summary>
-public sealed class StepRunner : IStepRunner, IStepObserver
+public sealed class StepRunner : IStepRunner
 {
     private readonly RankRuntime _rank;
     private readonly RankExecutor _executor;
@@ -23,14 +22,13 @@ public sealed class StepRunner : IStepRunner, IStepObserver
     private readonly BlockTable _blocks;
     private readonly StepRows _rows;
     private readonly NativeBuffer _hidden;
-    private readonly ExchangeTimes _timings;
+    private readonly StepMeter _meter;
     private readonly TokenDrawer? _drawer;
     private readonly LeaseRunner _lease;
     private readonly SlotWork[] _work;
     private readonly int _perLane;
     private readonly bool _first, _last, _alone;
     private int _workCount;
-    private StepPoint _at;
 
     /// <summary>A runner for a connected rank.</summary>
     public StepRunner(RankRuntime rank, RankExecutor executor)
@@ -43,33 +41,24 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         _blocks = new BlockTable(sizes.MaxRunning, (sizes.Context + sizes.BlockSize) / sizes.BlockSize, sizes.Blocks, sizes.BlockSize);
         _rows = new StepRows(sizes.MaxRows, _blocks);
         _hidden = new NativeBuffer((long)sizes.MaxRows * rank.Setup.Config.HiddenSize * sizeof(float));
-        _timings = new ExchangeTimes(rank.Fabric!, rank.World.Stage(rank.Place.Stage), rank.Shard.HasExperts ? rank.Exchanges : null,
-            rank.Spec.First, rank.Setup.Clock, this);
-        _drawer = _last ? new TokenDrawer(rank.Shard, rank.Setup.Config.VocabSize, rank.Setup.Config.EosTokenIds) : null;
+        var exchanges = new ExchangeTimes(rank.Fabric!, rank.World.Stage(rank.Place.Stage), rank.Shard.HasExperts ? rank.Exchanges : null,
+            rank.Spec.First, rank.Setup.Clock.TimestampFrequency);
+        _meter = new StepMeter(rank.Fabric!, exchanges, rank.Trace, rank.Setup.Clock);
+        _drawer = _last ? new TokenDrawer(rank.Shard, rank.Setup.Config, draws: rank.Place.Tensor == 0, Enter) : null;
         _lease = new LeaseRunner(rank, sizes);
         _work = new SlotWork[sizes.MaxRunning];
         _perLane = sizes.MaxRunning / sizes.Lanes;
     }
 
-    /// <summary>Where the executor is, for status and errors.</summary>
-    public StepPoint Where => _at;
-
     /// <inheritdoc/>
     public bool IsLeased => _lease.State.IsOn;
-
-    /// <inheritdoc/>
-    public void At(StepPoint point)
-    {
-        _at = point;
-        _rank.Fabric!.SetStatus(point);
-    }
 
     /// <inheritdoc/>
     public void Run(StageStep step, StepOutcome outcome)
     {
         StepPlan plan = step.Plan;
         _lease.State.Begin(plan);
-        Begin(new LeasedStep(plan.Step, plan.Lane, plan.After), out long started);
+        Begin(new LeasedStep(plan.Step, plan.Lane, plan.After));
         Fill(step.Batch);
         if (_first && plan.Lease is not null) _slots.Lend(plan.Lane * _perLane, _perLane, step.Batch);
         Span<float> hidden = Receive(plan.Step, plan.Lane, _rows.Count);
@@ -77,7 +66,7 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         _lease.State.Finish(plan);
         if (_last) Draw(plan.Step, plan.Lane, hidden, outcome);
         else Send(plan.Step, plan.Lane, hidden, [], LeaseVerdict.GoOn);
-        End(plan.Step, outcome, started);
+        End(plan.Step, outcome);
         _lease.Had(plan.Lane, _rows.Count);
     }
 
@@ -87,20 +76,25 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         LeasedStep at = _lease.State.Walk!.Next;
         LeaseGrant grant = _lease.State.Walk.Grant;
         outcome.Reset(at.Step, at.Lane, grant.First);
-        Begin(at, out long started);
+        Begin(at);
         _executor.Notes.Take(_lease.State, _slots);
         bool leave = _first && _lease.State.Asks;
         LeaseVerdict verdict = _first ? LeaseVerdict.GoOn : FillByHead(at);
-        if (_first) FillBySlots(at);
+        if (_first) FillFirst(at);
         if (_rows.Count > grant.Capacity)
             throw new InvalidOperationException($"{at.Step} has {_rows.Count} rows, the lease from {grant.First} holds {grant.Capacity}");
         Span<float> hidden = Receive(at.Step, at.Lane, _rows.Count);
         RunLayers(at.Step, grant.Strategy, hidden, outcome, leave);
-        if (_first) verdict = _lease.Verdict(at.Step, leave, _rows.Count > 0, _rank.Shard.Verdict);
+        if (_first)
+        {
+            if (_rank.Shard.Verdict is null) Enter(at.Step, StepActivity.Vote);
+            verdict = _lease.Verdict(at.Step, leave, _rows.Count > 0, _rank.Shard.Verdict);
+            Enter(at.Step, StepActivity.Other);
+        }
         bool over = _lease.State.Finish(verdict);
         if (_last) Draw(at.Step, at.Lane, hidden, outcome);
         else Send(at.Step, at.Lane, hidden, _rows.Slots, verdict);
-        End(at.Step, outcome, started);
+        End(at.Step, outcome);
         outcome.RanDry = _lease.RanDry(at.Lane, _rows.Count);
         _lease.Count(outcome);
         if (over) outcome.Ended = _lease.Over(_rank.Epoch);
@@ -118,13 +112,14 @@ public sealed class StepRunner : IStepRunner, IStepObserver
     }
 
     /// <summary>Stage 0 learns the tokens that the lane's last step drew at the last stage, and which sequences they end.</summary>
-    private void Begin(LeasedStep at, out long started)
+    private void Begin(LeasedStep at)
     {
-        started = Stopwatch.GetTimestamp();
+        _meter.Begin(at.Step, at.Lane);
         if (!_first || _alone || at.After.Value == 0) return;
-        Enter(at.Step, StepPhase.Ring);
+        Enter(at.Step, StepActivity.RingReceive);
         foreach ((int slot, int token, TokenEnd end) in _rank.Link.AwaitRing(at.After, at.Lane))
             if (_slots.Holds(slot)) Take(_slots[slot], token, end);
+        Enter(at.Step, StepActivity.Other);
     }
 
     private static void Take(Slot slot, int token, TokenEnd end)
@@ -140,6 +135,19 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         _slots.Apply(batch);
         for (int i = 0; i < batch.Joins.Count; i++) _blocks.Set(batch.Joins[i].Slot, _slots[batch.Joins[i].Slot].Blocks);
         for (int i = 0; i < batch.Work.Count; i++) Add(batch.Work[i]);
+    }
+
+    /// <summary>The rows of stage 0: its first tensor rank finds them and tells the others.</summary>
+    private void FillFirst(LeasedStep at)
+    {
+        if (_rank.Tensor is { Leads: false } others)
+        {
+            Clear();
+            foreach (int slot in others.HearRows(at.Step)) Add(new SlotWork(slot, 1));
+            return;
+        }
+        FillBySlots(at);
+        _rank.Tensor?.TellRows(at.Step, _rows.Slots);
     }
 
     /// <summary>One row for each sequence of the lane that goes on.</summary>
@@ -162,11 +170,12 @@ public sealed class StepRunner : IStepRunner, IStepObserver
     private LeaseVerdict FillByHead(LeasedStep at)
     {
         Clear();
-        Enter(at.Step, StepPhase.StageReceive);
+        Enter(at.Step, StepActivity.StageReceive);
         _rank.Link.Await(at.Step, at.Lane);
         StageHead head = _rank.Link.Head(at.Step, at.Lane, -1);
         foreach (int slot in _rank.Link.Slots(at.Lane, head.Slots)) Add(new SlotWork(slot, 1));
         _rank.Link.Head(at.Step, at.Lane, _rows.Count);
+        Enter(at.Step, StepActivity.Other);
         return head.Verdict;
     }
 
@@ -189,14 +198,16 @@ public sealed class StepRunner : IStepRunner, IStepObserver
         Span<float> hidden = _hidden.Floats(rows * _rank.Setup.Config.HiddenSize);
         if (_first)
         {
-            Enter(step, StepPhase.Embed);
+            Enter(step, StepActivity.Embed);
             _rank.Shard.Embed(_rows, hidden);
+            Enter(step, StepActivity.Other);
             return hidden;
         }
-        Enter(step, StepPhase.StageReceive);
+        Enter(step, StepActivity.StageReceive);
         _rank.Link.Await(step, lane);
         _rank.Link.Head(step, lane, rows);
         _rank.Link.Received(lane, rows).CopyTo(hidden);
+        Enter(step, StepActivity.Other);
         return hidden;
     }
 
@@ -205,7 +216,8 @@ public sealed class StepRunner : IStepRunner, IStepObserver
     {
         IAll2All? experts = _rank.All2All(strategy, step);
         IAll2All? secondHalf = halves && experts is not ShadowedAll2All ? _rank.SecondHalf(strategy) : null;
-        _rank.Shard.RunLayers(_rows, hidden, experts, _rank.Epoch, step, _timings, leave, secondHalf);
+        _rank.Shard.RunLayers(_rows, hidden, experts, _rank.Epoch, step, _meter, leave, secondHalf);
+        Enter(step, StepActivity.Other);
         if (experts is ShadowedAll2All shadowed) (outcome.Shadowed, outcome.Mismatch) = (true, shadowed.Mismatch);
     }
 
@@ -216,7 +228,8 @@ public sealed class StepRunner : IStepRunner, IStepObserver
     /// </summary>
     private void Send(StepId step, int lane, ReadOnlySpan<float> hidden, ReadOnlySpan<int> slots, LeaseVerdict verdict)
     {
-        Enter(step, StepPhase.StageSend);
+        Enter(step, StepActivity.StageSend);
+        _meter.Note(hidden.Length * sizeof(float));
         if (!_first && !IsLeased && _rank.Link.IsRendezvous && _executor.Next?.Plan is { } next
             && PipelineSchedule.Order(_rank.Place.Stage, _rank.Setup.Layout.Stages, step, next.Step, next.After)
                 == TransferOrder.ReceiveFirst)
@@ -226,23 +239,29 @@ public sealed class StepRunner : IStepRunner, IStepObserver
 
     private void Draw(StepId step, int lane, ReadOnlySpan<float> hidden, StepOutcome outcome)
     {
-        Enter(step, StepPhase.Head);
         if (_workCount > 0) _drawer!.Draw(_work.AsSpan(0, _workCount), _slots, hidden, outcome);
-        ReadOnlySpan<SlotToken> tokens = outcome.Tokens.AsSpan(0, outcome.TokenCount);
+        Span<SlotToken> tokens = outcome.Tokens.AsSpan(0, outcome.TokenCount);
+        if (_rank.Tensor is { } others)
+        {
+            Enter(step, StepActivity.Sample);
+            others.ShareTokens(tokens);
+        }
+        Enter(step, StepActivity.Other);
         foreach ((int slot, int token, TokenEnd end) in tokens) Take(_slots[slot], token, end);
         if (_alone) return;
-        Enter(step, StepPhase.Ring);
+        Enter(step, StepActivity.RingSend);
         _rank.Link.SendRing(step, lane, tokens);
     }
 
-    private void End(StepId step, StepOutcome outcome, long started)
+    private void End(StepId step, StepOutcome outcome)
     {
         for (int i = 0; i < _workCount; i++) _slots[_work[i].Slot].Computed += _work[i].Rows;
-        Enter(step, StepPhase.Idle);
         outcome.Rows = _rows.Count;
-        outcome.StepUs = Stopwatch.GetElapsedTime(started).TotalMicroseconds;
-        (outcome.Exchanged, outcome.ExchangeUs) = _timings.End(step, outcome.Shadowed);
+        (outcome.StepUs, outcome.Exchanged, outcome.ExchangeUs) =
+            _meter.End(Point(step, StepActivity.Other), _rows.Count, _rows.Count > _workCount, outcome.Shadowed);
     }
 
-    private void Enter(StepId step, StepPhase phase) => _timings.At(new StepPoint(_rank.Epoch, step, _rank.Spec.First, phase));
+    private void Enter(StepId step, StepActivity activity) => _meter.At(Point(step, activity), activity);
+
+    private StepPoint Point(StepId step, StepActivity activity) => new(_rank.Epoch, step, _rank.Spec.First, activity.Phase());
 }

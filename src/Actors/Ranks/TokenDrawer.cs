@@ -1,5 +1,7 @@
 using Troupe.Actors.Protocols;
 using Troupe.Devices.Tensors;
+using Troupe.Devices.Topology;
+using Troupe.Model.Checkpoints;
 using Troupe.Model.Layers;
 using Troupe.Model.Sampling;
 
@@ -7,13 +9,15 @@ namespace Troupe.Actors.Ranks;
 
 /// <summary>
 /// The last stage's end of a step: logits of the rows that need them, then a token, a score or a probe. Rows are taken a few at a time, so
-/// that the room for logits does not grow with the batch.
+/// that the room for logits does not grow with the batch. Of the tensor ranks of a replica the first <paramref name="draws"/>; the others
+/// make their part of the same rows' logits, and leave a place for each token that comes of them. <paramref name="enter"/> hears what it
+/// does.
 /// </summary>
-internal sealed class TokenDrawer(ModelShard shard, int vocabulary, IReadOnlyList<int> endOfText) : IDisposable
+internal sealed class TokenDrawer(ModelShard shard, ModelConfig model, bool draws, Action<StepId, StepActivity> enter) : IDisposable
 {
-    private const int RowsAtATime = 16;
+    private const int RowsAtATime = ModelShard.LogitRows;
     private const int TopCount = 8;
-    private readonly NativeBuffer _logits = NativeBuffer.OfFloats((long)RowsAtATime * vocabulary);
+    private readonly NativeBuffer _logits = NativeBuffer.OfFloats(draws ? (long)RowsAtATime * model.VocabSize : 0);
     private readonly int[] _rows = new int[RowsAtATime];
     private readonly (Slot Slot, int Id, int Position)[] _wants = new (Slot, int, int)[RowsAtATime];
     private float[] _scratch = [];
@@ -58,16 +62,24 @@ internal sealed class TokenDrawer(ModelShard shard, int vocabulary, IReadOnlyLis
     private void Flush(ReadOnlySpan<float> hidden, StepOutcome outcome)
     {
         if (_count == 0) return;
-        shard.Logits(hidden, _rows.AsSpan(0, _count), _logits.Floats(_count * vocabulary));
+        int vocabulary = model.VocabSize;
+        enter(outcome.Step, StepActivity.Head);
+        shard.Logits(hidden, _rows.AsSpan(0, _count), _logits.Floats(draws ? _count * vocabulary : 0));
+        enter(outcome.Step, StepActivity.Sample);
         for (int i = 0; i < _count; i++)
         {
             (Slot slot, int id, int position) = _wants[i];
+            bool token = slot.Join.Mode != SequenceMode.Score && position + 1 == slot.Known;
+            if (!draws)
+            {
+                if (token) outcome.Tokens[outcome.TokenCount++] = new SlotToken(id, 0, TokenEnd.GoesOn);
+                continue;
+            }
             Span<float> logits = _logits.Floats(_count * vocabulary).Slice(i * vocabulary, vocabulary);
             if (Sampler.FirstNonFinite(logits) >= 0) throw new NonFiniteLogitsException();
             if (slot.Join.Mode == SequenceMode.Score) Score(slot, id, position, logits, outcome);
             else if (slot.Join.Mode == SequenceMode.Probe && position < slot.PromptLength) Probe(slot, id, position, logits, outcome);
-            if (slot.Join.Mode != SequenceMode.Score && position + 1 == slot.Known)
-                outcome.Tokens[outcome.TokenCount++] = Decide(slot, id, Sample(slot, logits));
+            if (token) outcome.Tokens[outcome.TokenCount++] = Decide(slot, id, Sample(slot, logits));
         }
         _count = 0;
     }
@@ -78,8 +90,8 @@ internal sealed class TokenDrawer(ModelShard shard, int vocabulary, IReadOnlyLis
 
     private bool IsEndOfText(int token)
     {
-        for (int i = 0; i < endOfText.Count; i++)
-            if (endOfText[i] == token) return true;
+        for (int i = 0; i < model.EosTokenIds.Count; i++)
+            if (model.EosTokenIds[i] == token) return true;
         return false;
     }
 

@@ -99,6 +99,12 @@ public sealed record RegretReport(int Shapes, int Steps, double ChosenUs, double
 /// <summary>Routing choices counted by layer and expert: what one rank saw of its own rows.</summary>
 public sealed record ExpertLoadReport(int FirstLayer, IReadOnlyList<IReadOnlyList<long>> Counts);
 
+/// <summary>How a rank's clock lies to the control node's, by pings. Both are bounds: no message arrives before it was sent.</summary>
+/// <param name="TicksPerSecond">Of the rank's clock.</param>
+/// <param name="ThereUs">The rank's clock at a ping's arrival less the control node's when it was sent, the least of all.</param>
+/// <param name="BackUs">The control node's clock at an answer's arrival less the rank's when it was sent, the least of all.</param>
+public sealed record ClockReport(int Rank, int Stage, int Replica, int Tensor, long TicksPerSecond, double ThereUs, double BackUs);
+
 /// <summary>Serializers of the reports, generated at build time: lower_snake_case, ASCII-escaped.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(StatusReport))]
@@ -109,4 +115,5 @@ public sealed record ExpertLoadReport(int FirstLayer, IReadOnlyList<IReadOnlyLis
 [JsonSerializable(typeof(ExpertLoadReport))]
 [JsonSerializable(typeof(List<ExpertLoadReport>))]
 [JsonSerializable(typeof(List<MemberReport>))]
+[JsonSerializable(typeof(List<ClockReport>))]
 public sealed partial class ReportJson : JsonSerializerContext;

@@ -130,8 +130,8 @@ public sealed record CostModel(LinkTable Links, int Cores = int.MaxValue)
 }
 
 /// <summary>
-/// What a model says about steps of one shape. Steady steps have the same shape one after the other, and to predict them anew is most of what
-/// a choice costs: so it is kept from step to step.
+/// What a model says about steps of one shape. Steady steps have the same shape one after the other, and to predict them anew is most of
+/// what a choice costs: so it is kept from step to step.
 /// </summary>
 /// <param name="Model">Whose predictions these are.</param>
 /// <param name="Shape">Of which steps.</param>

@@ -12,7 +12,7 @@ public sealed record SchedulerSetup(
     Epoch Epoch, int Rank, int Replica, EpochSizes Sizes, RequestIntake Intake, int MaxQueue, TimeSpan RequestTimeout,
     TimeSpan StepDeadline, TimeProvider Clock, IActorRef Coordinator, RoundClock Rounds);
 
-/// <summary>The replica's stage actors, first stage first, and the router; said by the rank beside which the scheduler lives.</summary>
+/// <summary>The stage actors of all the replica's ranks, the scheduler's own rank first, and the router; said by that rank.</summary>
 public sealed record SchedulerWired(IReadOnlyList<IActorRef> Stages, IActorRef Router);
 
 /// <summary>Serves one replica's requests: takes them in, batches them from step to step, streams their tokens. A shell around

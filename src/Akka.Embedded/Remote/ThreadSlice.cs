@@ -4,8 +4,8 @@ namespace Akka.Remote;
 
 /// <summary>
 /// The slice that the kernel's scheduler gives a thread. Linux 6.12 and later let a thread that wakes run before those of longer slices,
-/// even in the middle of theirs: what runs for microseconds at a time need not wait until a thread that computes has had its 3 ms. It gets no
-/// more of the processor by it, and needs no right. Elsewhere nothing happens.
+/// even in the middle of theirs: what runs for microseconds at a time need not wait until a thread that computes has had its 3 ms. It
+/// gets no more of the processor by it, and needs no right. Elsewhere nothing happens.
 /// </summary>
 internal static class ThreadSlice
 {
@@ -14,14 +14,14 @@ internal static class ThreadSlice
     private const uint Ordinary = 0;
 
     // sched_setattr and sched_getattr: the C library has no names for them on most systems.
-    private static readonly (nint Set, nint Get) s_calls = !OperatingSystem.IsLinux() ? default : RuntimeInformation.ProcessArchitecture switch
+    private static readonly (nint Set, nint Get) s_calls = RuntimeInformation.ProcessArchitecture switch
     {
-        Architecture.X64 => (314, 315),
-        Architecture.Arm64 => (274, 275),
+        Architecture.X64 when OperatingSystem.IsLinux() => (314, 315),
+        Architecture.Arm64 when OperatingSystem.IsLinux() => (274, 275),
         _ => default,
     };
 
-    /// <summary>Makes the calling thread's slices as short as may be, where it is an ordinary one; what else was set for it stays.</summary>
+    /// <summary>Makes the calling thread's slices as short as may be, where it is an ordinary one; all else of it stays.</summary>
     public static void Shorten()
     {
         var attributes = default(Attributes);

@@ -21,6 +21,8 @@ namespace Troupe.Cli.Output;
 [JsonSerializable(typeof(CancelResult))]
 [JsonSerializable(typeof(PlanReport))]
 [JsonSerializable(typeof(SuggestReport))]
+[JsonSerializable(typeof(TraceResult))]
+[JsonSerializable(typeof(StepBenchResult))]
 internal sealed partial class CliJson : JsonSerializerContext;
 
 /// <summary>One request: an element of submit's list, and all of generate's answer. Ids are the generated tokens.</summary>
@@ -41,6 +43,9 @@ internal sealed record AvailabilityResult(string Name, bool Available, string De
 
 /// <summary>The answer of cancel: whether anything is known of the request is not, since any client's may be named.</summary>
 internal sealed record CancelResult(string Id, bool Sent);
+
+/// <summary>What trace wrote. Clock uncertainty: how far times of two ranks can be off against each other, at most.</summary>
+internal sealed record TraceResult(string File, int Ranks, int Steps, int Events, int Arrows, double ClockUncertaintyUs);
 
 /// <summary>What up writes once the cluster is ready.</summary>
 internal sealed record UpResult(string Address, string Model, string Layout, int Ranks, string Provider);

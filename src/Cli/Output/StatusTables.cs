@@ -10,16 +10,19 @@ internal static class StatusTables
     /// <summary>Who holds what, and where each rank is.</summary>
     public static Grid Ranks(StatusReport status)
     {
-        var grid = new Grid("rank", "stage", "replica", "layers", "experts", "state", "pid", "address", "memory MiB", "fabric KiB",
-            "messages KiB")
+        // Most layouts have one tensor rank, and lines are long.
+        bool split = status.Ranks.Any(r => r.Tensor > 0);
+        var grid = new Grid(["rank", "stage", "replica", .. Split("tensor"), "layers", "experts", "state", "pid", "address", "memory MiB",
+            "fabric KiB", "messages KiB"])
         {
-            Numbers = ["rank", "stage", "replica", "pid", "memory MiB", "fabric KiB", "messages KiB"],
+            Numbers = ["rank", "stage", "replica", "tensor", "pid", "memory MiB", "fabric KiB", "messages KiB"],
         };
         foreach (RankReport r in status.Ranks)
-            grid.Row($"{r.Rank}", $"{r.Stage}", $"{r.Replica}", r.Layers, r.Experts, r.State, $"{r.Pid}", r.Address,
-                $"{r.ResidentBytes >> 20}",
-                $"{r.FabricBytesSent >> 10}", $"{r.ActorBytesSent >> 10}");
+            grid.Row([$"{r.Rank}", $"{r.Stage}", $"{r.Replica}", .. Split($"{r.Tensor}"), r.Layers, r.Experts, r.State, $"{r.Pid}",
+                r.Address, $"{r.ResidentBytes >> 20}", $"{r.FabricBytesSent >> 10}", $"{r.ActorBytesSent >> 10}"]);
         return grid;
+
+        string[] Split(string value) => split ? [value] : [];
     }
 
     /// <summary>What steps did, and why so.</summary>

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Troupe.Actors.Hosting;
 using Troupe.Model.Checkpoints;
 using Troupe.Model.Families;
+using Troupe.Model.Layers;
 
 namespace Troupe.Cli.Running;
 
@@ -26,7 +27,8 @@ internal static class Models
         {
             var weights = new SyntheticWeights(Seed);
             return (weights.Get, weights);
-        }, Mapped: false, (part, specs) => ShardWeights.Bytes(SyntheticWeights.Outline, part, specs));
+        }, Mapped: false, specs => ShardWeights.Bytes(SyntheticWeights.Outline, config,
+            specs.Select(spec => spec with { Split = TensorSplit.Of(config, 0, 1) }))); // random tensors are made whole
     }
 
     /// <summary>
@@ -43,7 +45,7 @@ internal static class Models
         (byte[] json, ModelConfig config) = Config(file, "--model wants a model's folder or a config.json");
         return new ModelSource(name, config, new CheckpointFingerprint(Convert.ToHexStringLower(SHA256.HashData(json)), "none"), null,
             () => throw new ModelException($"{name} has no weights"), Mapped: true,
-            (part, specs) => ShardWeights.Bytes(ShardWeights.Outline(config), part, specs));
+            specs => ShardWeights.Bytes(ShardWeights.Outline(config), config, specs));
     }
 
     private static (byte[] Json, ModelConfig Config) Config(string file, string wanted)

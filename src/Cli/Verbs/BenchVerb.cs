@@ -4,9 +4,7 @@ using System.Text.Json;
 using Troupe.Actors.Client;
 using Troupe.Actors.Hosting;
 using Troupe.Actors.Planning;
-using Troupe.Actors.Protocols;
 using Troupe.Actors.Reports;
-using Troupe.Cli.Input;
 using Troupe.Cli.Measures;
 using Troupe.Cli.Options;
 using Troupe.Cli.Output;
@@ -17,16 +15,10 @@ namespace Troupe.Cli.Verbs;
 /// <summary>troupe bench generate: how fast a layout prefills and decodes.</summary>
 internal static class BenchVerb
 {
-    private const int WarmUpTokens = 32, RandomSeed = 1;
-    private static readonly SamplingSpec Greedy = new(0, 0, 1, 0, 1, 0);
-
     /// <summary>Makes the verb.</summary>
     public static Command Create(Shell shell)
     {
-        Option<string?> synthetic = Opt.OptionalText("--synthetic", "CONFIG.json", "Random weights of this shape, in place of --model");
-        Option<int> prompt = Opt.Int("--prompt-tokens", "Tokens of each prompt, at random", 1, int.MaxValue, 128);
-        Option<int> maxTokens = Opt.Int("--max-tokens", "Tokens to generate for each prompt", 2, int.MaxValue, 64);
-        Option<int> sequences = Opt.Int("--sequences", "Prompts that are submitted at once", 1, 4096, 1);
+        var bench = new BenchOptions();
         var model = new ModelOptions();
         var verb = new Verb("generate", "Measures prefill and decode of whole requests, from the client's side",
             "./troupe bench generate --threads 2 --prompt-tokens 128 --max-tokens 128")
@@ -34,35 +26,30 @@ internal static class BenchVerb
             Details = "One batch warms up, the next is measured. Prefill lasts until each prompt has its first token, decode from there "
                 + "to the end.",
         };
-        verb.Add(new OwnOptions(synthetic, prompt, maxTokens, sequences));
+        verb.Add(bench);
         verb.Add(model);
         verb.Runs(async (parsed, stop) =>
         {
-            RunSettings settings = model.Read(parsed, shell.Warn);
-            if (parsed.GetValue(synthetic) is { } config)
-                settings = settings with { Options = settings.Options with { Model = Models.SyntheticName(config) } };
-            var load = new Load(parsed.GetValue(prompt), parsed.GetValue(maxTokens), parsed.GetValue(sequences));
-            BenchResult result = await RunAsync(shell, settings, load, verb.Output.Verbose(parsed), stop);
+            RunSettings settings = bench.Over(model.Read(parsed, shell.Warn), parsed);
+            BenchResult result = await RunAsync(shell, settings, bench.Load(parsed), verb.Output.Verbose(parsed), stop);
             if (verb.Output.Json(parsed)) shell.Out.WriteLine(JsonSerializer.Serialize(result, CliJson.Default.BenchResult));
             else Write(shell, result);
             return ExitCode.Done;
         });
-        return new Command("bench", "Measures: generate, all2all") { verb, BenchAll2AllVerb.Create(shell) };
+        return new Command("bench", "Measures: generate, step, all2all")
+        {
+            verb, BenchStepVerb.Create(shell), BenchAll2AllVerb.Create(shell),
+        };
     }
 
-    private sealed record Load(int PromptTokens, int MaxTokens, int Sequences);
-
-    private static async Task<BenchResult> RunAsync(Shell shell, RunSettings settings, Load load, bool verbose, CancellationToken stop)
+    private static async Task<BenchResult> RunAsync(Shell shell, RunSettings settings, BenchLoad load, bool verbose, CancellationToken stop)
     {
         ModelSource model = Models.Find(settings.Options.Model);
-        if ((long)load.PromptTokens + load.MaxTokens > model.Config.MaxPositions)
-            throw new UsageException(
-                $"--prompt-tokens {load.PromptTokens} + --max-tokens {load.MaxTokens} = {(long)load.PromptTokens + load.MaxTokens}, "
-                + $"but the model's context holds {model.Config.MaxPositions}");
+        load.Check(model);
         await using LocalCluster cluster = await LocalCluster.StartAsync(shell, settings, model, verbose, stop);
-        await MeasureAsync(shell, cluster, load with { MaxTokens = Math.Min(load.MaxTokens, WarmUpTokens) }, stop);
+        await load.WarmUp.RunAsync(shell, cluster, stop);
         long stepsBefore = (await cluster.Client.StatusAsync()).Step;
-        (GenerationClock clock, RequestOutcome[] outcomes) = await MeasureAsync(shell, cluster, load, stop);
+        (GenerationClock clock, RequestOutcome[] outcomes) = await load.RunAsync(shell, cluster, stop);
         StatusReport status = await cluster.Client.StatusAsync();
         long peak = status.Ranks.Select(PeakRss).Max();
         // Last, since it takes memory that is not the ranks'.
@@ -80,20 +67,6 @@ internal static class BenchVerb
         {
             MetadataRoundUs = status.Schedulers.Max(s => s.MetadataRoundUs) is { } round ? Round(round) : null,
         };
-    }
-
-    private static async Task<(GenerationClock Clock, RequestOutcome[] Outcomes)> MeasureAsync(Shell shell, LocalCluster cluster,
-        Load load, CancellationToken stop)
-    {
-        var random = new Random(RandomSeed);
-        RequestSpec[] requests = [.. Enumerable.Range(0, load.Sequences).Select(_ => new RequestSpec(Prompt.NewId(), null,
-            [.. Enumerable.Range(0, load.PromptTokens).Select(_ => random.Next(cluster.Model.Config.VocabSize))], load.MaxTokens, Greedy,
-                [], true, SequenceMode.Generate))];
-        var clock = new GenerationClock(load.Sequences, shell.Clock);
-        IReadOnlyList<RequestOutcome> outcomes =
-            await Batch.RunAsync(shell, cluster.Client, requests, e => clock.On(e.Index, e.Tokens), stop);
-        if (outcomes.FirstOrDefault(o => !o.IsGood()) is { } bad) throw new FailedException($"a sequence failed: {bad.Problem()}");
-        return (clock, [.. outcomes]);
     }
 
     /// <summary>A decode step as its client saw it, and what of it dispatch and combine of a stage took by themselves.</summary>

@@ -25,6 +25,7 @@ internal static class Tree
         root.Add(InspectVerbs.Members(shell));
         root.Add(WatchVerb.Create(shell));
         root.Add(InspectVerbs.Explain(shell));
+        root.Add(TraceVerb.Create(shell));
         root.Add(InspectVerbs.Leave(shell));
         root.Add(InspectVerbs.Down(shell));
         root.Add(TokenizeVerb.Create(shell));

@@ -19,6 +19,9 @@ public enum StepPhase
     StageSend,
     Ring,
     Calibrate,
+
+    /// <summary>Sums and rows go between the tensor ranks of a replica.</summary>
+    Tensor,
 }
 
 /// <summary>A point of a step: where a rank is, or was when something went wrong.</summary>

@@ -34,7 +34,7 @@ public interface IKernels
     /// Causal attention of each row over positions 0 to its own, read from the blocks; query heads share key/value heads in groups.
     /// queries, output: [T, Heads, D].
     /// </summary>
-    void Attend(KvBlocks kv, KvRows rows, ReadOnlySpan<float> queries, Span<float> output);
+    void Attend(KvBlocks kv, KvRows rows, HeadGroups groups, ReadOnlySpan<float> queries, Span<float> output);
 
     /// <summary>
     /// Softmax over the router's logits, then the K largest probabilities per row in falling order, ties to the lower id; scaled to sum to

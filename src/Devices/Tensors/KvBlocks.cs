@@ -62,6 +62,22 @@ public readonly unsafe struct KvBlocks
     private static int Padded(int headSize) => (headSize + Group - 1) / Group * Group;
 }
 
+/// <summary>
+/// How query heads share key/value heads: <paramref name="Size"/> that follow each other read the same one. Of the first such group the
+/// first <paramref name="Lacking"/> heads may be elsewhere, and of the last some at its end.
+/// </summary>
+public readonly record struct HeadGroups(int Size, int Lacking = 0)
+{
+    /// <summary>The groups where some heads share each key/value head evenly.</summary>
+    public static HeadGroups Even(int heads, int kvHeads) => new(heads / kvHeads);
+
+    /// <summary>The key/value head that a query head reads.</summary>
+    public int KvHeadOf(int head) => (head + Lacking) / Size;
+
+    /// <summary>The first query head that reads a key/value head; that of the next one is where it ends.</summary>
+    public int FirstOf(int kvHead) => Math.Max(0, kvHead * Size - Lacking);
+}
+
 /// <summary>Which sequence position each row of a call is, and where that sequence's KV blocks are.</summary>
 public readonly ref struct KvRows
 {

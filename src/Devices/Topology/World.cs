@@ -74,8 +74,8 @@ public sealed class World
     public RankGroup Stage(int stage) =>
         new(this, [.. _ranks.Where(rank => Place(rank).Stage == stage)]);
 
-    /// <summary>The tensor ranks of a replica in a stage: those that share the heads of its layers.</summary>
-    public RankGroup TensorGroup(int stage, int replica) =>
+    /// <summary>The tensor ranks of a replica's stage in order: those that share its layers.</summary>
+    public RankGroup TensorRanks(int stage, int replica) =>
         new(this, [.. Enumerable.Range(0, Layout.Tensor).Select(tensor => RankAt(stage, replica, tensor))]);
 
     /// <summary>The ranks that a replica's rows pass, stage by stage, at one tensor index.</summary>

@@ -75,12 +75,6 @@ public sealed class Checkpoint : IDisposable
             $"{file.Path}: tensor {name} has shape {TensorView.Describe(view.Shape)}, wanted {TensorView.Describe(shape)}");
     }
 
-    /// <summary>A tensor's name and stored type in a shape of one's own, without values: to count the bytes of a part of it.</summary>
-    /// <exception cref="ModelException">No such tensor, or a type that is not supported.</exception>
-    public unsafe TensorView Outline(string name, params ReadOnlySpan<int> shape) => _where.TryGetValue(name, out SafetensorsFile? file)
-        ? new TensorView(name, file.Get(name).DType, shape.ToArray(), null)
-        : throw new ModelException($"{Folder}: no tensor {name}; does config.json belong to these weights?");
-
     /// <summary>Unmaps all files; every view becomes invalid.</summary>
     public void Dispose()
     {

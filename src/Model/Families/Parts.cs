@@ -11,9 +11,26 @@ internal static class Parts
 {
     public const string Embedding = "model.embed_tokens.weight", FinalNorm = "model.norm.weight", Head = "lm_head.weight";
 
-    /// <summary>A projection of the hidden state; <paramref name="at"/>.bias is there where <paramref name="bias"/> says so.</summary>
-    public static Projection Project(WeightReader weights, ModelConfig c, string at, int outputs, bool bias = false) => new(
-        weights.Matrix($"{at}.weight", outputs, c.HiddenSize), bias ? weights.Vector($"{at}.bias", outputs) : null);
+    /// <summary>
+    /// Grouped-query attention with this shard's heads, biases where the model has them, and norms of the heads where the family does.
+    /// </summary>
+    public static Attention Attention(WeightReader weights, ModelConfig c, ShardSpec spec, string at, bool normHeads = false)
+    {
+        TensorSplit split = spec.Split;
+        return new Attention(
+            query: Project($"{at}.q_proj", c.Heads, split.Heads),
+            key: Project($"{at}.k_proj", c.KvHeads, split.KvHeads),
+            value: Project($"{at}.v_proj", c.KvHeads, split.KvHeads),
+            output: weights.Inputs($"{at}.o_proj.weight", c.HiddenSize, c.Heads * c.HeadDim, split.Heads.Times(c.HeadDim)),
+            c.HeadDim, split.Groups,
+            normHeads ? new HeadNorms(Norm("q_norm"), Norm("k_norm"), (float)c.RmsNormEps) : null);
+
+        Weight Norm(string name) => weights.Vector($"{at}.{name}.weight", c.HeadDim);
+
+        Projection Project(string name, int heads, Part own) => new(
+            weights.Outputs($"{name}.weight", heads * c.HeadDim, c.HiddenSize, own.Times(c.HeadDim)),
+            c.QkvBias ? weights.VectorPart($"{name}.bias", heads * c.HeadDim, own.Times(c.HeadDim)) : null);
+    }
 
     /// <summary>A layer with a norm before each of its halves.</summary>
     public static DecoderLayer Layer(
@@ -24,11 +41,11 @@ internal static class Parts
     /// <summary>What the names of a layer's tensors begin with.</summary>
     public static string Name(LayerIndex layer) => $"model.layers.{layer.Value}";
 
-    /// <summary>A feed-forward of <paramref name="inner"/> values on every row.</summary>
-    public static DenseMlp Dense(WeightReader weights, ModelConfig c, string at, int inner) => new(
-        gate: weights.Matrix($"{at}.gate_proj.weight", inner, c.HiddenSize),
-        up: weights.Matrix($"{at}.up_proj.weight", inner, c.HiddenSize),
-        down: weights.Matrix($"{at}.down_proj.weight", c.HiddenSize, inner));
+    /// <summary>A feed-forward of <paramref name="inner"/> values on every row, of which this shard has a part.</summary>
+    public static DenseMlp Dense(WeightReader weights, ModelConfig c, string at, int inner, Part part) => new(
+        gate: weights.Outputs($"{at}.gate_proj.weight", inner, c.HiddenSize, part),
+        up: weights.Outputs($"{at}.up_proj.weight", inner, c.HiddenSize, part),
+        down: weights.Inputs($"{at}.down_proj.weight", c.HiddenSize, inner, part));
 
     /// <summary>The router and this shard's experts.</summary>
     public static MoeMlp Routed(WeightReader weights, ModelConfig c, ShardSpec spec, string at, SharedExpert? shared = null)

@@ -14,18 +14,13 @@ internal static class Qwen2Moe
     public static DecoderLayer Layer(WeightReader weights, ModelConfig c, ShardSpec spec, LayerIndex layer)
     {
         string at = Parts.Name(layer);
-        var attention = new Attention(
-            query: Parts.Project(weights, c, $"{at}.self_attn.q_proj", c.Heads * c.HeadDim, c.QkvBias),
-            key: Parts.Project(weights, c, $"{at}.self_attn.k_proj", c.KvHeads * c.HeadDim, c.QkvBias),
-            value: Parts.Project(weights, c, $"{at}.self_attn.v_proj", c.KvHeads * c.HeadDim, c.QkvBias),
-            output: weights.Matrix($"{at}.self_attn.o_proj.weight", c.HiddenSize, c.Heads * c.HeadDim),
-            c.HeadDim);
+        Attention attention = Parts.Attention(weights, c, spec, $"{at}.self_attn");
         return Parts.Layer(weights, c, layer, attention, c.IsMoeLayer(layer.Value)
             ? Parts.Routed(weights, c, spec, $"{at}.mlp", Shared(weights, c, $"{at}.mlp"))
-            : Parts.Dense(weights, c, $"{at}.mlp", c.IntermediateSize));
+            : Parts.Dense(weights, c, $"{at}.mlp", c.IntermediateSize, spec.Split.Inner));
     }
 
     private static SharedExpert Shared(WeightReader weights, ModelConfig c, string at) => new(
-        Parts.Dense(weights, c, $"{at}.shared_expert", c.SharedExpertSize),
+        Parts.Dense(weights, c, $"{at}.shared_expert", c.SharedExpertSize, new Part(0, c.SharedExpertSize)),
         share: weights.Matrix($"{at}.shared_expert_gate.weight", 1, c.HiddenSize));
 }

@@ -14,17 +14,9 @@ internal static class Qwen3
     public static DecoderLayer Layer(WeightReader weights, ModelConfig c, ShardSpec spec, LayerIndex layer)
     {
         string at = Parts.Name(layer);
-        var attention = new Attention(
-            query: Parts.Project(weights, c, $"{at}.self_attn.q_proj", c.Heads * c.HeadDim),
-            key: Parts.Project(weights, c, $"{at}.self_attn.k_proj", c.KvHeads * c.HeadDim),
-            value: Parts.Project(weights, c, $"{at}.self_attn.v_proj", c.KvHeads * c.HeadDim),
-            output: weights.Matrix($"{at}.self_attn.o_proj.weight", c.HiddenSize, c.Heads * c.HeadDim),
-            c.HeadDim,
-            new HeadNorms(
-                weights.Vector($"{at}.self_attn.q_norm.weight", c.HeadDim),
-                weights.Vector($"{at}.self_attn.k_norm.weight", c.HeadDim),
-                (float)c.RmsNormEps));
+        Attention attention = Parts.Attention(weights, c, spec, $"{at}.self_attn", normHeads: true);
         return Parts.Layer(weights, c, layer, attention, c.IsMoeLayer(layer.Value)
-            ? Parts.Routed(weights, c, spec, $"{at}.mlp") : Parts.Dense(weights, c, $"{at}.mlp", c.IntermediateSize));
+            ? Parts.Routed(weights, c, spec, $"{at}.mlp")
+            : Parts.Dense(weights, c, $"{at}.mlp", c.IntermediateSize, spec.Split.Inner));
     }
 }

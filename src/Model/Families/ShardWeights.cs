@@ -8,8 +8,8 @@ namespace Troupe.Model.Families;
 public static class ShardWeights
 {
     /// <summary>
-    /// Bytes of all tensors that some shards of a model read; a tensor that several of them read, as a tied embedding, counts once. Asks
-    /// <paramref name="source"/> for each and reads none of its values.
+    /// Bytes of all tensors that some shards of a model compute with, or of their parts of them; what several of them read, as a tied
+    /// embedding, counts once. Asks <paramref name="source"/> for each and reads none of its values.
     /// </summary>
     /// <exception cref="ModelException">A tensor is missing or has another type or shape; the message names it.</exception>
     public static long Bytes(WeightSource source, ModelConfig config, params IEnumerable<ShardSpec> specs)
@@ -17,11 +17,12 @@ public static class ShardWeights
         var reader = new WeightReader(source, touch: false);
         foreach (ShardSpec spec in specs)
         {
-            if (spec.Embedding) reader.Matrix(Parts.Embedding, config.VocabSize, config.HiddenSize);
+            if (spec.Embedding) reader.Outputs(Parts.Embedding, config.VocabSize, config.HiddenSize, spec.Split.Vocabulary);
             for (int i = 0; i < spec.Layers; i++) Family.Of(config).Layer(reader, config, spec, new LayerIndex(spec.First.Value + i));
             if (!spec.Head) continue;
             reader.Vector(Parts.FinalNorm, config.HiddenSize);
-            reader.Matrix(config.TieWordEmbeddings ? Parts.Embedding : Parts.Head, config.VocabSize, config.HiddenSize);
+            string head = config.TieWordEmbeddings ? Parts.Embedding : Parts.Head;
+            reader.Outputs(head, config.VocabSize, config.HiddenSize, spec.Split.Vocabulary);
         }
         return reader.Bytes;
     }

@@ -1,5 +1,6 @@
 using Troupe.Devices.Tensors;
 using Troupe.Model.Checkpoints;
+using Troupe.Model.Layers;
 
 namespace Troupe.Model.Families;
 
@@ -17,16 +18,30 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
 {
     private const int PageBytes = 4096;
 
-    private readonly HashSet<string> _counted = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, List<Part>> _counted = new(StringComparer.Ordinal); // what of each tensor, in runs
 
-    /// <summary>Bytes of all tensors so far; one that is asked for again, as a tied embedding, counts once.</summary>
+    /// <summary>Bytes of all tensors so far, or of the parts of them that are used; what is read twice counts once.</summary>
     public long Bytes { get; private set; }
 
     /// <summary>A matrix [outputs, inputs].</summary>
-    public Weight Matrix(string name, int outputs, int inputs) => Hold(source(name, outputs, inputs), outputs, inputs);
+    public Weight Matrix(string name, int outputs, int inputs) => Outputs(name, outputs, inputs, new Part(0, outputs));
+
+    /// <summary>Some outputs of a matrix [outputs, inputs]: whole rows of it.</summary>
+    public Weight Outputs(string name, int outputs, int inputs, Part part) =>
+        Hold(source(name, outputs, inputs), inputs, part, new Part(0, inputs));
+
+    /// <summary>
+    /// Some inputs of a matrix [outputs, inputs]: a part of each row, where it lies. Copied, they would follow each other, but be in
+    /// memory a second time, and no longer shared with the other ranks of the host.
+    /// </summary>
+    public Weight Inputs(string name, int outputs, int inputs, Part part) =>
+        Hold(source(name, outputs, inputs), inputs, new Part(0, outputs), part);
 
     /// <summary>A vector, as one row.</summary>
-    public Weight Vector(string name, int width) => Hold(source(name, width), 1, width);
+    public Weight Vector(string name, int width) => VectorPart(name, width, new Part(0, width));
+
+    /// <summary>Some values of a vector, as one row.</summary>
+    public Weight VectorPart(string name, int width, Part part) => Hold(source(name, width), width, new Part(0, 1), part);
 
     /// <summary>A matrix that must be stored like another one, because one kernel reads both.</summary>
     public Weight MatrixLike(Weight? other, string name, int outputs, int inputs)
@@ -37,7 +52,7 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
         return weight;
     }
 
-    private Weight Hold(TensorView view, int rows, int columns)
+    private Weight Hold(TensorView view, int width, Part rows, Part columns)
     {
         ElementType type = view.DType switch
         {
@@ -46,8 +61,31 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
             TensorDType.F32 => ElementType.F32,
             _ => throw new ModelException($"tensor {view.Name} is {view.DType}, wanted BF16, F16 or F32"),
         };
-        if (_counted.Add(view.Name)) Bytes += view.ByteCount;
-        for (long at = 0; touch && at < view.ByteCount; at += PageBytes) Volatile.Read(ref view.Data[at]);
-        return new Weight(view.Data, type, rows, columns);
+        long stride = (long)width * type.Size(), bytes = (long)columns.Count * type.Size();
+        byte* data = view.Data + rows.First * stride + (long)columns.First * type.Size();
+        // A part is some rows or some columns, never some of both.
+        Bytes += bytes == stride ? New(view.Name, rows) * stride : New(view.Name, columns) * rows.Count * (long)type.Size();
+        // Parts that follow each other are one run.
+        (int runs, long run) = bytes == stride ? (1, rows.Count * bytes) : (rows.Count, bytes);
+        for (int i = 0; touch && i < runs; i++)
+            for (long at = 0; at < run; at += PageBytes) Volatile.Read(ref data[i * stride + at]);
+        return new Weight(data, type, rows.Count, columns.Count, stride);
+    }
+
+    /// <summary>How many rows or columns of a part nobody counted before; counts them.</summary>
+    private int New(string name, Part part)
+    {
+        if (!_counted.TryGetValue(name, out List<Part>? runs)) _counted[name] = runs = [];
+        (int first, int end, int before) = (part.First, part.End, 0);
+        for (int i = runs.Count - 1; i >= 0; i--)
+        {
+            Part run = runs[i];
+            if (run.First > part.End || part.First > run.End) continue;
+            // It overlaps or touches the part: both are one run.
+            (first, end, before) = (Math.Min(first, run.First), Math.Max(end, run.End), before + run.Count);
+            runs.RemoveAt(i);
+        }
+        runs.Add(new Part(first, end - first));
+        return end - first - before;
     }
 }

@@ -8,15 +8,17 @@ internal sealed record HeadNorms(Weight Query, Weight Key, float Epsilon);
 
 /// <summary>
 /// Grouped-query attention with rotary positions, keys and values in paged blocks, and norms of the heads where the family has them.
-/// D head width.
+/// D head width. The heads are those of this tensor rank, so the output is its part of a sum.
 /// </summary>
 /// <param name="query">[heads x D, H]</param>
 /// <param name="key">[KV heads x D, H]</param>
 /// <param name="value">[KV heads x D, H]</param>
 /// <param name="output">[H, heads x D]</param>
 /// <param name="size">D.</param>
+/// <param name="groups">How query heads share key/value heads.</param>
 /// <param name="norms">Null where heads have no norm.</param>
-internal sealed class Attention(Projection query, Projection key, Projection value, Weight output, int size, HeadNorms? norms = null)
+internal sealed class Attention(
+    Projection query, Projection key, Projection value, Weight output, int size, HeadGroups groups, HeadNorms? norms = null)
 {
     /// <summary>normed, mixed: [T, H].</summary>
     public void Forward(LayerContext context, LayerIndex layer, ReadOnlySpan<float> normed, Span<float> mixed)
@@ -40,7 +42,7 @@ internal sealed class Attention(Projection query, Projection key, Projection val
         kernels.Rope(q, cos, sin, size);
         kernels.Rope(k, cos, sin, size);
         kernels.StoreKv(kv, rows.Kv, k, v);
-        kernels.Attend(kv, rows.Kv, q, attended);
+        kernels.Attend(kv, rows.Kv, groups, q, attended);
         kernels.Linear(attended, output, mixed);
     }
 }

@@ -20,6 +20,9 @@ internal sealed class LayerContext(IKernels kernels, Workspace room, PagedKvCach
     /// <summary>The first layer of the stage: where the cache counts from.</summary>
     public LayerIndex First { get; } = first;
 
+    /// <summary>The other ranks that share the replica's layers; set before the first step.</summary>
+    public TensorRanks Tensor { get; set; } = null!;
+
     public StepRows Rows { get; set; } = null!;
 
     public IAll2All? All2All { get; set; }
@@ -39,11 +42,33 @@ internal sealed class LayerContext(IKernels kernels, Workspace room, PagedKvCach
 
     public StepId Step { get; set; }
 
-    /// <summary>Tells the observer that a phase of a layer begins.</summary>
-    public StepPoint Enter(LayerIndex layer, StepPhase phase)
+    /// <summary>
+    /// Sums up values of [T, width] over the tensor ranks: all rows on all of them, or on each rank its <paramref name="own"/>.
+    /// </summary>
+    /// <returns>The rows that have their sums here.</returns>
+    public Part SumUp(LayerIndex layer, Span<float> values, int width, bool own)
     {
-        var point = new StepPoint(Epoch, Step, layer, phase);
-        Observer?.At(point);
+        int rows = values.Length / width;
+        if (Tensor.Alone) return new Part(0, rows);
+        Enter(layer, StepActivity.TensorSum);
+        if (own) Tensor.SumOwn(values, width);
+        else Tensor.Sum(values);
+        return own ? Tensor.OwnRows(rows) : new Part(0, rows);
+    }
+
+    /// <summary>Gets the rows that the other tensor ranks worked on.</summary>
+    public void Gather(LayerIndex layer, Span<float> values, int width)
+    {
+        if (Tensor.Alone) return;
+        Enter(layer, StepActivity.TensorGather);
+        Tensor.Gather(values, width);
+    }
+
+    /// <summary>Tells the observer that an activity in a layer begins.</summary>
+    public StepPoint Enter(LayerIndex layer, StepActivity activity)
+    {
+        var point = new StepPoint(Epoch, Step, layer, activity.Phase());
+        Observer?.At(point, activity);
         return point;
     }
 }

@@ -1,4 +1,5 @@
 using Troupe.Devices.All2All;
+using Troupe.Devices.Collectives;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Kernels;
 using Troupe.Devices.Tensors;
@@ -15,6 +16,9 @@ namespace Troupe.Model.Layers;
 /// </summary>
 public sealed class ModelShard : IDisposable
 {
+    /// <summary>Rows whose logits are made at once, where tensor ranks make them together.</summary>
+    public const int LogitRows = 16;
+
     private readonly DecoderLayer[] _layers;
     private readonly Weight _embedding, _head, _finalNorm;
     private readonly LayerContext _context;
@@ -31,7 +35,7 @@ public sealed class ModelShard : IDisposable
 
         if (spec.Embedding)
         {
-            _embedding = weights.Matrix(Parts.Embedding, config.VocabSize, config.HiddenSize);
+            _embedding = weights.Outputs(Parts.Embedding, config.VocabSize, config.HiddenSize, spec.Split.Vocabulary);
             Report();
         }
         _room = new Workspace(config, spec, options);
@@ -44,14 +48,17 @@ public sealed class ModelShard : IDisposable
         if (spec.Head)
         {
             _finalNorm = weights.Vector(Parts.FinalNorm, config.HiddenSize);
-            _head = weights.Matrix(config.TieWordEmbeddings ? Parts.Embedding : Parts.Head, config.VocabSize, config.HiddenSize);
+            _head = weights.Outputs(config.TieWordEmbeddings ? Parts.Embedding : Parts.Head, config.VocabSize, config.HiddenSize,
+                spec.Split.Vocabulary);
             Report();
         }
         WeightBytes = weights.Bytes;
-        Cache = new PagedKvCache(spec.Layers, options.KvType, options.KvBlocks, options.BlockSize, config.KvHeads, config.HeadDim);
+        Cache = new PagedKvCache(spec.Layers, options.KvType, options.KvBlocks, options.BlockSize, spec.Split.KvHeads.Count,
+            config.HeadDim);
         Load = new ExpertLoad(spec.First, spec.Layers, config.Experts);
         _rotary = new RotaryPositions(config.HeadDim, config.RopeTheta);
         _context = new LayerContext(device.Kernels, _room, Cache, Load, spec.First);
+        if (spec.Split.Ranks == 1) _context.Tensor = new TensorRanks(spec.Split, config.VocabSize, null);
     }
 
     /// <summary>Maps the shard's own tensors and makes everything that a step needs.</summary>
@@ -70,7 +77,7 @@ public sealed class ModelShard : IDisposable
     /// <summary>What it was made for.</summary>
     public ShardOptions Options { get; }
 
-    /// <summary>Bytes of the weights it holds; a tied head counts once per rank.</summary>
+    /// <summary>Bytes of the weights it computes with; a tied head is the embedding and counts once.</summary>
     public long WeightBytes { get; }
 
     /// <summary>Bytes of weights, KV cache and activations.</summary>
@@ -85,11 +92,37 @@ public sealed class ModelShard : IDisposable
     /// <summary>Whether a layer of this stage has routed experts, so that a step needs a way to reach them.</summary>
     public bool HasExperts => Enumerable.Range(Spec.First.Value, Spec.Layers).Any(Config.IsMoeLayer);
 
-    /// <summary>Hidden states of the rows' tokens. hidden: [T, H].</summary>
+    /// <summary>
+    /// Makes the other tensor ranks known, in their order; before the first step, where there are any. Their windows must have room for
+    /// <see cref="TensorBytes"/>.
+    /// </summary>
+    public void Join(ICommunicator tensorRanks) => _context.Tensor = new TensorRanks(Spec.Split, Config.VocabSize, tensorRanks);
+
+    /// <summary>The most bytes that a tensor rank sends to another in one collective, where steps have so many rows.</summary>
+    public static long TensorBytes(ModelConfig config, int maxRows, int tensorRanks) =>
+        TensorRanks.MostBytes(maxRows, config.HiddenSize, config.VocabSize, tensorRanks);
+
+    /// <summary>
+    /// Hidden states of the rows' tokens, on all tensor ranks together: each fills in the rows of its part of the vocabulary, and the sum
+    /// with the zeros of the others has them all. hidden: [T, H].
+    /// </summary>
     public void Embed(StepRows rows, Span<float> hidden)
     {
         if (!Spec.Embedding) throw new InvalidOperationException("this shard has no embedding: only the first stage embeds");
-        _context.Kernels.Gather(_embedding, rows.TokenIds, hidden);
+        if (_context.Tensor.Alone)
+        {
+            _context.Kernels.Gather(_embedding, rows.TokenIds, hidden);
+            return;
+        }
+        (Part own, int width) = (Spec.Split.Vocabulary, Config.HiddenSize);
+        for (int row = 0; row < rows.Count; row++)
+        {
+            int id = rows.TokenIds[row] - own.First;
+            Span<float> at = hidden.Slice(row * width, width);
+            if (own.Has(rows.TokenIds[row])) _context.Kernels.Gather(_embedding, new ReadOnlySpan<int>(in id), at);
+            else at.Clear();
+        }
+        _context.Tensor.Sum(hidden);
     }
 
     /// <summary>
@@ -116,7 +149,10 @@ public sealed class ModelShard : IDisposable
     /// <summary>What the group said in the first dispatch of the last step; null where the stage has no routed experts.</summary>
     public StepVerdict? Verdict => _context.Verdict;
 
-    /// <summary>Logits of some rows. hidden: [T, H]; rows: [n] indexes into it; logits: [n, V].</summary>
+    /// <summary>
+    /// Logits of some rows. hidden: [T, H]; rows: [n] indexes into it; logits: [n, V]. Tensor ranks make them together, of at most
+    /// <see cref="LogitRows"/> rows, and the first of them has them: for the others there is nothing to pass.
+    /// </summary>
     public void Logits(ReadOnlySpan<float> hidden, ReadOnlySpan<int> rows, Span<float> logits)
     {
         if (!Spec.Head) throw new InvalidOperationException("this shard has no head: only the last stage has logits");
@@ -125,12 +161,19 @@ public sealed class ModelShard : IDisposable
         Span<float> chosen = _room.Mixed.Floats(rows.Length * width); // [n, H]
         for (int i = 0; i < rows.Length; i++) hidden.Slice(rows[i] * width, width).CopyTo(chosen[(i * width)..]);
         _context.Kernels.RmsNorm(chosen, _finalNorm, (float)Config.RmsNormEps, chosen);
-        _context.Kernels.Linear(chosen, _head, logits);
+        if (_context.Tensor.Alone)
+        {
+            _context.Kernels.Linear(chosen, _head, logits);
+            return;
+        }
+        _context.Kernels.Linear(chosen, _head, _context.Tensor.LogitsPart(rows.Length));
+        _context.Tensor.GatherLogits(rows.Length, logits);
     }
 
     /// <summary>Gives cache and activations back.</summary>
     public void Dispose()
     {
+        _context.Tensor?.Dispose();
         Cache.Dispose();
         _room.Dispose();
     }

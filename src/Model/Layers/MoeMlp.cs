@@ -19,18 +19,21 @@ namespace Troupe.Model.Layers;
 /// <param name="shared">The expert of all rows; null where the family has none.</param>
 internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, bool normalize, SharedExpert? shared = null) : IFeedForward
 {
+    public bool OnOwnRows => true;
+
     public void Forward(LayerContext context, LayerIndex layer, ReadOnlySpan<float> normed, Span<float> output)
     {
         IAll2All all2All = context.All2All
             ?? throw new InvalidOperationException($"{layer} has routed experts: give the step a way to reach them");
         if (context.SecondHalf is { } second)
         {
-            int half = (context.Rows.Count + 1) / 2 * router.Columns; // a rank with rows has some in the first half
+            int half = (normed.Length / router.Columns + 1) / 2 * router.Columns; // a rank with rows has some in the first half
             Post(context, layer, all2All, normed[..half]);
             Post(context, layer, second, normed[half..]);
             shared?.Forward(context, layer, normed);
             RunExperts(context, layer, all2All);
             RunExperts(context, layer, second);
+            context.Enter(layer, StepActivity.CombineReceive);
             all2All.WaitCombine(output[..half]);
             second.WaitCombine(output[half..]);
         }
@@ -39,9 +42,10 @@ internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, boo
             Post(context, layer, all2All, normed);
             shared?.Forward(context, layer, normed);
             RunExperts(context, layer, all2All);
+            context.Enter(layer, StepActivity.CombineReceive);
             all2All.WaitCombine(output);
         }
-        shared?.AddTo(context, output);
+        shared?.AddTo(context, layer, output);
     }
 
     /// <summary>Chooses the experts of some rows and sends the rows there. normed: [T, H].</summary>
@@ -52,31 +56,35 @@ internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, boo
         Span<int> ids = room.ExpertIds.Ints(rows * topK);                                                       // [T, K]
         Span<float> weights = room.ExpertWeights.Floats(rows * topK);                                           // [T, K]
 
-        context.Enter(layer, StepPhase.Route);
+        context.Enter(layer, StepActivity.Route);
         kernels.Linear(normed, router, logits);
         kernels.Route(logits, router.Rows, normalize, ids, weights);
         context.Load.Add(layer, ids);
 
-        StepPoint dispatch = context.Enter(layer, StepPhase.Dispatch);
+        StepPoint dispatch = context.Enter(layer, StepActivity.DispatchPost);
+        long sent = all2All.BytesToOthers;
         all2All.PostDispatch(dispatch, normed, ids, weights, rows, context.Leave && context.Verdict is null);
+        context.Observer?.Note(all2All.BytesToOthers - sent);
     }
 
     /// <summary>Waits for the rows that come here, runs them through the local experts, and sends the partial sums back.</summary>
     private void RunExperts(LayerContext context, LayerIndex layer, IAll2All all2All)
     {
-        if (shared is not null || context.SecondHalf is not null) context.Enter(layer, StepPhase.Dispatch);
+        context.Enter(layer, StepActivity.DispatchReceive);
         DispatchHandle handle = all2All.WaitDispatch();
         context.Verdict ??= handle.Verdict;
         for (int row = 0; row < handle.Rows;)
         {
-            if (row > 0) context.Enter(layer, StepPhase.Dispatch);
+            if (row > 0) context.Enter(layer, StepActivity.DispatchReceive);
             // A shadowed exchange brings each row twice: as many tiles as the room calls for.
             int end = Math.Min(handle.Await(row), row + context.Room.MaxReceived);
             RunTile(context, layer, handle, row, end);
             handle.Done(end);
             row = end;
         }
-        all2All.PostCombine(context.Enter(layer, StepPhase.Combine), handle);
+        long sent = all2All.BytesToOthers;
+        all2All.PostCombine(context.Enter(layer, StepActivity.CombinePost), handle);
+        context.Observer?.Note(all2All.BytesToOthers - sent);
     }
 
     /// <summary>
@@ -91,10 +99,11 @@ internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, boo
         Span<float> weights = room.ArrivedWeights.Floats(rows * topK);                                                        // [n, K]
         handle.Decode(first, end, hidden);
         handle.CopySlots(first, end, ids, weights);
-        context.Enter(layer, StepPhase.Experts);
+        context.Enter(layer, StepActivity.Experts);
         room.Arrivals.Sort(ids, weights, topK);
+        context.Observer?.Note(room.Arrivals.Pairs, room.Arrivals.Active.Length);
         context.Kernels.Experts(experts, room.Arrivals, hidden, room.Activation.Floats(room.Arrivals.Pairs * experts.Inner), partial);
-        context.Enter(layer, StepPhase.Combine);
+        context.Enter(layer, StepActivity.CombinePost);
         handle.Encode(first, end, partial);
     }
 }

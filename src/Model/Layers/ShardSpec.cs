@@ -11,20 +11,28 @@ namespace Troupe.Model.Layers;
 /// <param name="Experts">The routed experts it holds of each MoE layer, ascending.</param>
 /// <param name="Embedding">Whether it turns tokens into hidden states: the first stage.</param>
 /// <param name="Head">Whether it turns hidden states into logits: the last stage.</param>
-public sealed record ShardSpec(LayerIndex First, int Layers, IReadOnlyList<ExpertId> Experts, bool Embedding, bool Head)
+/// <param name="Split">Its part of what the tensor ranks of a replica share.</param>
+public sealed record ShardSpec(
+    LayerIndex First, int Layers, IReadOnlyList<ExpertId> Experts, bool Embedding, bool Head, TensorSplit Split)
 {
     /// <summary>The whole model on one rank.</summary>
     public static ShardSpec Whole(ModelConfig config) => Of(config, 0, 1, ExpertPlacement.Blocks(config.Experts, 1), 0);
 
     /// <summary>The part of a member of a stage's expert-parallel group, layers split by count alone.</summary>
-    /// <exception cref="ModelException">More stages than layers.</exception>
-    public static ShardSpec Of(ModelConfig config, int stage, int stages, ExpertPlacement placement, int member) =>
-        stages <= config.Layers ? Of(LayerSplit.Even(config.Layers, stages), stage, placement, member)
+    /// <exception cref="ModelException">More stages than layers, or heads that the tensor ranks cannot share.</exception>
+    public static ShardSpec Of(ModelConfig config, int stage, int stages, ExpertPlacement placement, int member, int tensorRanks = 1) =>
+        stages <= config.Layers ? Of(config, LayerSplit.Even(config.Layers, stages), stage, placement, member, tensorRanks)
             : throw new ModelException($"{stages} stages for {config.Layers} layers: each stage needs at least one layer");
 
-    /// <summary>The part of a member of a stage's expert-parallel group, layers split as given.</summary>
-    public static ShardSpec Of(LayerSplit split, int stage, ExpertPlacement placement, int member) =>
-        new(split.First(stage), split.Counts[stage], placement.Of(member), stage == 0, stage == split.Stages - 1);
+    /// <summary>
+    /// The part of a member of a stage's expert-parallel group, in which the tensor ranks of a replica follow each other; layers split as
+    /// given.
+    /// </summary>
+    /// <exception cref="ModelException">Heads that the tensor ranks cannot share.</exception>
+    public static ShardSpec Of(
+        ModelConfig config, LayerSplit split, int stage, ExpertPlacement placement, int member, int tensorRanks = 1) =>
+        new(split.First(stage), split.Counts[stage], placement.Of(member), stage == 0, stage == split.Stages - 1,
+            TensorSplit.Of(config, member % tensorRanks, tensorRanks));
 }
 
 /// <summary>Sizes and types that a shard is made for.</summary>
@@ -42,8 +50,11 @@ public sealed record ShardOptions
     /// <summary>The most rows of this replica in a step.</summary>
     public required int MaxRows { get; init; }
 
-    /// <summary>R: ranks of the expert-parallel group; up to R x MaxRows rows arrive.</summary>
+    /// <summary>R: ranks of the expert-parallel group. Each brings its share of its replica's rows, and all of them may arrive.</summary>
     public int GroupSize { get; init; } = 1;
+
+    /// <summary>The most rows that one of so many tensor ranks sends to their experts.</summary>
+    public static int MostOwnRows(int maxRows, int tensorRanks) => (maxRows + tensorRanks - 1) / tensorRanks;
 }
 
 /// <summary>How far loading is: parts are layers, embedding and head.</summary>

@@ -1,4 +1,3 @@
-using Troupe.Devices.Fabric;
 using Troupe.Devices.Tensors;
 using Troupe.Devices.Topology;
 
@@ -15,12 +14,16 @@ internal sealed class SharedExpert(DenseMlp mlp, Weight share)
     /// <summary>Computes what <see cref="AddTo"/> will add. normed: [T, H].</summary>
     public void Forward(LayerContext context, LayerIndex layer, ReadOnlySpan<float> normed)
     {
-        context.Enter(layer, StepPhase.Experts);
+        context.Enter(layer, StepActivity.SharedExpert);
         mlp.Apply(context, normed, context.Room.Shared.Floats(normed.Length));
-        context.Kernels.Linear(normed, share, context.Room.SharedGates.Floats(context.Rows.Count));
+        context.Kernels.Linear(normed, share, context.Room.SharedGates.Floats(normed.Length / share.Columns));
     }
 
     /// <summary>output: [T, H], what the routed experts came to.</summary>
-    public void AddTo(LayerContext context, Span<float> output) => context.Kernels.AddGated(
-        output, context.Room.SharedGates.Floats(context.Rows.Count), context.Room.Shared.Floats(output.Length));
+    public void AddTo(LayerContext context, LayerIndex layer, Span<float> output)
+    {
+        context.Enter(layer, StepActivity.SharedExpert);
+        context.Kernels.AddGated(
+            output, context.Room.SharedGates.Floats(output.Length / share.Columns), context.Room.Shared.Floats(output.Length));
+    }
 }

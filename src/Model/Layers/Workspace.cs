@@ -14,7 +14,8 @@ internal sealed class Workspace : IDisposable
 
     public Workspace(ModelConfig config, ShardSpec spec, ShardOptions options)
     {
-        (int rows, int received) = (options.MaxRows, options.MaxRows * options.GroupSize);
+        TensorSplit split = spec.Split;
+        (int rows, int received) = (options.MaxRows, ShardOptions.MostOwnRows(options.MaxRows, split.Ranks) * options.GroupSize);
         MaxReceived = received;
         int pairs = received * Math.Min(config.ExpertsPerToken, spec.Experts.Count);
         int[] localOf = new int[config.Experts];
@@ -23,13 +24,13 @@ internal sealed class Workspace : IDisposable
         Arrivals = new ExpertRows(localOf, spec.Experts.Count, pairs);
         Normed = Room(rows, config.HiddenSize);
         Mixed = Room(rows, config.HiddenSize);
-        Queries = Room(rows, config.Heads * config.HeadDim);
-        Keys = Room(rows, config.KvHeads * config.HeadDim);
-        Values = Room(rows, config.KvHeads * config.HeadDim);
-        Attended = Room(rows, config.Heads * config.HeadDim);
+        Queries = Room(rows, split.Heads.Count * config.HeadDim);
+        Keys = Room(rows, split.KvHeads.Count * config.HeadDim);
+        Values = Room(rows, split.KvHeads.Count * config.HeadDim);
+        Attended = Room(rows, split.Heads.Count * config.HeadDim);
         Cos = Room(rows, config.HeadDim / 2);
         Sin = Room(rows, config.HeadDim / 2);
-        int inner = Math.Max(config.IntermediateSize, config.SharedExpertSize);
+        int inner = Math.Max(split.Inner.Count, config.SharedExpertSize);
         Gate = Room(rows, inner);
         Up = Room(rows, inner);
         Shared = Room(rows, config.SharedExpertSize > 0 ? config.HiddenSize : 0);

@@ -13,17 +13,22 @@ public sealed class LeaseTests
     private static readonly TimeSpan s_deadline = TimeSpan.FromMinutes(2);
     private static readonly int[] s_prompt = [570, 47, 39];
 
-    public static TheoryData<int, int, int> Layouts => new() { { 1, 1, 4096 }, { 1, 2, 4096 }, { 2, 1, 7 }, { 2, 2, 4096 }, { 3, 2, 5 } };
+    public static TheoryData<int, int, int, int> Layouts => new()
+    {
+        { 1, 1, 4096, 1 }, { 1, 2, 4096, 1 }, { 2, 1, 7, 1 }, { 2, 2, 4096, 1 }, { 3, 2, 5, 1 }, { 1, 1, 9, 2 }, { 2, 1, 4096, 4 },
+        { 2, 2, 6, 2 },
+    };
 
     [Theory]
     [MemberData(nameof(Layouts))]
     public async Task Twelve_requests_at_once_give_what_each_gives_alone_and_what_they_give_without_leases(
-        int stages, int replicas, int steps)
+        int stages, int replicas, int steps, int tensor)
     {
         Random random = Seed.For($"{nameof(LeaseTests)} {stages} {replicas}");
         RequestSpec[] requests = [.. Enumerable.Range(0, 12).Select(i => InProcessWorld.Greedy($"r{i}",
             [.. Enumerable.Range(0, random.Next(1, 60)).Select(_ => random.Next(1, 4096))], random.Next(1, 40)))];
-        await using InProcessWorld planned = await StartAsync(stages, replicas, 0), leased = await StartAsync(stages, replicas, steps);
+        await using InProcessWorld planned = await StartAsync(stages, replicas, 0, tensor),
+            leased = await StartAsync(stages, replicas, steps, tensor);
 
         IReadOnlyList<RequestOutcome> want = await planned.RunAsync(requests), together = await leased.RunAsync(requests);
 
@@ -38,12 +43,15 @@ public sealed class LeaseTests
     [InlineData("qwen3", 1, 2)]
     [InlineData("qwen3", 2, 2)]
     [InlineData("qwen3-moe-mixed", 5, 1)]
-    public async Task Stages_without_experts_agree_by_a_vote(string model, int stages, int replicas)
+    [InlineData("qwen3", 1, 1, 2)]
+    [InlineData("qwen3-moe-mixed", 5, 1, 3)]
+    public async Task Stages_without_experts_agree_by_a_vote(string model, int stages, int replicas, int tensor = 1)
     {
         RequestSpec[] requests = [.. Enumerable.Range(0, 5).Select(i => InProcessWorld.Greedy($"r{i}", [1 + i, 2, 3], 5 + (7 * i)))];
         string folder = Repository.At("tests", "goldens", "models", model);
-        await using InProcessWorld planned = await InProcessWorld.StartAsync(folder, stages, replicas, "troupe.routing.lease-steps = 0"),
-            leased = await InProcessWorld.StartAsync(folder, stages, replicas, "troupe.routing.lease-steps = 11");
+        await using InProcessWorld planned = await InProcessWorld.StartAsync(folder, stages, replicas,
+                "troupe.routing.lease-steps = 0", tensor),
+            leased = await InProcessWorld.StartAsync(folder, stages, replicas, "troupe.routing.lease-steps = 11", tensor);
 
         IReadOnlyList<RequestOutcome> want = await planned.RunAsync(requests), got = await leased.RunAsync(requests);
 
@@ -54,9 +62,11 @@ public sealed class LeaseTests
     [Theory]
     [InlineData(1, 1)]
     [InlineData(2, 2)]
-    public async Task Ranks_leave_for_a_request_that_comes_and_return_and_the_others_tokens_are_the_same(int stages, int replicas)
+    [InlineData(2, 1, 2)]
+    public async Task Ranks_leave_for_a_request_that_comes_and_return_and_the_others_tokens_are_the_same(
+        int stages, int replicas, int tensor = 1)
     {
-        await using InProcessWorld world = await StartAsync(stages, replicas, 4096);
+        await using InProcessWorld world = await StartAsync(stages, replicas, 4096, tensor);
         RequestSpec slow = InProcessWorld.Greedy("slow", s_prompt, 1500), quick = InProcessWorld.Greedy("quick", [497, 14], 20);
         IReadOnlyList<RequestOutcome> alone = [.. await world.RunAsync(quick with { Id = "quick alone" })];
         Task<IReadOnlyList<RequestOutcome>> running = world.RunAsync(slow);
@@ -79,9 +89,12 @@ public sealed class LeaseTests
     [Theory]
     [InlineData(1, 1)]
     [InlineData(2, 1)]
-    public async Task A_request_that_is_given_up_or_meets_its_stop_text_ends_inside_the_lease_and_its_KV_is_free(int stages, int replicas)
+    [InlineData(1, 1, 2)]
+    [InlineData(2, 1, 2)]
+    public async Task A_request_that_is_given_up_or_meets_its_stop_text_ends_inside_the_lease_and_its_KV_is_free(
+        int stages, int replicas, int tensor = 1)
     {
-        await using InProcessWorld world = await StartAsync(stages, replicas, 1 << 20);
+        await using InProcessWorld world = await StartAsync(stages, replicas, 1 << 20, tensor);
         RequestOutcome whole = (await world.RunAsync(InProcessWorld.Greedy("whole", [497, 14], 60)))[0];
         string stop = whole.Text[(whole.Text.Length / 2)..][..6];
         var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -112,7 +125,8 @@ public sealed class LeaseTests
     [Theory]
     [InlineData(1, 1)]
     [InlineData(2, 2)]
-    public async Task A_token_that_ends_text_ends_its_request_inside_the_lease(int stages, int replicas)
+    [InlineData(1, 1, 2)]
+    public async Task A_token_that_ends_text_ends_its_request_inside_the_lease(int stages, int replicas, int tensor = 1)
     {
         ModelSource sample = ModelSource.FromFolder(InProcessWorld.SampleModel);
         RequestSpec request = InProcessWorld.Greedy("whole", s_prompt, 60);
@@ -121,7 +135,7 @@ public sealed class LeaseTests
         // A model for which a token in the middle of its answer ends text.
         int at = Enumerable.Range(20, 40).First(i => !ids.AsSpan(0, i).Contains(ids[i]));
         ModelSource ends = sample with { Config = sample.Config with { EosTokenIds = [ids[at]] } };
-        await using InProcessWorld world = await InProcessWorld.StartAsync(ends, stages, replicas);
+        await using InProcessWorld world = await InProcessWorld.StartAsync(ends, stages, replicas, tensor: tensor);
 
         IReadOnlyList<RequestOutcome> outcomes = await world.RunAsync(
             request with { Id = "ends", IgnoreEos = false }, request with { Id = "goes on", IgnoreEos = true });
@@ -131,8 +145,8 @@ public sealed class LeaseTests
         Assert.Equal(ids, outcomes[1].Ids);
     }
 
-    private static Task<InProcessWorld> StartAsync(int stages, int replicas, int leaseSteps) =>
-        InProcessWorld.StartAsync(InProcessWorld.SampleModel, stages, replicas, $"troupe.routing.lease-steps = {leaseSteps}");
+    private static Task<InProcessWorld> StartAsync(int stages, int replicas, int leaseSteps, int tensor = 1) => InProcessWorld.StartAsync(
+        InProcessWorld.SampleModel, stages, replicas, $"troupe.routing.lease-steps = {leaseSteps}", tensor);
 
     private static async Task<JsonElement> StatusAsync(InProcessWorld world) =>
         JsonDocument.Parse(await world.Client.InspectAsync(Subject.Status, "")).RootElement;

@@ -21,13 +21,14 @@ internal sealed class InProcessWorld : IAsyncDisposable
 
     public static string SampleModel => Repository.At("models", "sample");
 
-    public static Task<InProcessWorld> StartAsync(string model, int stages, int replicas, string hocon = "") =>
-        StartAsync(ModelSource.FromFolder(model), stages, replicas, hocon);
+    public static Task<InProcessWorld> StartAsync(string model, int stages, int replicas, string hocon = "", int tensor = 1) =>
+        StartAsync(ModelSource.FromFolder(model), stages, replicas, hocon, tensor);
 
-    public static async Task<InProcessWorld> StartAsync(ModelSource model, int stages, int replicas, string hocon = "")
+    public static async Task<InProcessWorld> StartAsync(
+        ModelSource model, int stages, int replicas, string hocon = "", int tensor = 1)
     {
         TroupeOptions options =
-            TroupeOptions.Read(new ConfigLayers(HoconText.Parse("test", hocon))) with { Layout = new Layout(stages, replicas, 1) };
+            TroupeOptions.Read(new ConfigLayers(HoconText.Parse("test", hocon))) with { Layout = new Layout(stages, replicas, tensor) };
         var handle = ClusterHandle.Start(
             new LaunchSpec(options, model, LaunchMode.InProcess, "", Console.Error.WriteLine), new Quiet());
         ClusterClient client = handle.Client();

@@ -48,6 +48,15 @@ public sealed class MemoryTests : IDisposable
     }
 
     [Fact]
+    public void A_tensor_rank_keeps_only_the_KV_heads_that_its_query_heads_read()
+    {
+        ClusterPlan plan = Plan(1, 1, "troupe.scheduler.kv-tokens = 1000000", tensor: 2), four = Plan(1, 1, tensor: 4);
+        Assert.Contains("+ 2930 for KV + ", Assert.Throws<ConfigException>(() => plan.MemoryForKv(Least(plan) - 1)).Message,
+            StringComparison.Ordinal); // one of 2 heads
+        Assert.InRange(four.Sizes(400 * MiB).Blocks * 16L * 1536, 49 * MiB, 51 * MiB); // of 4 ranks each has one, and a quarter of half
+    }
+
+    [Fact]
     public void Where_the_cache_may_choose_its_size_it_takes_half_of_what_weights_and_windows_leave()
     {
         ClusterPlan plan = Plan(1, 2);
@@ -107,9 +116,11 @@ public sealed class MemoryTests : IDisposable
         return checkpoint.FileBytes;
     }
 
-    private static ClusterPlan Plan(int stages, int replicas, string hocon = "", ModelSource? model = null) => ClusterPlan.Make(
-        TroupeOptions.Read(new ConfigLayers(HoconText.Parse("test", hocon))) with { Layout = new Layout(stages, replicas, 1) },
-        model ?? Source());
+    private static ClusterPlan Plan(int stages, int replicas, string hocon = "", ModelSource? model = null, int tensor = 1)
+    {
+        TroupeOptions options = TroupeOptions.Read(new ConfigLayers(HoconText.Parse("test", hocon)));
+        return ClusterPlan.Make(options with { Layout = new Layout(stages, replicas, tensor) }, model ?? Source());
+    }
 
     /// <summary>The fewest bytes that a plan does not refuse.</summary>
     private static long Least(ClusterPlan plan)

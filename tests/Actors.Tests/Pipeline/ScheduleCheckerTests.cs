@@ -110,6 +110,21 @@ public sealed class ScheduleCheckerTests
     }
 
     [Fact]
+    public void Tensor_ranks_whose_sums_come_in_different_orders_are_named()
+    {
+        var shape = new PipelineShape(new Layout(1, 2, 2), 2, 2) { Ring = null };
+        Schedule good = PipelineSchedule.Make(shape);
+        Operation[] turned = [.. good.Programs[0].OrderBy(op => op.Kind != OperationKind.Compute).ThenByDescending(op => op.Step)];
+        Assert.Equal("rank 0 (stage 0) computes step 1 -> rank 1 (stage 0) computes step 1 after it computes step 2 -> "
+            + "rank 0 (stage 0) computes step 2 after it computes step 1",
+            ScheduleChecker.Check(new Schedule(shape, [good.Programs[0], turned, .. good.Programs.Skip(2)]))!.ToString());
+        // Replicas have no sums in common: they meet for the experts only.
+        Operation[] late = [.. good.Programs[0].Where(op => op.Kind == OperationKind.Compute).Reverse(),
+            .. good.Programs[0].Where(op => op.Kind != OperationKind.Compute)];
+        Assert.Null(ScheduleChecker.Check(new Schedule(shape with { Layout = new Layout(1, 2, 1) }, [good.Programs[0], late])));
+    }
+
+    [Fact]
     public void What_a_cluster_may_come_to_run_ends_from_one_micro_batch_to_as_many_as_lanes()
     {
         Schedule[] schedules = [.. PipelineSchedule.InUse(new Layout(6, 3, 2), lanes: 6)];

@@ -10,7 +10,7 @@ namespace Troupe.Actors.Tests.Pipeline;
 
 /// <summary>
 /// Runs a schedule for real: a thread for each rank does the operations of its program over the fabric, literally. Rows go over the
-/// stages' link, tokens too; where the ring waits for its receive, over a communicator. An expert group meets by flags.
+/// stages' link, tokens too; where the ring waits for its receive, over a communicator. Expert groups and tensor ranks meet by flags.
 /// </summary>
 internal sealed class ScheduleRun
 {
@@ -35,7 +35,7 @@ internal sealed class ScheduleRun
         {
             MessageBytes = sizeof(int), Senders = Senders.Any, Rendezvous = true,
         });
-        _groups = _plan.ReserveFlags(2 * (steps + 1));
+        _groups = _plan.ReserveFlags(3 * (steps + 1));
         _stuck = expected?.Stuck.ToDictionary(wait => wait.Rank.Value) ?? [];
         (_there, _over) = (new CountdownEvent(ranks), new CountdownEvent(ranks));
     }
@@ -101,7 +101,6 @@ internal sealed class ScheduleRun
         var link = new StageLink(fabric, _link, _schedule.Shape.Rows == TransferMode.Rendezvous);
         var ring = new Communicator(fabric, fabric.World.All, _ring);
         RankPlace place = fabric.World.Place(fabric.Self);
-        RankGroup group = fabric.World.Stage(place.Stage);
         var rows = new Dictionary<long, float[]>();
         foreach (Operation op in _schedule.Programs[fabric.Self.Value])
         {
@@ -121,6 +120,7 @@ internal sealed class ScheduleRun
                 case OperationKind.Compute:
                     if (place.Stage == 0) rows[lane] = [lane * 100, 0, 0, 0];
                     rows[lane][0]++;
+                    Meet(fabric, fabric.World.TensorRanks(place.Stage, place.Replica), _groups[3 * lane]);
                     break;
                 case OperationKind.Send:
                     link.Send(step, lane, rows[lane]);
@@ -129,14 +129,18 @@ internal sealed class ScheduleRun
                     SendTokens(fabric, link, ring, step, (int)rows[lane][0]);
                     break;
                 default:
-                    int flag = _groups[2 * lane + (op.Kind == OperationKind.Dispatch ? 0 : 1)];
-                    foreach (RankId member in group.Members)
-                        if (member != fabric.Self) fabric.Notify(member, flag, 1);
-                    foreach (RankId member in group.Members)
-                        if (member != fabric.Self) fabric.Wait(member, flag, 1);
+                    Meet(fabric, fabric.World.Stage(place.Stage), _groups[3 * lane + (op.Kind == OperationKind.Dispatch ? 1 : 2)]);
                     break;
             }
         }
+    }
+
+    private static void Meet(IFabric fabric, RankGroup group, int flag)
+    {
+        foreach (RankId member in group.Members)
+            if (member != fabric.Self) fabric.Notify(member, flag, 1);
+        foreach (RankId member in group.Members)
+            if (member != fabric.Self) fabric.Wait(member, flag, 1);
     }
 
     private int TakeTokens(IFabric fabric, StageLink link, Communicator ring, StepId step)

@@ -43,7 +43,7 @@ internal sealed class ScheduleSimulator(Schedule schedule)
     {
         if (Head(rank) is not { } op || !HasData(rank, op)) return false;
         (Layout layout, long step) = (schedule.Shape.Layout, op.Step.Value);
-        int column = layout.Replicas * layout.Tensor, stage = rank / column, last = (layout.Stages - 1) * column;
+        int column = layout.Replicas * layout.Tensor, last = (layout.Stages - 1) * column;
         switch (op.Kind)
         {
             case OperationKind.Send:
@@ -54,10 +54,9 @@ internal sealed class ScheduleSimulator(Schedule schedule)
                 return schedule.Shape.Rows == TransferMode.Eager && _did.Contains((rank - column, OperationKind.Send, step)) && Do(rank);
             case OperationKind.AwaitRing:
                 return schedule.Shape.Ring == TransferMode.Eager && _did.Contains((rank + last, OperationKind.SendRing, step)) && Do(rank);
-            case OperationKind.Compute:
-                return Do(rank);
             default:
-                int[] group = [.. Enumerable.Range(stage * column, column)];
+                int members = op.Kind == OperationKind.Compute ? layout.Tensor : column;
+                int[] group = [.. Enumerable.Range(rank / members * members, members)];
                 return group.All(member => Head(member) == op && HasData(member, op)) && group.All(Do);
         }
     }

@@ -22,15 +22,16 @@ public sealed class PlannerTests
     private const int KvTokens = 4096;
 
     [Theory]
-    [InlineData(1, 1, "")]
-    [InlineData(2, 1, "")]
-    [InlineData(2, 2, "")]
-    [InlineData(3, 2, "1,4,1")]
-    public async Task A_plan_says_what_a_real_run_reports_of_its_ranks(int stages, int replicas, string split)
+    [InlineData(1, 1, 1, "")]
+    [InlineData(2, 1, 1, "")]
+    [InlineData(2, 2, 1, "")]
+    [InlineData(3, 2, 1, "1,4,1")]
+    [InlineData(2, 1, 4, "")]
+    public async Task A_plan_says_what_a_real_run_reports_of_its_ranks(int stages, int replicas, int tensor, string split)
     {
         string hocon = $"troupe.scheduler.kv-tokens = {KvTokens}" + (split.Length > 0 ? $"\ntroupe.layout.split = \"{split}\"" : "");
-        PlanReport plan = Planner.Make(Request(stages, replicas, hocon: hocon));
-        await using InProcessWorld world = await InProcessWorld.StartAsync(InProcessWorld.SampleModel, stages, replicas, hocon);
+        PlanReport plan = Planner.Make(Request(stages, replicas, tensor, hocon));
+        await using InProcessWorld world = await InProcessWorld.StartAsync(InProcessWorld.SampleModel, stages, replicas, hocon, tensor);
         StatusReport status = JsonSerializer.Deserialize(await world.Client.InspectAsync(Subject.Status, ""),
             ReportJson.Default.StatusReport)!;
         Assert.Equal(status.Ranks.Select(r => (r.Rank, r.Stage, r.Replica, r.Tensor, r.Layers, r.Experts, r.WeightBytes)),
@@ -38,7 +39,7 @@ public sealed class PlannerTests
         Assert.All(status.Schedulers, s => Assert.Equal(KvTokens / 16, s.KvBlocks));
         foreach (PlanRank rank in plan.Ranks)
         {
-            using var cache = new PagedKvCache(plan.Split[rank.Stage], ElementType.F32, KvTokens / 16, 16, 2, 32);
+            using var cache = new PagedKvCache(plan.Split[rank.Stage], ElementType.F32, KvTokens / 16, 16, tensor > 1 ? 1 : 2, 32);
             Assert.Equal((cache.Bytes, cache.Bytes / KvTokens), (rank.KvBytes, rank.KvBytesPerToken));
         }
         Assert.Equal((plan.Ranks.Sum(r => r.KvBytes), plan.Ranks.Sum(r => r.WindowBytes)),
@@ -68,7 +69,7 @@ public sealed class PlannerTests
             ModelSource folder = ModelSource.FromFolder(Repository.At("tests", "goldens", "models", model));
             ModelSource config = folder with
             {
-                ShardBytes = (part, specs) => ShardWeights.Bytes(ShardWeights.Outline(folder.Config), part, specs),
+                ShardBytes = specs => ShardWeights.Bytes(ShardWeights.Outline(folder.Config), folder.Config, specs),
             };
             Assert.Equal(Directory.EnumerateFiles(folder.Name, "*.safetensors").Sum(DataBytes),
                 Planner.Make(Request(1, 1, model: config)).Hosts[0].WeightBytes);
@@ -95,7 +96,10 @@ public sealed class PlannerTests
         Assert.Equal(["0-2", "3-5"], two.Ranks.Select(r => r.QueryHeads));
         Assert.Equal(["0-1", "1-2"], two.Ranks.Select(r => r.KvHeads));
         Assert.True(two.Fits);
-        Assert.Contains(two.Notes, note => note.Contains("not built yet", StringComparison.Ordinal));
+        // They map one file, and together the whole of it.
+        Assert.Equal(whole, two.Hosts[0].WeightBytes);
+        PlanReport apart = Planner.Make(Request(1, 1, tensor: 2, model: model, hosts: HostsFile.Parse("hosts", "a 1\nb 1")));
+        Assert.Equal(two.Ranks.Select(r => r.WeightBytes), apart.Hosts.Select(h => h.WeightBytes));
         Assert.Contains(two.Notes, note => note.StartsWith("3 key-value heads for 2 tensor ranks", StringComparison.Ordinal));
     }
 
@@ -110,26 +114,28 @@ public sealed class PlannerTests
     }
 
     [Theory]
-    [InlineData(2, 1, "allgather_reducescatter")]
-    [InlineData(1, 2, "allgather_reducescatter")]
-    [InlineData(1, 2, "high_throughput")]
-    [InlineData(1, 2, "low_latency")]
-    [InlineData(1, 2, "peer_mapped")]
-    [InlineData(1, 2, "workspace")]
-    [InlineData(1, 2, "fused")]
-    public async Task What_crosses_links_is_what_a_real_run_counts(int stages, int replicas, string strategy)
+    [InlineData(2, 1, 1, "allgather_reducescatter")]
+    [InlineData(1, 2, 1, "allgather_reducescatter")]
+    [InlineData(1, 2, 1, "high_throughput")]
+    [InlineData(1, 2, 1, "low_latency")]
+    [InlineData(1, 2, 1, "peer_mapped")]
+    [InlineData(1, 2, 1, "workspace")]
+    [InlineData(1, 2, 1, "fused")]
+    [InlineData(1, 1, 2, "low_latency")]
+    [InlineData(2, 1, 4, "low_latency")]
+    public async Task What_crosses_links_is_what_a_real_run_counts(int stages, int replicas, int tensor, string strategy)
     {
         const int tokens = 150;
         string hocon = $"troupe.routing.strategy = {strategy}";
-        PlanStep step = Planner.Make(Request(stages, replicas, hocon: hocon)).Steps[0];
-        await using InProcessWorld world = await InProcessWorld.StartAsync(InProcessWorld.SampleModel, stages, replicas, hocon);
+        PlanStep step = Planner.Make(Request(stages, replicas, tensor, hocon)).Steps[0];
+        await using InProcessWorld world = await InProcessWorld.StartAsync(InProcessWorld.SampleModel, stages, replicas, hocon, tensor);
         RequestSpec[] All(int count) =>
             [.. Enumerable.Range(0, replicas).Select(i => InProcessWorld.Greedy($"{count}-{i}", [570, 47], count))];
         await world.RunAsync(All(20));
         long before = await SentAsync(world);
         await world.RunAsync(All(tokens));
         double sent = (await SentAsync(world) - before) / (double)tokens, planned = step.Links.Sum(l => l.Bytes);
-        Assert.Equal(stages > 1 ? "none" : strategy, step.Strategy);
+        Assert.Equal(replicas * tensor == 1 ? "none" : strategy, step.Strategy);
         // The counted run has what is no payload beside it: heads of empty lanes, times that ranks tell each other.
         Assert.InRange(sent, 0.85 * planned, 1.15 * planned);
     }
@@ -153,8 +159,8 @@ public sealed class PlannerTests
         static IEnumerable<string> Links(PlanReport plan, params string[] what) =>
             plan.Steps.SelectMany(s => s.Links).Where(l => what.Contains(l.What)).Select(l => l.Link).Distinct();
 
-        long Distinct(PlanReport plan, int stage) => InProcess().ShardBytes(InProcess().Config,
-            [ShardSpec.Of(new LayerSplit(plan.Split), stage, Devices.All2All.ExpertPlacement.Blocks(16, 1), 0)]);
+        long Distinct(PlanReport plan, int stage) => InProcess().ShardBytes(
+            [ShardSpec.Of(InProcess().Config, new LayerSplit(plan.Split), stage, Devices.All2All.ExpertPlacement.Blocks(16, 1), 0)]);
     }
 
     [Fact]
@@ -170,7 +176,7 @@ public sealed class PlannerTests
 
     [Theory]
     [InlineData(7, 1, 1, "--stages 7: the model has 6 layers and each stage needs at least one; use --stages 1 to 6")]
-    [InlineData(1, 1, 3, "--tensor 3: query heads must divide evenly, the model has 8 (8 mod 3 = 2)")]
+    [InlineData(1, 1, 3, "--tensor 3: the model's 8 query heads do not divide over 3 tensor ranks (8 mod 3 = 2); use 1, 2, 4 or 8")]
     public void A_layout_that_is_impossible_is_a_plan_with_a_problem_and_nothing_else(int stages, int replicas, int tensor, string says)
     {
         PlanReport plan = Planner.Make(Request(stages, replicas, tensor));

@@ -8,7 +8,8 @@ namespace Troupe.Actors.Tests.Protocols;
 public sealed class SchemaTests
 {
     internal static IReadOnlyList<FileDescriptor> Files { get; } =
-        [MembershipReflection.Descriptor, StepsReflection.Descriptor, RequestsReflection.Descriptor, InspectionReflection.Descriptor];
+        [MembershipReflection.Descriptor, StepsReflection.Descriptor, RequestsReflection.Descriptor, InspectionReflection.Descriptor,
+            TraceReflection.Descriptor];
 
     /// <summary>The schema of a message.</summary>
     internal static MessageDescriptor Of(Type message) =>

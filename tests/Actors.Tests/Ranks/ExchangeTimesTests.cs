@@ -1,7 +1,6 @@
 using Troupe.Actors.Ranks;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Topology;
-using Troupe.Model.Layers;
 using Troupe.Testing;
 using Xunit;
 
@@ -29,9 +28,8 @@ public sealed class ExchangeTimesTests
         Testing.Ranks.Run(kind, world, plan, fabric =>
         {
             var clock = new HandClock();
-            var heard = new Heard();
             int rank = fabric.Self.Value;
-            var measured = new ExchangeTimes(fabric, world.All, reserved, new LayerIndex(FirstLayer), clock, heard);
+            var measured = new ExchangeTimes(fabric, world.All, reserved, new LayerIndex(FirstLayer), clock.TimestampFrequency);
             results[rank] = [];
             for (int step = 0; step < Steps; step++)
             {
@@ -41,18 +39,17 @@ public sealed class ExchangeTimesTests
                     var at = new StepPoint(new Epoch(1), new StepId(step + 1), layer, StepPhase.Attention);
                     clock.Pass(77, measured, at);
                     // In two visits, as tiles make them.
-                    measured.At(at with { Phase = entry % 2 == 0 ? StepPhase.Dispatch : StepPhase.Combine });
+                    measured.At(at with { Phase = entry % 2 == 0 ? StepPhase.Dispatch : StepPhase.Combine }, clock.GetTimestamp());
                     clock.Advance(At(rank, step, entry) - 1);
                     clock.Pass(5, measured, at with { Phase = StepPhase.Experts });
-                    measured.At(at with { Phase = entry % 2 == 0 ? StepPhase.Dispatch : StepPhase.Combine });
+                    measured.At(at with { Phase = entry % 2 == 0 ? StepPhase.Dispatch : StepPhase.Combine }, clock.GetTimestamp());
                     clock.Advance(1);
                     Exchange(fabric, world, headers, step, entry);
                 }
-                measured.At(new StepPoint(new Epoch(1), new StepId(step + 1), default, StepPhase.Idle));
+                measured.At(new StepPoint(new Epoch(1), new StepId(step + 1), default, StepPhase.Idle), clock.GetTimestamp());
                 results[rank].Add(measured.End(new StepId(step + 1)));
                 clock.Advance(1000);
             }
-            Assert.Equal(StepPhase.Idle, heard.Last.Phase);
         });
 
         Assert.All(results, rank => Assert.Equal(results[0], rank));
@@ -65,15 +62,14 @@ public sealed class ExchangeTimesTests
     }
 
     [Fact]
-    public void A_group_of_one_measures_nothing_and_passes_points_on()
+    public void A_group_of_one_measures_nothing()
     {
         var world = new World(new Layout(1, 1, 1));
         Testing.Ranks.Run(FabricKind.InProcess, world, new WindowPlan(), fabric =>
         {
-            var heard = new Heard();
-            var measured = new ExchangeTimes(fabric, world.All, null, default, TimeProvider.System, heard);
-            measured.At(new StepPoint(new Epoch(1), new StepId(1), default, StepPhase.Dispatch));
-            Assert.Equal(StepPhase.Dispatch, heard.Last.Phase);
+            var measured = new ExchangeTimes(fabric, world.All, null, default, TimeProvider.System.TimestampFrequency);
+            Assert.False(measured.IsOn);
+            measured.At(new StepPoint(new Epoch(1), new StepId(1), default, StepPhase.Dispatch), 1);
             for (int step = 1; step < 4; step++) Assert.Equal(default, measured.End(new StepId(step)));
         });
     }
@@ -84,13 +80,6 @@ public sealed class ExchangeTimesTests
         ulong value = ((ulong)step * Layers) + (ulong)(entry / 2) + 1;
         foreach (RankId peer in world.Ranks) fabric.Notify(peer, headers[entry % 2], value);
         foreach (RankId peer in world.Ranks) fabric.Wait(peer, headers[entry % 2], value);
-    }
-
-    private sealed class Heard : IStepObserver
-    {
-        public StepPoint Last { get; private set; }
-
-        public void At(StepPoint point) => Last = point;
     }
 
     private sealed class HandClock : TimeProvider
@@ -106,7 +95,7 @@ public sealed class ExchangeTimesTests
         /// <summary>Time in a phase that does not count.</summary>
         public void Pass(int microseconds, ExchangeTimes measured, StepPoint at)
         {
-            measured.At(at);
+            measured.At(at, GetTimestamp());
             Advance(microseconds);
         }
     }

@@ -23,14 +23,21 @@ public sealed class SteadyDecodeTests
     [InlineData(2, 2, true, "low_latency")]
     [InlineData(2, 2, true, "low_latency", 3)]
     [InlineData(1, 2, false, "allgather_reducescatter", 0, OverlapMode.On)]
+    [InlineData(1, 1, false, "low_latency", 0, OverlapMode.Off, 2)]
+    [InlineData(2, 1, true, "low_latency", 0, OverlapMode.Off, 2, 4)]
+    [InlineData(1, 1, true, "high_throughput", 3, OverlapMode.Off, 4)]
+    [InlineData(1, 1, false, "allgather_reducescatter", 0, OverlapMode.Off, 1, 4)]
+    [InlineData(2, 2, true, "low_latency", 0, OverlapMode.Off, 1, 4)]
     public void Steady_decode_allocates_nothing_on_the_executor_thread(int stages, int replicas, bool leased,
-        string strategy = "allgather_reducescatter", int shadowEvery = 0, OverlapMode overlap = OverlapMode.Off)
+        string strategy = "allgather_reducescatter", int shadowEvery = 0, OverlapMode overlap = OverlapMode.Off,
+        int tensor = 1, int traceSteps = 0)
     {
         TroupeOptions plain = TroupeOptions.Default;
         TroupeOptions options = plain with
         {
-            Layout = new Layout(stages, replicas, 1),
+            Layout = new Layout(stages, replicas, tensor),
             Routing = plain.Routing with { ShadowEvery = shadowEvery, Overlap = overlap },
+            Trace = new TraceOptions(traceSteps),
         };
         ClusterPlan plan = ClusterPlan.Make(options, ModelSource.FromFolder(Repository.At("models", "sample")));
         EpochSizes sizes = plan.Sizes(1L << 30);

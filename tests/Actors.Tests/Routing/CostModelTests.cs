@@ -1,6 +1,9 @@
 using System.Numerics;
 using Troupe.Actors.Routing;
 using Troupe.Devices.All2All;
+using Troupe.Model.Checkpoints;
+using Troupe.Model.Layers;
+using Troupe.Testing;
 using Xunit;
 
 namespace Troupe.Actors.Tests.Routing;
@@ -158,6 +161,13 @@ public sealed class CostModelTests
         StepShape shape = Even(4, 0).WithReplicas([5, 2]);
         Assert.Equal((int[])[2, 3, 1, 1], shape.RowsOf.ToArray());
         Assert.Equal((7, 3), (shape.Rows, shape.MaxRows));
+        // What a shard does is what the router takes it to do.
+        ModelConfig config = ModelConfig.Load(Repository.At("tests", "goldens", "models", "qwen3-moe-mixed"));
+        for (int rows = 0; rows < 20; rows++)
+        {
+            Assert.Equal(Even(6, 0).WithReplicas([rows, rows]).RowsOf.ToArray(),
+                Enumerable.Range(0, 6).Select(member => TensorSplit.Of(config, member % 3, 3).OwnRows(rows).Count));
+        }
         StepShape unknown = Even(3, 0) with { RowsOf = [], Rows = 9, MaxRows = 4 };
         Assert.Equal([4, 3, 2], Enumerable.Range(0, 3).Select(unknown.RowsAt));
     }

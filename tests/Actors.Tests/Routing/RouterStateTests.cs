@@ -84,7 +84,11 @@ public sealed class RouterStateTests
         CostModel model = state.Selector.Model;
         for (int i = 1; i <= 500; i++)
         {
-            if (i == 250) state = state with { Selector = state.Selector with { Model = model = new CostModel(LinkTable.Guess, Cores: 1) } };
+            if (i == 250)
+            {
+                model = new CostModel(LinkTable.Guess, Cores: 1);
+                state = state with { Selector = state.Selector with { Model = model } };
+            }
             (state, Decision? decision) = state.On(Offer(0, random.Next(1, 3), version: i, lane: random.Next(2)));
             StepShape shape = Sizes.WithReplicas([.. decision!.Plan.Shares.Select(s => s.Rows)]);
             Assert.Equal(model.Predict(decision.Choice.Use, shape), decision.Choice.ModelUs);

@@ -14,11 +14,15 @@ public sealed class ClusterTests
     [InlineData("tcp", 2, 2)]
     [InlineData("tcp", 3, 1)]
     [InlineData("mixed", 2, 2)]
-    public async Task Processes_continue_the_golden_prompts_as_the_reference_did(string fabric, int stages, int replicas)
+    [InlineData("shm", 1, 1, 2)]
+    [InlineData("shm", 2, 1, 2)]
+    [InlineData("tcp", 2, 1, 2)]
+    [InlineData("mixed", 1, 2, 2)]
+    public async Task Processes_continue_the_golden_prompts_as_the_reference_did(string fabric, int stages, int replicas, int tensor = 1)
     {
         var goldens = ProcessWorld.Goldens();
         await using ProcessWorld world = await ProcessWorld.StartAsync(stages, replicas,
-            $"troupe.fabric {{ kind = {fabric}, host = \"a,a,b,b\" }}"); // on mixed each stage is a host
+            $"troupe.fabric {{ kind = {fabric}, host = \"a,a,b,b\" }}", tensor: tensor); // on mixed each stage, or replica, is a host
         IReadOnlyList<RequestOutcome> outcomes =
             await world.RunAsync([.. goldens.Select((g, i) => ProcessWorld.Greedy($"g{i}", g.Ids, g.Greedy.Length))]);
         foreach ((var golden, RequestOutcome outcome) in goldens.Zip(outcomes)) Assert.Equal(golden.Greedy, outcome.Ids);

@@ -12,10 +12,13 @@ public sealed class FaultTests
     [Theory]
     [InlineData("shm", 3)]
     [InlineData("tcp", 0)]
-    public async Task A_rank_killed_in_a_batch_is_named_with_step_layer_and_phase_and_nothing_is_left(string fabric, int victim)
+    [InlineData("shm", 3, 1, 2)]
+    [InlineData("shm", 1, 1, 2)]
+    public async Task A_rank_killed_in_a_batch_is_named_with_step_layer_and_phase_and_nothing_is_left(
+        string fabric, int victim, int replicas = 2, int tensor = 1)
     {
         IReadOnlyList<int> pids;
-        await using (ProcessWorld world = await ProcessWorld.StartAsync(2, 2, $"troupe.fabric.kind = {fabric}"))
+        await using (ProcessWorld world = await ProcessWorld.StartAsync(2, replicas, $"troupe.fabric.kind = {fabric}", tensor: tensor))
         {
             pids = world.Pids;
             IReadOnlyList<RequestOutcome> outcomes = await Run(world, () => ProcessWorld.Signal(pids[victim], "KILL"));

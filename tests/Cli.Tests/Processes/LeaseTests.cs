@@ -16,9 +16,11 @@ public sealed class LeaseTests
     [InlineData(1, 2)]
     [InlineData(2, 2)]
     [InlineData(1, 2, "troupe.routing { strategy = low_latency, shadow-every = 3 }")]
-    public async Task Steady_decode_sends_no_message_but_the_results_with_tokens(int stages, int replicas, string hocon = "")
+    [InlineData(2, 1, "", 2)]
+    public async Task Steady_decode_sends_no_message_but_the_results_with_tokens(
+        int stages, int replicas, string hocon = "", int tensor = 1)
     {
-        await using ProcessWorld world = await ProcessWorld.StartAsync(stages, replicas, hocon);
+        await using ProcessWorld world = await ProcessWorld.StartAsync(stages, replicas, hocon, tensor: tensor);
         int[] tokens = new int[replicas];
         using var more = new SemaphoreSlim(0);
         var running = world.RunAsync(

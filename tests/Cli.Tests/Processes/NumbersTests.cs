@@ -21,6 +21,8 @@ public sealed class NumbersTests
     [InlineData("exact", "--stages 2 --replicas 2 --fabric shm")]
     [InlineData("fast", "--stages 2 --replicas 2 --fabric tcp")]
     [InlineData("exact", "--replicas 2 --fabric tcp --overlap on")]
+    [InlineData("exact", "--tensor 2 --fabric inprocess")]
+    [InlineData("fast", "--stages 2 --tensor 2 --fabric shm")]
     public async Task Perplexity_and_expert_load_equal_the_references(string math, string layout)
     {
         JsonElement got = await Json(["eval", "perplexity", "--model", ProcessWorld.SampleModel, "--math", math, "--json",
@@ -63,6 +65,14 @@ public sealed class NumbersTests
     [InlineData("qwen2-moe", "--replicas 2 --fabric shm")]
     [InlineData("qwen2-moe", "--stages 2 --fabric inprocess")]
     [InlineData("qwen2-moe", "--stages 2 --replicas 2 --fabric tcp")]
+    [InlineData("qwen3-moe", "--tensor 4 --fabric inprocess")]
+    [InlineData("qwen3-moe", "--stages 2 --replicas 2 --tensor 2 --fabric inprocess")]
+    [InlineData("qwen3-moe-mixed", "--tensor 2 --fabric shm")]
+    [InlineData("qwen3-moe-mixed", "--stages 2 --tensor 2 --fabric shm")]
+    [InlineData("qwen3-moe-mixed", "--replicas 2 --tensor 3 --fabric inprocess")]
+    [InlineData("qwen3", "--stages 3 --tensor 2 --fabric inprocess")]
+    [InlineData("qwen2-moe", "--tensor 2 --fabric tcp")]
+    [InlineData("qwen2-moe", "--stages 2 --replicas 2 --tensor 2 --fabric inprocess --overlap on")]
     public async Task Goldens_agree_in_logits_and_greedy_tokens(string model, string layout)
     {
         JsonElement got = await Json(["verify", "--model", Repository.At("tests", "goldens", "models", model), "--json",

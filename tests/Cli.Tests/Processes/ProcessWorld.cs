@@ -26,10 +26,11 @@ internal sealed class ProcessWorld : IAsyncDisposable
 
     public static string SampleModel => Repository.At("models", "sample");
 
-    public static async Task<ProcessWorld> StartAsync(int stages, int replicas, string hocon = "", string? model = null)
+    public static async Task<ProcessWorld> StartAsync(int stages, int replicas, string hocon = "", string? model = null,
+        int tensor = 1)
     {
         TroupeOptions options =
-            TroupeOptions.Read(new ConfigLayers(HoconText.Parse("test", hocon))) with { Layout = new Layout(stages, replicas, 1) };
+            TroupeOptions.Read(new ConfigLayers(HoconText.Parse("test", hocon))) with { Layout = new Layout(stages, replicas, tensor) };
         var log = new List<string>();
         ClusterHandle handle =
             ClusterHandle.Start(new LaunchSpec(options, ModelSource.FromFolder(model ?? SampleModel), LaunchMode.Processes,

@@ -108,6 +108,34 @@ public sealed class JsonContractTests
     }
 
     [Fact]
+    public async Task Bench_step_prints_one_object_whose_parts_add_up_to_the_step()
+    {
+        JsonElement result = (await CliRun.Of("bench", "step", "--model", s_sample, "--json", "--in-process", "--stages", "2",
+            "--replicas", "2", "--prompt-tokens", "8", "--max-tokens", "6", "--sequences", "2")).Json();
+        Has(result, "model", "layout", "fabric", "threads", "sequences", "prompt_tokens", "max_tokens", "ranks", "prefill", "decode");
+        Assert.Equal(4, result.GetProperty("ranks").GetArrayLength());
+        foreach (JsonElement rank in result.GetProperty("ranks").EnumerateArray())
+        {
+            Has(rank, "rank", "stage", "replica", "tensor", "prefill", "decode");
+            JsonElement decode = rank.GetProperty("decode");
+            Has(decode, "steps", "rows", "step_us", "idle_us", "parts", "unaccounted_us", "unaccounted_share", "waiting_for_us");
+            Assert.True(decode.GetProperty("steps").GetInt32() >= 4);
+            double step = decode.GetProperty("step_us").GetProperty("mean_us").GetDouble();
+            double parts = decode.GetProperty("parts").EnumerateArray().Sum(p => p.GetProperty("us").GetProperty("mean_us").GetDouble());
+            Assert.Equal(step, parts + decode.GetProperty("unaccounted_us").GetProperty("mean_us").GetDouble(), step * 1e-3);
+            Has(decode.GetProperty("parts")[0], "name", "us", "share", "waiting_us");
+        }
+        JsonElement totals = result.GetProperty("decode");
+        Has(totals, "steps", "tokens", "expert_imbalance", "weight_bytes_per_token", "stage_hops");
+        // The first token comes with the prompt. While one sequence has its prompt, the other may decode: in a prefill step.
+        Assert.Equal(2 * (8 + 5), totals.GetProperty("tokens").GetInt64() + result.GetProperty("prefill").GetProperty("tokens").GetInt64());
+        Assert.InRange(totals.GetProperty("tokens").GetInt64(), 4, 2 * 5);
+        Assert.InRange(totals.GetProperty("expert_imbalance").GetDouble(), 1, 2);
+        Assert.True(totals.GetProperty("weight_bytes_per_token").GetDouble() > 1e6);
+        Has(totals.GetProperty("stage_hops"), "hops", "hop_us", "copy_us", "late_us", "unaccounted_us", "clock_uncertainty_us");
+    }
+
+    [Fact]
     public async Task Tokenize_prints_one_object_a_line()
     {
         CliRun run = await CliRun.With("\"But, soft!\"\n\n\"caf\\u00e9\"\n", "tokenize", "--model", s_sample);

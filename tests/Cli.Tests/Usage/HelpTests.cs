@@ -23,7 +23,8 @@ public sealed class HelpTests
         string[] wanted =
         [
             "demo", "test", "up", "node", "submit", "cancel", "status", "members", "watch", "explain", "leave", "down", "generate",
-            "eval perplexity", "verify", "tokenize", "devices", "plan", "bench generate", "bench all2all",
+            "eval perplexity", "verify", "tokenize", "devices", "plan", "bench generate", "bench step", "bench all2all",
+            "trace",
         ];
         Assert.Equal(wanted.Order(StringComparer.Ordinal), Names().Order(StringComparer.Ordinal));
     }

@@ -46,11 +46,17 @@ public sealed class WrongUsageTests
     [InlineData("NODE is missing", "leave")]
     [InlineData("--step must be a whole number of at least 0", "explain", "--step", "-1")]
     [InlineData("eval what is wanted: one of perplexity", "eval")]
-    [InlineData("bench what is wanted: one of generate, all2all", "bench")]
+    [InlineData("bench what is wanted: one of generate, step, all2all", "bench")]
     [InlineData("--tolerance must be a number of at least 0", "verify", "--tolerance", "-1")]
     [InlineData("--port must be a whole number in [0, 65535]", "up", "--port", "70000")]
     [InlineData("up and --in-process contradict each other", "up", "--in-process")]
     [InlineData("must be at least 2, got 1", "eval", "perplexity", "--window", "1")]
+    [InlineData("--out FILE.json is missing", "trace")]
+    [InlineData("--out must not be empty", "trace", "--out", "")]
+    [InlineData("--steps must be a whole number in [1, 16384], got '0'", "trace", "--out", "t.json", "--steps", "0")]
+    [InlineData("got '16385'", "trace", "--out", "t.json", "--steps", "16385")]
+    [InlineData("got 'nowhere'", "trace", "--out", "t.json", "--at", "nowhere")]
+    [InlineData("--sequences must be a whole number in [1, 4096], got '0'", "bench", "step", "--sequences", "0")]
     [InlineData("./troupe test", "test")]
     public async Task A_wrong_command_line_ends_with_exit_code_2_and_one_line(string says, params string[] args)
     {
@@ -60,13 +66,12 @@ public sealed class WrongUsageTests
 
     [Theory]
     [InlineData("--stages 7: the model has 6 layers and each stage needs at least one; use --stages 1 to 6", "--stages", "7")]
-    [InlineData("--tensor 3: query heads must divide evenly, the model has 8 (8 mod 3 = 2)", "--tensor", "3")]
     [InlineData("--split 4,3: 4 + 3 = 7 layers, but the model has 6", "--stages", "2", "--split", "4,3")]
     [InlineData("--split 2,2,2 names 3 stages, but --stages is 2; give 2 numbers that add up to 6", "--stages", "2", "--split", "2,2,2")]
     [InlineData("--split 6 names 1 stage, but --stages is 2", "--stages", "2", "--split", "6")]
     [InlineData("--split gives stage 1 no layer, and each stage needs at least one, got '6,0'", "--stages", "2", "--split", "6,0")]
     [InlineData("--split must be numbers with commas between them, as 10,14, got '3;3'", "--stages", "2", "--split", "3;3")]
-    [InlineData("--tensor 2: splitting layers over tensor ranks is not built yet; use --tensor 1", "--tensor", "2")]
+    [InlineData("--tensor 3: the model's 8 query heads do not divide over 3 tensor ranks (8 mod 3 = 2); use 1, 2, 4 or 8", "--tensor", "3")]
     [InlineData("40 stages x 40 replicas x 1 tensor ranks = 1600 ranks, more than the 1024 a world may have", "--stages", "40",
         "--replicas", "40")]
     public async Task A_layout_that_cannot_work_is_refused_with_the_arithmetic(string says, params string[] layout)

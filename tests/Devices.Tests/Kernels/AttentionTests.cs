@@ -64,13 +64,54 @@ public sealed class AttentionTests
                     };
                     float[] output = [.. Enumerable.Repeat(float.NaN, rows.Length * heads * headSize)];
                     kernels.StoreKv(kv, view, Floats(rows.Length * kvHeads * headSize), Floats(rows.Length * kvHeads * headSize));
-                    kernels.Attend(kv, view, [.. Floats(output.Length).Select(v => 3 * v)], output);
+                    kernels.Attend(kv, view, HeadGroups.Even(heads, kvHeads), [.. Floats(output.Length).Select(v => 3 * v)], output);
                     all.AddRange(output);
                 }
             }
 
             float[] Floats(int count) => [.. Enumerable.Range(0, count).Select(_ => random.NextSingle() * 2 - 1)];
         }
+    }
+
+    [Theory]
+    [InlineData(1, 12, 6)]
+    [InlineData(3, 3, 2)]
+    [InlineData(2, 6, 5)]
+    public void Heads_of_groups_that_are_cut_get_the_bits_that_they_get_among_all_heads(int first, int count, int group)
+    {
+        const int heads = 15, size = 16, rows = 20;
+        using var cpu = new CpuDevice(1);
+        using var reference = new ReferenceDevice();
+        int kvHeads = (heads + group - 1) / group;
+        float[] k = Floats(rows * kvHeads * size), v = Floats(k.Length), q = Floats(rows * heads * size);
+        float[] whole = Run(cpu.Kernels, 0, heads), part = Run(cpu.Kernels, first, count), wanted = Run(reference.Kernels, first, count);
+        for (int row = 0; row < rows; row++)
+        {
+            ReadOnlySpan<float> among = whole.AsSpan((row * heads + first) * size, count * size);
+            Assert.True(among.SequenceEqual(part.AsSpan(row * count * size, count * size)), $"row {row} differs");
+        }
+        for (int i = 0; i < part.Length; i++) Assert.Equal(wanted[i], part[i], 2e-5f);
+
+        unsafe float[] Run(IKernels kernels, int from, int some)
+        {
+            (int kvFrom, int kvSome) = (from / group, (from + some - 1) / group - from / group + 1);
+            using var keys = new NativeBuffer(2 * KvBlocks.KeyBytes(ElementType.F32, 16, kvSome, size));
+            using var values = new NativeBuffer(2 * KvBlocks.ValueBytes(ElementType.F32, 16, kvSome, size));
+            var kv = new KvBlocks(keys.Data, values.Data, ElementType.F32, 16, kvSome, size);
+            var view = new KvRows
+            {
+                Positions = Enumerable.Range(0, rows).ToArray(), Slots = new int[rows], Blocks = (int[])[1, 0], BlocksPerSlot = 2,
+            };
+            float[] output = new float[rows * some * size];
+            kernels.StoreKv(kv, view, Heads(k, kvHeads, kvFrom, kvSome), Heads(v, kvHeads, kvFrom, kvSome));
+            kernels.Attend(kv, view, new HeadGroups(group, from % group), Heads(q, heads, from, some), output);
+            return output;
+        }
+
+        float[] Heads(float[] all, int of, int from, int some) =>
+            [.. Enumerable.Range(0, rows).SelectMany(row => all.Skip((row * of + from) * size).Take(some * size))];
+
+        float[] Floats(int length) => [.. Enumerable.Range(0, length).Select(_ => _random.NextSingle() * 2 - 1)];
     }
 
     [Fact]
@@ -89,7 +130,7 @@ public sealed class AttentionTests
         cpu.Kernels.StoreKv(kv, rows, [.. positions.SelectMany(i => (float[])[i, 0])], [.. positions.SelectMany(i => (float[])[i, -i])]);
         float sign = _random.Next(2) == 0 ? 1 : -1;
         float[] output = new float[32];
-        cpu.Kernels.Attend(kv, rows, [.. positions.SelectMany(_ => (float[])[1000 * sign, 0])], output);
+        cpu.Kernels.Attend(kv, rows, new HeadGroups(1), [.. positions.SelectMany(_ => (float[])[1000 * sign, 0])], output);
         foreach (int i in positions) Assert.Equal((sign > 0 ? i : 0, sign > 0 ? -i : 0), (output[2 * i], output[2 * i + 1]));
     }
 }

@@ -11,9 +11,9 @@ public sealed class WorldTests
     {
         var world = new World(new Layout(3, 2, 4));
         Parts(Enumerable.Range(0, 3).Select(world.Stage));
-        Parts(from stage in Enumerable.Range(0, 3) from replica in Enumerable.Range(0, 2) select world.TensorGroup(stage, replica));
+        Parts(from stage in Enumerable.Range(0, 3) from replica in Enumerable.Range(0, 2) select world.TensorRanks(stage, replica));
         Parts(from replica in Enumerable.Range(0, 2) from tensor in Enumerable.Range(0, 4) select world.Pipeline(replica, tensor));
-        Assert.Equal([12, 13, 14, 15], Numbers(world.TensorGroup(1, 1)));
+        Assert.Equal([12, 13, 14, 15], Numbers(world.TensorRanks(1, 1)));
         Assert.Equal([5, 13, 21], Numbers(world.Pipeline(1, 1)));
 
         void Parts(IEnumerable<RankGroup> groups) => Assert.Equal(Enumerable.Range(0, world.Size), groups.SelectMany(Numbers).Order());

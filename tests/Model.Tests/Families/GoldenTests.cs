@@ -53,6 +53,26 @@ public sealed class GoldenTests
         Compare(cluster, model, members - 1);
     }
 
+    [Theory]
+    [InlineData("qwen3-moe", 1, 1, 2)]
+    [InlineData("qwen3-moe", 2, 1, 2)]
+    [InlineData("qwen3-moe", 2, 2, 2)]
+    [InlineData("qwen3-moe", 1, 1, 4)]
+    [InlineData("qwen3-moe-mixed", 1, 1, 2)]
+    [InlineData("qwen3-moe-mixed", 2, 1, 2)]
+    [InlineData("qwen3-moe-mixed", 1, 2, 2)]
+    [InlineData("qwen3-moe-mixed", 3, 2, 3)]
+    [InlineData("qwen3", 1, 1, 2)]
+    [InlineData("qwen3", 3, 2, 4)]
+    [InlineData("qwen2-moe", 1, 1, 2)]
+    [InlineData("qwen2-moe", 2, 2, 2)]
+    public void Layers_split_over_tensor_ranks_agree_with_the_golden(string model, int stages, int members, int tensor)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Golden.Folder(model));
+        using var cluster = new TestCluster(checkpoint.Get, checkpoint.Config, TestCluster.Cpu, stages, members, tensor: tensor);
+        Compare(cluster, model, members - 1);
+    }
+
     private static Func<IDevice> Device(string name) => name switch
     {
         "reference" => TestCluster.Reference,

@@ -1,4 +1,5 @@
 using Troupe.Devices.All2All;
+using Troupe.Devices.Collectives;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Topology;
 using Troupe.Testing;
@@ -11,13 +12,16 @@ internal sealed record Exchange(Strategy Strategy, Hosts Hosts)
     public bool Halves { get; init; }
 }
 
-/// <summary>The exchange between members that are threads of one process, over the fabric of one process.</summary>
+/// <summary>
+/// The exchange between members that are threads of one process, over the fabric of one process; tensor ranks follow each other.
+/// </summary>
 internal sealed class InMemoryGroup : IDisposable
 {
     private readonly IFabric?[] _fabrics;
     private readonly IAll2All[] _members, _second = [];
+    private readonly Communicator[] _tensor = [];
 
-    public InMemoryGroup(ExpertPlacement placement, All2AllShape shape, Exchange? exchange = null)
+    public InMemoryGroup(ExpertPlacement placement, All2AllShape shape, Exchange? exchange = null, int tensor = 1, long tensorBytes = 0)
     {
         int members = placement.Members;
         (Strategy strategy, Hosts hosts) = exchange is null
@@ -26,7 +30,11 @@ internal sealed class InMemoryGroup : IDisposable
         All2AllShape half = shape with { MaxTokens = shape.MaxTokens / 2 };
         All2AllWindow? window = All2AllWindow.Reserve(plan, members, shape, hosts);
         All2AllWindow? second = exchange?.Halves == true ? All2AllWindow.Reserve(plan, members, half, hosts) : null;
-        _fabrics = members == 1 ? [null] : Connect(new World(new Layout(1, members, 1)), plan);
+        var sums = CommunicatorPlan.Reserve(plan, new CommunicatorShape(tensor) { CollectiveBytes = tensorBytes });
+        var world = new World(new Layout(1, members / tensor, tensor));
+        _fabrics = members == 1 ? [null] : Connect(world, plan);
+        if (tensor > 1)
+            _tensor = [.. _fabrics.Select((fabric, member) => new Communicator(fabric!, world.TensorRanks(0, member / tensor), sums))];
         _members = Make(window, shape);
         if (second is not null) _second = Make(second, half);
 
@@ -35,6 +43,9 @@ internal sealed class InMemoryGroup : IDisposable
     }
 
     public IAll2All this[int member] => _members[member];
+
+    /// <summary>The tensor ranks of a member's replica.</summary>
+    public ICommunicator Tensor(int member) => _tensor[member];
 
     /// <summary>The way of a member's second half; null without halves.</summary>
     public IAll2All? Second(int member) => _second.Length > 0 ? _second[member] : null;

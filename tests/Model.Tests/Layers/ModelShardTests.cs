@@ -36,7 +36,8 @@ public sealed class ModelShardTests : IDisposable
         }
 
         // Layers 0 to 2 of 5; 12 experts over 4 members; only layer 1 has experts.
-        Assert.Equal(new ShardSpec(new LayerIndex(0), 3, spec.Experts, Embedding: true, Head: false), spec);
+        Assert.Equal(new ShardSpec(new LayerIndex(0), 3, spec.Experts, Embedding: true, Head: false, TensorSplit.Of(config, 0, 1)),
+            spec);
         Assert.Equal([6, 7, 8], spec.Experts.Select(e => e.Value));
         Assert.Equal(["0", "1", "2"], names.Where(n => n.Contains("layers.")).Select(n => n.Split('.')[2]).Distinct());
         Assert.Equal(["6", "7", "8"], names.Where(n => n.Contains("experts.")).Select(n => n.Split('.')[5]).Distinct());
@@ -105,24 +106,29 @@ public sealed class ModelShardTests : IDisposable
     }
 
     [Fact]
-    public void Observers_hear_of_every_phase_in_order_and_timings_add_up()
+    public void Observers_hear_of_every_activity_in_order_and_of_what_it_handles()
     {
         using var cluster = new TestCluster(_checkpoint.Get, _checkpoint.Config, TestCluster.Cpu);
         var heard = new Recorder();
-        var timings = new StepTimings(heard);
-        cluster.Observer = timings;
+        cluster.Observer = heard;
         cluster.Place(0, 16);
         cluster.Feed([5, 6]);
-        StepPhase[] dense = [StepPhase.Attention, StepPhase.Experts];
+        StepActivity[] dense = [StepActivity.Attention, StepActivity.FeedForward, StepActivity.Residual];
         // To write the partial sums is part of the combine, and so is to send them.
-        StepPhase[] sparse =
-            [StepPhase.Attention, StepPhase.Route, StepPhase.Dispatch, StepPhase.Experts, StepPhase.Combine, StepPhase.Combine];
+        StepActivity[] sparse =
+        [
+            StepActivity.Attention, StepActivity.Route, StepActivity.DispatchPost, StepActivity.DispatchReceive, StepActivity.Experts,
+            StepActivity.CombinePost, StepActivity.CombinePost, StepActivity.CombineReceive, StepActivity.Residual,
+        ];
         // Every second layer has experts, but layer 3 is dense by name.
-        Assert.Equal([.. dense, .. sparse, .. dense, .. dense, .. dense], heard.Points.Select(p => p.Phase));
-        Assert.All(heard.Points, p => Assert.Equal((new Epoch(1), new StepId(1)), (p.Epoch, p.Step)));
-        Assert.True(timings.Microseconds(StepPhase.Attention) > 0);
-        timings.Reset();
-        Assert.Equal(0, timings.Microseconds(StepPhase.Attention));
+        Assert.Equal([.. dense, .. sparse, .. dense, .. dense, .. dense], heard.Points.Select(p => p.Activity));
+        Assert.All(heard.Points, p => Assert.Equal((new Epoch(1), new StepId(1)), (p.At.Epoch, p.At.Step)));
+        Assert.All(heard.Points, p => Assert.Equal(p.Activity.Phase(), p.At.Phase));
+        // Two rows of three experts each, all of them here; nobody to send to.
+        (long pairs, int active) = Assert.Single(heard.Notes[StepActivity.Experts]);
+        Assert.Equal(2 * 3, pairs);
+        Assert.InRange(active, 3, 6);
+        Assert.All(heard.Notes[StepActivity.DispatchPost], note => Assert.Equal(0, note.Amount));
     }
 
     [Fact]
@@ -152,7 +158,7 @@ public sealed class ModelShardTests : IDisposable
         var heard = new Recorder();
         cluster.Observer = heard;
         cluster.Step();
-        Assert.Equal(3, heard.Points.Count(p => p.Phase == StepPhase.Combine));
+        Assert.Equal(3, heard.Points.Count(p => p.Activity == StepActivity.CombinePost));
         cluster.Shard(1, 0).Logits([], [], []);
     }
 
@@ -163,7 +169,7 @@ public sealed class ModelShardTests : IDisposable
     {
         using var cluster = new TestCluster(_checkpoint.Get, _checkpoint.Config, () => new CpuDevice(threads));
         float[] logits = new float[_checkpoint.Config.VocabSize];
-        cluster.Observer = new StepTimings();
+        cluster.Observer = new Traced(new StepTrace(4, 40));
         cluster.Place(0, 400);
         Decode(0, 40);
         // The runtime replaces warm code by better code on this thread's account: one quiet stretch of five is enough.
@@ -201,11 +207,41 @@ public sealed class ModelShardTests : IDisposable
 
     private sealed class Recorder : IStepObserver
     {
-        public List<StepPoint> Points { get; } = [];
+        public List<(StepPoint At, StepActivity Activity)> Points { get; } = [];
 
-        public void At(StepPoint point)
+        public Dictionary<StepActivity, List<(long Amount, int Detail)>> Notes { get; } = [];
+
+        public void At(StepPoint point, StepActivity activity)
         {
-            lock (Points) Points.Add(point);
+            lock (Points) Points.Add((point, activity));
         }
+
+        public void Note(long amount, int detail = 0)
+        {
+            lock (Points)
+            {
+                StepActivity now = Points[^1].Activity;
+                if (!Notes.TryGetValue(now, out var notes)) Notes[now] = notes = [];
+                notes.Add((amount, detail));
+            }
+        }
+    }
+
+    /// <summary>Traces as a rank does.</summary>
+    private sealed class Traced(StepTrace trace) : IStepObserver
+    {
+        private long _now;
+
+        public void At(StepPoint point, StepActivity activity)
+        {
+            if (activity == StepActivity.Attention && point.Layer.Value == 0)
+            {
+                if (trace.IsOpen) trace.End(StepActivity.DecodeStep, 1, ++_now);
+                trace.Begin(point.Step, 0, ++_now);
+            }
+            trace.At(activity, point.Layer.Value, ++_now);
+        }
+
+        public void Note(long amount, int detail = 0) => trace.Note(amount, detail);
     }
 }

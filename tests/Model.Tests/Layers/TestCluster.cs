@@ -14,40 +14,45 @@ using Troupe.Model.Sampling;
 namespace Troupe.Model.Tests.Layers;
 
 /// <summary>
-/// A model cut into stages x members inside one process: stages run one after the other, members of a stage on threads of their own. Each
-/// member is a replica with its own sequences.
+/// A model cut into stages x members x tensor ranks inside one process: stages run one after the other, the ranks of a stage on threads of
+/// their own. Each member is a replica with its own sequences, whose tensor ranks all run the same rows.
 /// </summary>
 internal sealed class TestCluster : IDisposable
 {
     public const int MaxRows = 512, Slots = 4, Blocks = 160, BlockSize = 16;
-    private readonly ModelShard[,] _shards;
+    private readonly ModelShard[,] _shards; // [stage, member x tensor ranks + tensor rank]
     private readonly IDevice[,] _devices;
     private readonly InMemoryGroup[] _groups;
     private readonly BlockTable[] _tables;
     private readonly StepRows[] _rows;
-    private readonly float[][] _hidden;
+    private readonly float[][] _hidden; // [rank of a stage]
+    private readonly int _tensor;
     private long _step;
 
     public TestCluster(WeightSource source, ModelConfig config, Func<IDevice> device, int stages = 1, int members = 1,
-        ElementType kv = ElementType.F32, Exchange? exchange = null)
+        ElementType kv = ElementType.F32, Exchange? exchange = null, int tensor = 1)
     {
-        Config = config;
-        _shards = new ModelShard[stages, members];
-        _devices = new IDevice[stages, members];
-        var placement = ExpertPlacement.Blocks(config.Experts, members);
-        var options = new ShardOptions { KvType = kv, KvBlocks = Blocks, BlockSize = BlockSize, MaxRows = MaxRows, GroupSize = members };
+        (Config, _tensor, int ranks) = (config, tensor, members * tensor);
+        _shards = new ModelShard[stages, ranks];
+        _devices = new IDevice[stages, ranks];
+        var placement = ExpertPlacement.Blocks(config.Experts, ranks);
+        var options = new ShardOptions { KvType = kv, KvBlocks = Blocks, BlockSize = BlockSize, MaxRows = MaxRows, GroupSize = ranks };
+        var shape = new All2AllShape(ShardOptions.MostOwnRows(MaxRows, tensor), config.HiddenSize, Math.Max(1, config.ExpertsPerToken),
+            RowType.Fp32);
+        _groups = [.. Enumerable.Range(0, stages).Select(_ =>
+            new InMemoryGroup(placement, shape, exchange, tensor, ModelShard.TensorBytes(config, MaxRows, tensor)))];
         for (int s = 0; s < stages; s++)
-            for (int m = 0; m < members; m++)
+            for (int r = 0; r < ranks; r++)
             {
-                _devices[s, m] = device();
-                _shards[s, m] = ModelShard.Create(source, config, ShardSpec.Of(config, s, stages, placement, m), _devices[s, m], options);
+                _devices[s, r] = device();
+                ShardSpec spec = ShardSpec.Of(config, s, stages, placement, r, tensor);
+                _shards[s, r] = ModelShard.Create(source, config, spec, _devices[s, r], options);
+                if (tensor > 1) _shards[s, r].Join(_groups[s].Tensor(r));
             }
-        var shape = new All2AllShape(MaxRows, config.HiddenSize, Math.Max(1, config.ExpertsPerToken), RowType.Fp32);
-        _groups = [.. Enumerable.Range(0, stages).Select(_ => new InMemoryGroup(placement, shape, exchange))];
         InHalves = exchange?.Halves == true;
         _tables = [.. Enumerable.Range(0, members).Select(_ => new BlockTable(Slots, 40, Blocks, BlockSize))];
         _rows = [.. _tables.Select(table => new StepRows(MaxRows, table))];
-        _hidden = [.. _rows.Select(_ => new float[MaxRows * config.HiddenSize])];
+        _hidden = [.. Enumerable.Range(0, ranks).Select(_ => new float[MaxRows * config.HiddenSize])];
     }
 
     public ModelConfig Config { get; }
@@ -63,7 +68,7 @@ internal sealed class TestCluster : IDisposable
 
     public static IDevice CpuTwoThreads() => new CpuDevice(2);
 
-    public ModelShard Shard(int stage, int member) => _shards[stage, member];
+    public ModelShard Shard(int stage, int member) => _shards[stage, member * _tensor];
 
     public StepRows Rows(int member = 0) => _rows[member];
 
@@ -75,25 +80,34 @@ internal sealed class TestCluster : IDisposable
         _tables[member].Set(slot, blocks);
     }
 
-    /// <summary>Runs the rows that members have; afterwards each member's hidden states are those of the last stage.</summary>
+    /// <summary>Runs the rows that members have; afterwards each rank's hidden states are those of the last stage.</summary>
     public void Step()
     {
         _step++;
         for (int stage = 0; stage < _shards.GetLength(0); stage++)
-            if (_rows.Length == 1) Run(stage, 0);
+        {
+            if (_hidden.Length == 1) Run(stage, 0);
             else RunTogether(stage);
+        }
     }
+
+    /// <summary>The hidden states of a member's rows after the last step, as one of its tensor ranks has them.</summary>
+    public ReadOnlySpan<float> Hidden(int member = 0, int tensorRank = 0) =>
+        _hidden[member * _tensor + tensorRank].AsSpan(0, _rows[member].Count * Config.HiddenSize);
+
+    /// <summary>How often a rank of a stage, tensor ranks counted one by one, sent a row to an expert of a layer.</summary>
+    public long Load(int stage, int rank, LayerIndex layer) => _shards[stage, rank].Load.Of(layer).ToArray().Sum();
 
     /// <summary>Logits of a row of the last step.</summary>
     public float[] Logits(int row, int member = 0)
     {
         float[] logits = new float[Config.VocabSize];
+        if (_tensor > 1) return LogitsTogether(row, logits, member);
         Logits(row, logits, member);
         return logits;
     }
 
-    public void Logits(int row, Span<float> logits, int member = 0) => _shards[_shards.GetLength(0) - 1, member]
-        .Logits(_hidden[member].AsSpan(0, _rows[member].Count * Config.HiddenSize), [row], logits);
+    public void Logits(int row, Span<float> logits, int member = 0) => LogitsOn(0, row, logits, member);
 
     /// <summary>Feeds tokens from a position on, in chunks, and returns the logits of every row.</summary>
     public List<float[]> Feed(ReadOnlySpan<int> tokens, int from = 0, int slot = 0, int chunk = MaxRows, int member = 0)
@@ -130,18 +144,18 @@ internal sealed class TestCluster : IDisposable
         foreach (InMemoryGroup group in _groups) group.Dispose();
     }
 
-    private void RunTogether(int stage)
+    private static void Together(int count, Action<int> body)
     {
-        var failures = new Exception?[_rows.Length];
-        Thread[] threads = [.. Enumerable.Range(0, _rows.Length).Select(member => new Thread(() =>
+        var failures = new Exception?[count];
+        Thread[] threads = [.. Enumerable.Range(0, count).Select(index => new Thread(() =>
         {
             try
             {
-                Run(stage, member);
+                body(index);
             }
             catch (Exception e)
             {
-                failures[member] = e;
+                failures[index] = e;
             }
         }))];
         foreach (Thread thread in threads) thread.Start();
@@ -149,12 +163,23 @@ internal sealed class TestCluster : IDisposable
         if (failures.FirstOrDefault(e => e is not null) is { } failure) ExceptionDispatchInfo.Throw(failure);
     }
 
-    private void Run(int stage, int member)
+    private void RunTogether(int stage) => Together(_hidden.Length, rank => Run(stage, rank));
+
+    private float[] LogitsTogether(int row, float[] logits, int member)
     {
-        StepRows rows = _rows[member];
-        Span<float> hidden = _hidden[member].AsSpan(0, rows.Count * Config.HiddenSize);
-        if (stage == 0) _shards[0, member].Embed(rows, hidden);
-        _shards[stage, member].RunLayers(rows, hidden, _groups[stage][member], new Epoch(1), new StepId(_step), Observer,
-            secondHalf: InHalves ? _groups[stage].Second(member) : null);
+        Together(_tensor, rank => LogitsOn(rank, row, rank == 0 ? logits : [], member));
+        return logits;
+    }
+
+    private void LogitsOn(int tensorRank, int row, Span<float> logits, int member) =>
+        _shards[_shards.GetLength(0) - 1, member * _tensor + tensorRank].Logits(Hidden(member, tensorRank), [row], logits);
+
+    private void Run(int stage, int rank)
+    {
+        StepRows rows = _rows[rank / _tensor];
+        Span<float> hidden = _hidden[rank].AsSpan(0, rows.Count * Config.HiddenSize);
+        if (stage == 0) _shards[0, rank].Embed(rows, hidden);
+        _shards[stage, rank].RunLayers(rows, hidden, _groups[stage][rank], new Epoch(1), new StepId(_step), Observer,
+            secondHalf: InHalves ? _groups[stage].Second(rank) : null);
     }
 }

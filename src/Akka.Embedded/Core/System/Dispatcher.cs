@@ -5,9 +5,9 @@ namespace Akka.Actor;
 /// <summary>How the actors that name it have their turns: by configuration, at the path that is its id.</summary>
 /// <param name="Throughput">User messages in one turn.</param>
 /// <param name="RunOnReader">
-/// A message from the network that finds its actor idle is handled by the thread that read it: its turn begins a wake-up of a thread sooner.
-/// Meanwhile that connection is not read, so it is for actors whose turns are short and wait for nothing. Akka.NET has no such key and runs
-/// them on its pool.
+/// A message from the network that finds its actor idle is handled by the thread that read it: its turn begins a wake-up sooner. Meanwhile
+/// that connection is not read, so it is for actors whose turns are short and wait for nothing. Akka.NET has no such key and runs them on
+/// its pool.
 /// </param>
 internal sealed record Dispatcher(int Throughput, bool RunOnReader)
 {
@@ -21,6 +21,6 @@ internal sealed record Dispatcher(int Throughput, bool RunOnReader)
         string type = own.GetString("type", "Dispatcher");
         return type is "Dispatcher" or "TaskDispatcher"
             ? new Dispatcher(Math.Max(1, own.GetInt("throughput")), own.GetBoolean("run-on-reader"))
-            : throw new ConfigurationException($"{id}.type must be Dispatcher: this provider runs all actors on the thread pool, got {type}");
+            : throw new ConfigurationException($"{id}.type must be Dispatcher: all actors here run on the thread pool, got {type}");
     }
 }

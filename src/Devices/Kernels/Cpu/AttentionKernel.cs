@@ -16,6 +16,7 @@ internal static unsafe class AttentionKernel
         public float* Queries, Output;
         public int* Positions, Slots, Blocks;
         public KvBlocks Kv;
+        public HeadGroups Groups;
         public int BlocksPerSlot, Heads;
     }
 
@@ -31,18 +32,18 @@ internal static unsafe class AttentionKernel
     }
 
     /// <summary>queries, output: [T, heads, D].</summary>
-    public static void Run(WorkerPool pool, KvBlocks kv, KvRows rows, int heads, float* queries, float* output)
+    public static void Run(WorkerPool pool, KvBlocks kv, KvRows rows, int heads, HeadGroups groups, float* queries, float* output)
     {
         fixed (int* positions = rows.Positions, slots = rows.Slots, blocks = rows.Blocks)
         {
             var job = new Job
             {
                 Queries = queries, Output = output, Positions = positions, Slots = slots, Blocks = blocks, Kv = kv,
-                BlocksPerSlot = rows.BlocksPerSlot, Heads = heads,
+                BlocksPerSlot = rows.BlocksPerSlot, Heads = heads, Groups = groups,
             };
             long total = 0;
             foreach (int position in rows.Positions) total += position + Tile;
-            long work = total / Math.Max(rows.Count, 1) * 2 * kv.HeadSize * Math.Max(heads / kv.Heads, Heads4);
+            long work = total / Math.Max(rows.Count, 1) * 2 * kv.HeadSize * Math.Max(groups.Size, Heads4);
             pool.For(kv.Type == ElementType.F32 ? &Rows<StoredF32> : &Rows<StoredBf16>, &job, rows.Count * kv.Heads, work);
         }
     }
@@ -50,7 +51,7 @@ internal static unsafe class AttentionKernel
     private static void Rows<T>(void* data, int first, int end) where T : IStored
     {
         ref Job job = ref *(Job*)data;
-        int size = job.Kv.HeadSize, shared = job.Heads / job.Kv.Heads;
+        int size = job.Kv.HeadSize;
         float* room = stackalloc float[Heads4 * (Tile + job.Kv.ValueStride + Lanes.Count + 2)];
         var run = new Running { Scores = room, Sums = room + Heads4 * Tile };
         run.Denominator = run.Sums + Heads4 * job.Kv.ValueStride;
@@ -59,10 +60,11 @@ internal static unsafe class AttentionKernel
         for (int item = first; item < end; item++)
         {
             (int row, int kvHead) = (item / job.Kv.Heads, item % job.Kv.Heads);
-            for (int head = 0; head < shared; head += Heads4)
+            int ends = Math.Min(job.Heads, job.Groups.FirstOf(kvHead + 1));
+            for (int head = job.Groups.FirstOf(kvHead); head < ends; head += Heads4)
             {
-                int count = Math.Min(Heads4, shared - head);
-                long at = ((long)row * job.Heads + kvHead * shared + head) * size;
+                int count = Math.Min(Heads4, ends - head);
+                long at = ((long)row * job.Heads + head) * size;
                 float* q = job.Queries + at;
                 // Fewer than four heads are left: the last one stands in for the missing ones.
                 run.Queries = new FourRows(q, q + Math.Min(1, count - 1) * size, q + Math.Min(2, count - 1) * size, q + (count - 1) * size);

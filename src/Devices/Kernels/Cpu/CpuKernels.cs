@@ -43,13 +43,15 @@ internal sealed unsafe class CpuKernels(WorkerPool pool) : IKernels
         RowKernels.StoreKv(kv, rows, keys, values);
     }
 
-    public void Attend(KvBlocks kv, KvRows rows, ReadOnlySpan<float> queries, Span<float> output)
+    public void Attend(KvBlocks kv, KvRows rows, HeadGroups groups, ReadOnlySpan<float> queries, Span<float> output)
     {
         if (rows.Count == 0) return;
         int heads = queries.Length / rows.Count / kv.HeadSize;
-        Want(queries.Length, (long)rows.Count * (heads / kv.Heads) * kv.Heads * kv.HeadSize, "queries");
+        Want(queries.Length, (long)rows.Count * heads * kv.HeadSize, "queries");
         Want(output.Length, queries.Length, "output");
-        fixed (float* q = queries, to = output) AttentionKernel.Run(pool, kv, rows, heads, q, to);
+        if (groups.KvHeadOf(heads - 1) != kv.Heads - 1)
+            throw new ArgumentException($"{heads} query heads in {groups} read {groups.KvHeadOf(heads - 1) + 1} KV heads, got {kv.Heads}");
+        fixed (float* q = queries, to = output) AttentionKernel.Run(pool, kv, rows, heads, groups, q, to);
     }
 
     public void Route(Span<float> logits, int experts, bool normalize, Span<int> ids, Span<float> weights)

@@ -56,14 +56,14 @@ internal sealed class ReferenceKernels : IKernels
                 }
     }
 
-    public void Attend(KvBlocks kv, KvRows rows, ReadOnlySpan<float> queries, Span<float> output)
+    public void Attend(KvBlocks kv, KvRows rows, HeadGroups groups, ReadOnlySpan<float> queries, Span<float> output)
     {
         int heads = rows.Count == 0 ? 0 : queries.Length / rows.Count / kv.HeadSize;
         for (int t = 0; t < rows.Count; t++)
             for (int head = 0; head < heads; head++)
             {
                 int at = (t * heads + head) * kv.HeadSize;
-                AttendHead(kv, rows.BlocksOf(t), rows.Positions[t], head * kv.Heads / heads,
+                AttendHead(kv, rows.BlocksOf(t), rows.Positions[t], groups.KvHeadOf(head),
                     queries.Slice(at, kv.HeadSize), output.Slice(at, kv.HeadSize));
             }
     }
