@@ -63,8 +63,9 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
         };
         long stride = (long)width * type.Size(), bytes = (long)columns.Count * type.Size();
         byte* data = view.Data + rows.First * stride + (long)columns.First * type.Size();
-        // A part is some rows or some columns, never some of both.
-        Bytes += bytes == stride ? New(view.Name, rows) * stride : New(view.Name, columns) * rows.Count * (long)type.Size();
+        // A part of a matrix is some rows or some columns, never some of both.
+        bool byRows = bytes == stride && view.Shape.Length > 1;
+        Bytes += byRows ? New(view.Name, rows) * stride : New(view.Name, columns) * rows.Count * (long)type.Size();
         // Parts that follow each other are one run.
         (int runs, long run) = bytes == stride ? (1, rows.Count * bytes) : (rows.Count, bytes);
         for (int i = 0; touch && i < runs; i++)

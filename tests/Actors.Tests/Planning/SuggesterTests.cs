@@ -29,7 +29,7 @@ public sealed class SuggesterTests
         SuggestReport report = Suggester.Rank(small, 12);
         PlanSuggestion[] not = [.. report.Layouts.SkipWhile(l => l.Fits)];
         Assert.Contains(not, l => l.Why.StartsWith("--stages 12: the model has 6 layers", StringComparison.Ordinal));
-        Assert.Contains(not, l => l.Why.StartsWith("--tensor 3: query heads must divide evenly", StringComparison.Ordinal));
+        Assert.Contains(not, l => l.Why.StartsWith("--tensor 3: the model's 8 query heads do not divide", StringComparison.Ordinal));
         Assert.Contains(not, l => l.Why.StartsWith("this host: 12 ranks need ", StringComparison.Ordinal));
         Assert.Contains(report.Layouts, l => l.Fits);
     }

@@ -131,7 +131,7 @@ public sealed class PlanTests : IDisposable
 
     [Theory]
     [InlineData("does not fit: --stages 7: the model has 6 layers and each stage needs at least one", "--stages", "7")]
-    [InlineData("does not fit: --tensor 3: query heads must divide evenly, the model has 8 (8 mod 3 = 2)", "--tensor", "3")]
+    [InlineData("does not fit: --tensor 3: the model's 8 query heads do not divide over 3 tensor ranks (8 mod 3 = 2)", "--tensor", "3")]
     [InlineData("does not fit: this host: 1024 ranks need ", "--replicas", "1024")]
     public async Task What_does_not_fit_is_said_with_the_arithmetic_and_exit_code_1(string says, params string[] args)
     {
