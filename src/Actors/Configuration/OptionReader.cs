@@ -16,6 +16,9 @@ internal sealed class OptionReader(ConfigLayers layers)
         return text.Length > 0 || mayBeEmpty ? text : throw Refuse(key, "text that is not empty");
     }
 
+    /// <summary>A text, or null where there is none or something else than a text.</summary>
+    public string? TextOrNull(string key) => layers.Config.GetString(key)?.Trim();
+
     public int Int(string key, int min, int max)
     {
         string wanted = $"a whole number from {min} to {max}";

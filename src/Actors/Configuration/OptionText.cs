@@ -14,6 +14,7 @@ namespace Troupe.Actors.Configuration;
 /// </summary>
 internal static class OptionText
 {
+    private const string Auto = "auto";
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
     private static readonly Regex s_systemName = new("^[a-zA-Z0-9][a-zA-Z0-9-]*$");
@@ -90,7 +91,10 @@ internal static class OptionText
                 read.Int("troupe.drill.step", 1, int.MaxValue),
                 read.IntOr("any", "troupe.drill.layer", 0, ushort.MaxValue),
                 read.Duration("troupe.drill.slow-by", Tick, Hour)),
-            new TraceOptions(read.Int("troupe.trace.steps", 0, TraceOptions.MostSteps)));
+            new TraceOptions(read.Int("troupe.trace.steps", 0, TraceOptions.MostSteps)))
+        {
+            Split = ReadSplit(read),
+        };
     }
 
     public static string Write(TroupeOptions options)
@@ -108,6 +112,7 @@ internal static class OptionText
         ("layout.stages", $"{o.Layout.Stages}"),
         ("layout.replicas", $"{o.Layout.Replicas}"),
         ("layout.tensor", $"{o.Layout.Tensor}"),
+        ("layout.split", o.Split?.ToText() ?? Auto),
         ("rank", o.Rank is { } rank ? $"{rank}" : "any"),
         ("threads", $"{o.Threads}"),
         ("weights", Word(o.Weights, s_weights)),
@@ -156,6 +161,15 @@ internal static class OptionText
             read.Int("troupe.layout.replicas", 1, Layout.MaxRanks),
             read.Int("troupe.layout.tensor", 1, Layout.MaxRanks));
         return layout.Problem() is { } problem ? throw read.Refuse("troupe.layout.stages", $"a smaller world: {problem}") : layout;
+    }
+
+    private static LayerSplit? ReadSplit(OptionReader read)
+    {
+        const string key = "troupe.layout.split", wanted = $"{Auto} or the layers of each stage as \"10,14\"";
+        if (read.TextOrNull(key) is not { } text) throw read.Refuse(key, wanted);
+        if (text == Auto) return null;
+        (LayerSplit? split, string? problem) = LayerSplit.Parse(text);
+        return split ?? throw read.Refuse(key, $"{wanted}, but this {problem}");
     }
 
     private static SchedulerOptions ReadScheduler(OptionReader read) => new(

@@ -16,6 +16,9 @@ public sealed record TroupeOptions(
     FabricSettings Fabric, RoutingOptions Routing, SchedulerOptions Scheduler, LimitOptions Limits, ControlOptions Control,
     DrillOptions Drill, TraceOptions Trace)
 {
+    /// <summary>The layers of each stage as given by hand; null to balance them.</summary>
+    public LayerSplit? Split { get; init; }
+
     /// <summary>Reads and validates.</summary>
     /// <exception cref="ConfigException">A value of the wrong type or out of range; names text, line, key and value.</exception>
     public static TroupeOptions Read(ConfigLayers layers) => OptionText.Read(layers);

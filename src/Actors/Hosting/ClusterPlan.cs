@@ -1,5 +1,6 @@
 using Troupe.Actors.Configuration;
 using Troupe.Actors.Membership;
+using Troupe.Actors.Planning;
 using Troupe.Actors.Pipeline;
 using Troupe.Actors.Protocols;
 using Troupe.Actors.Ranks;
@@ -22,9 +23,10 @@ namespace Troupe.Actors.Hosting;
 /// <param name="TokenizerFolder">Where tokenizer.json is; null for a model of random weights.</param>
 /// <param name="Open">Opens the weights.</param>
 /// <param name="Mapped">Whether ranks use the weights where the file lies, and so share the memory they are in.</param>
-/// <param name="ShardBytes">Bytes of a shard's weights; reads names and shapes only.</param>
+/// <param name="ShardBytes">Bytes of the weights that some shards hold together, what several of them share counted once; reads names and
+/// shapes only.</param>
 public sealed record ModelSource(string Name, ModelConfig Config, CheckpointFingerprint FingerPrint, string? TokenizerFolder,
-    OpenWeights Open, bool Mapped, Func<ShardSpec, long> ShardBytes)
+    OpenWeights Open, bool Mapped, Func<IEnumerable<ShardSpec>, long> ShardBytes)
 {
     /// <summary>A model folder. Reads headers and configuration only.</summary>
     /// <exception cref="ModelException">The folder is not a model that we run; one line says why.</exception>
@@ -36,10 +38,10 @@ public sealed record ModelSource(string Name, ModelConfig Config, CheckpointFing
         {
             Checkpoint opened = Checkpoint.Open(folder);
             return (opened.Get, opened);
-        }, Mapped: true, spec =>
+        }, Mapped: true, specs =>
         {
             using Checkpoint opened = Checkpoint.Open(folder);
-            return ShardWeights.Bytes(opened.Get, opened.Config, spec);
+            return ShardWeights.Bytes(opened.Get, opened.Config, specs);
         });
     }
 }
@@ -50,11 +52,24 @@ public sealed record ModelSource(string Name, ModelConfig Config, CheckpointFing
 public sealed class ClusterPlan
 {
     private readonly TroupeOptions _options;
+    private readonly ExpertPlacement _placement;
+    private readonly Dictionary<(int Stage, int Tensor, int Experts), long> _weights = [];
 
-    private ClusterPlan(TroupeOptions options, ModelSource model) => (_options, Model) = (options, model);
+    private ClusterPlan(TroupeOptions options, ModelSource model)
+    {
+        (_options, Model, World) = (options, model, new World(options.Layout));
+        Split = options.Split ?? ActiveWeights.Split(model.Config, options.Layout.Stages);
+        _placement = ExpertPlacement.Blocks(model.Config.Experts, options.Layout.Replicas * options.Layout.Tensor);
+    }
 
     /// <summary>The model.</summary>
     public ModelSource Model { get; }
+
+    /// <summary>The ranks.</summary>
+    public World World { get; }
+
+    /// <summary>The layers of each stage: as given, or balanced by active parameters.</summary>
+    public LayerSplit Split { get; }
 
     /// <summary>Checks that the options fit the model, and that the stages' sends and receives cannot wait for each other for
     /// ever.</summary>
@@ -70,6 +85,11 @@ public sealed class ClusterPlan
         return problem is null ? new ClusterPlan(options, model) : throw new ConfigException(problem);
     }
 
+    /// <summary>A plan for its arithmetic: schedules are not checked.</summary>
+    /// <exception cref="ConfigException">It is impossible; the message has the arithmetic.</exception>
+    internal static ClusterPlan Draft(TroupeOptions options, ModelSource model) =>
+        LayoutCheck.Problem(options, model.Config) is { } problem ? throw new ConfigException(problem) : new ClusterPlan(options, model);
+
     /// <summary>As many micro-batches as stages: none waits, and none of the stages.</summary>
     private static int Lanes(TroupeOptions options) => options.Layout.Stages;
 
@@ -78,7 +98,8 @@ public sealed class ClusterPlan
 
     /// <summary>What this node shares with its cluster.</summary>
     public Fingerprint Fingerprint => new(
-        Fingerprint.CurrentProtocol, _options.ClusterName, _options.Layout.ToString(), Model.FingerPrint.Config, Model.FingerPrint.Tensors,
+        Fingerprint.CurrentProtocol, _options.ClusterName, $"{_options.Layout} with layers {Split}", Model.FingerPrint.Config,
+            Model.FingerPrint.Tensors,
         $"{_options.Numbers.Math}, {_options.Numbers.Rows}, {_options.Numbers.Kv}, {_options.Weights}".ToLowerInvariant());
 
     /// <summary>What the coordinator decides with.</summary>
@@ -102,46 +123,74 @@ public sealed class ClusterPlan
     /// <exception cref="ConfigException">They need more; the message has the arithmetic.</exception>
     public long MemoryForKv(long available)
     {
-        Layout layout = _options.Layout;
-        long weights = Model.Mapped ? Model.ShardBytes(ShardSpec.Whole(Model.Config)) : 0;
-        ExpertPlacement placement = ExpertPlacement.Blocks(Model.Config.Experts, layout.Replicas * layout.Tensor);
-        for (int stage = 0; !Model.Mapped && stage < layout.Stages; stage++)
-            for (int member = 0; member < placement.Members; member++)
-                weights += Model.ShardBytes(ShardSpec.Of(Model.Config, stage, layout.Stages, placement, member, layout.Tensor));
-        var fixedPart = new MemoryNeed(layout.Ranks, weights, Model.Mapped, 0, WindowBytes(Sizes(0), []));
-        long left = Math.Max(0, available - fixedPart.Total);
-        MemoryNeed need = fixedPart with { Kv = KvBytes(Sizes(left)) };
-        return need.Problem(available) is { } problem ? throw new ConfigException(problem) : left;
+        long left = Math.Max(0, available - (Need(World.Ranks, Sizes(0), []) with { Kv = 0 }).Total);
+        return Need(World.Ranks, Sizes(left), []).Problem(available) is { } problem ? throw new ConfigException(problem) : left;
     }
 
-    private long WindowBytes(EpochSizes sizes, IReadOnlyList<string> hosts) =>
-        RankWindow.Bytes(new World(_options.Layout), Model.Config, sizes, _options.Numbers.Rows, hosts);
+    /// <summary>What some ranks take of the memory of the host that they share.</summary>
+    /// <param name="ranks">At least one.</param>
+    /// <param name="sizes">Of the epoch.</param>
+    /// <param name="hosts">The host of every rank, or none where all share one.</param>
+    internal MemoryNeed Need(IReadOnlyCollection<RankId> ranks, EpochSizes sizes, IReadOnlyList<string> hosts) => new(
+        ranks.Count, Model.Mapped ? SharedWeights(ranks) : ranks.Sum(Weights), Model.Mapped, ranks.Sum(r => KvBlockBytes(r) * sizes.Blocks),
+        WindowBytes(sizes, hosts));
 
-    /// <summary>Of the stage with most layers and the tensor rank with most heads.</summary>
-    private long KvBytes(EpochSizes sizes)
+    /// <summary>Which part of the model a rank holds.</summary>
+    internal ShardSpec Spec(RankId rank) => ShardSpec.Of(
+        Model.Config, Split, World.Place(rank).Stage, _placement, rank.Value % _placement.Members, _options.Layout.Tensor);
+
+    /// <summary>Bytes of a rank's weights.</summary>
+    internal long Weights(RankId rank)
     {
-        (ModelConfig c, ElementType type) = (Model.Config, KvType);
-        long block = KvBlocks.KeyBytes(type, sizes.BlockSize, KvHeads, c.HeadDim)
-            + KvBlocks.ValueBytes(type, sizes.BlockSize, KvHeads, c.HeadDim);
-        return ShardSpec.Of(c, 0, _options.Layout.Stages, ExpertPlacement.Blocks(0, 1), 0).Layers * sizes.Blocks * block;
+        ShardSpec spec = Spec(rank);
+        // Ranks with as many experts hold as much: asking for each would take long in a large world.
+        var key = (World.Place(rank).Stage, World.Place(rank).Tensor, spec.Experts.Count);
+        if (!_weights.TryGetValue(key, out long bytes))
+            _weights[key] = bytes = Model.ShardBytes([spec]);
+        return bytes;
     }
 
-    private int KvHeads => TensorSplit.MostKvHeads(Model.Config, _options.Layout.Tensor);
+    /// <summary>Bytes of a KV block of a rank, all its layers together.</summary>
+    internal long KvBlockBytes(RankId rank)
+    {
+        (int heads, int size, int width) = (Spec(rank).Split.KvHeads.Count, _options.Scheduler.BlockSize, Model.Config.HeadDim);
+        return Split.Counts[World.Place(rank).Stage]
+            * (KvBlocks.KeyBytes(KvType, size, heads, width) + KvBlocks.ValueBytes(KvType, size, heads, width));
+    }
+
+    internal long WindowBytes(EpochSizes sizes, IReadOnlyList<string> hosts) =>
+        RankWindow.Bytes(World, Model.Config, Split, sizes, _options.Numbers.Rows, hosts);
+
+    /// <summary>
+    /// Bytes of all weights that some ranks of a host map, where they share what is the same. Tensor ranks map parts of the same tensors:
+    /// together the whole.
+    /// </summary>
+    private long SharedWeights(IReadOnlyCollection<RankId> ranks) => Model.ShardBytes(
+        ranks.GroupBy(rank => (World.Place(rank).Stage, World.Place(rank).Tensor))
+            .Select(group => Spec(group.First()) with { Experts = Experts(group) }));
+
+    /// <summary>The experts that some ranks of a stage hold together.</summary>
+    private ExpertId[] Experts(IEnumerable<RankId> ranks) =>
+        [.. ranks.SelectMany(rank => Spec(rank).Experts).Distinct().OrderBy(expert => expert.Value)];
 
     private ElementType KvType => _options.Numbers.Kv == NumberType.Bf16 ? ElementType.BF16 : ElementType.F32;
 
+    /// <summary>Sizes that all ranks of the epoch agree on, where all share one host.</summary>
+    /// <param name="memoryBytes">Memory that may be used, of which KV caches get at most half.</param>
+    public EpochSizes Sizes(long memoryBytes) => SizesOf(AffordableBlocks(World.Ranks, memoryBytes));
+
+    /// <summary>KV blocks that some ranks can each have in half of a memory.</summary>
+    internal long AffordableBlocks(IEnumerable<RankId> ranks, long memoryBytes) => memoryBytes / 2 / ranks.Sum(KvBlockBytes);
+
     /// <summary>Sizes that all ranks of the epoch agree on.</summary>
-    public EpochSizes Sizes(long memoryBytes)
+    /// <param name="affordable">KV blocks that every rank has memory for.</param>
+    internal EpochSizes SizesOf(long affordable)
     {
         SchedulerOptions scheduler = _options.Scheduler;
         ModelConfig config = Model.Config;
         int lanes = Lanes(_options);
         int running = scheduler.MaxRunning / lanes * lanes;
-        int valueBytes = _options.Numbers.Kv == NumberType.Bf16 ? 2 : 4;
-        int layers = (config.Layers + lanes - 1) / lanes;
-        long tokenBytes = 2L * layers * KvHeads * config.HeadDim * valueBytes;
-        long affordable = memoryBytes / 2 / _options.Layout.Ranks / tokenBytes;
-        long wanted = scheduler.KvTokens ?? Math.Min((long)running * config.MaxPositions, affordable);
+        long wanted = scheduler.KvTokens ?? Math.Min((long)running * config.MaxPositions, affordable * scheduler.BlockSize);
         long blocks = Math.Max(1, wanted / scheduler.BlockSize);
         int rows = Math.Max(scheduler.PrefillChunk, running / lanes);
         return new EpochSizes(lanes, rows, running, (int)Math.Min(blocks, int.MaxValue / scheduler.BlockSize), scheduler.BlockSize,
@@ -156,8 +205,7 @@ public sealed class ClusterPlan
         get
         {
             ModelConfig config = Model.Config;
-            int moe = Enumerable.Range(0, config.Layers).Count(config.IsMoeLayer);
-            int perStage = (moe + _options.Layout.Stages - 1) / _options.Layout.Stages;
+            int perStage = Enumerable.Range(0, Split.Stages).Max(stage => Split.Of(stage).Count(l => config.IsMoeLayer(l.Value)));
             return new StepShape(_options.Layout.Replicas * _options.Layout.Tensor, 0, 0, config.HiddenSize, config.ExpertsPerToken,
                 ValueBytes(_options.Numbers.Rows), perStage)
             {
@@ -176,6 +224,7 @@ public sealed class ClusterPlan
         hub, new RequestLimits(_options.Limits.PromptBytes, _options.Limits.MaxTokens), _options.Scheduler.MaxQueue,
             _options.Scheduler.RequestTimeout, clock)
     {
+        Split = Split,
         Drill = _options.Drill,
         TraceSteps = _options.Trace.Steps,
     };

@@ -9,20 +9,24 @@ namespace Troupe.Actors.Hosting;
 /// <summary>Refuses what a model cannot be run with, with the arithmetic, before anything starts.</summary>
 public static class LayoutCheck
 {
-    /// <summary>What is wrong with a layout for this model, in one line that says what to do, or null.</summary>
-    public static string? Problem(Layout layout, ModelConfig model)
+    /// <summary>What is wrong with a layout and a split given by hand for this model, in one line that says what to do, or null.</summary>
+    public static string? Problem(Layout layout, LayerSplit? split, ModelConfig model)
     {
         if (layout.Problem() is { } problem) return problem;
         if (layout.Stages > model.Layers)
             return $"--stages {layout.Stages}: the model has {model.Layers} layers and each stage needs at least one; use --stages 1 to "
                 + $"{model.Layers}";
-        return TensorSplit.Problem(model, layout.Tensor) is { } split ? $"--tensor {layout.Tensor}: {split}" : null;
+        if (split?.Problem(model.Layers, layout.Stages) is { } wrong) return wrong;
+        return TensorSplit.Problem(model, layout.Tensor) is { } heads ? $"--tensor {layout.Tensor}: {heads}" : null;
     }
 
     /// <summary>The same of all options together.</summary>
-    public static string? Problem(TroupeOptions options, ModelConfig model)
+    public static string? Problem(TroupeOptions options, ModelConfig model) =>
+        Problem(options.Layout, options.Split, model) ?? Sizes(options);
+
+    /// <summary>What is wrong with the numbers beside the layout.</summary>
+    public static string? Sizes(TroupeOptions options)
     {
-        if (Problem(options.Layout, model) is { } problem) return problem;
         (int stages, SchedulerOptions scheduler) = (options.Layout.Stages, options.Scheduler);
         if (options.Weights != WeightStorage.AsStored)
             return $"--weights {options.Weights.ToString().ToLowerInvariant()}: only as-stored is built yet";

@@ -16,9 +16,9 @@ public sealed record Fingerprint(int Protocol, string Cluster, string Layout, st
     public (string What, string Wanted, string Got)? DifferenceFrom(Fingerprint joining) =>
         (Protocol, joining.Protocol) is var (p, q) && p != q ? ("protocol version", $"{p}", $"{q}")
         : Differ("cluster name", Cluster, joining.Cluster)
-            ?? Differ("layout", Layout, joining.Layout)
             ?? Differ("model (hash of config.json)", ConfigHash, joining.ConfigHash)
             ?? Differ("model (hash of tensor names, types and shapes)", TensorHash, joining.TensorHash)
+            ?? Differ("layout", Layout, joining.Layout) // its split follows from the model
             ?? Differ("numbers (math, rows, kv, weights)", Numbers, joining.Numbers);
 
     private static (string, string, string)? Differ(string what, string wanted, string got) =>

@@ -35,7 +35,7 @@ public sealed class RankRuntime : IDisposable
         Device = new CpuDevice(setup.Threads);
         RankGroup group = World.Stage(Place.Stage);
         Placement = ExpertPlacement.Blocks(setup.Config.Experts, group.Size);
-        Spec = ShardSpec.Of(setup.Config, Place.Stage, setup.Layout.Stages, Placement, group.IndexOf(Self), setup.Layout.Tensor);
+        Spec = ShardSpec.Of(setup.Config, setup.Split, Place.Stage, Placement, group.IndexOf(Self), setup.Layout.Tensor);
         (var source, _weights) = setup.Weights();
         EpochSizes sizes = assign.Sizes;
         Shard = ModelShard.Create(source, setup.Config, Spec, Device,
@@ -46,7 +46,7 @@ public sealed class RankRuntime : IDisposable
             },
             p => progress((double)p.Part / p.Parts));
         if (setup.TraceSteps > 0) Trace = new StepTrace(setup.TraceSteps, SpansPerStep(Spec.Layers, group.Size));
-        _window = new RankWindow(group, setup.Config, sizes, setup.Rows, assign.Hosts);
+        _window = new RankWindow(group, setup.Config, setup.Split, sizes, setup.Rows, assign.Hosts);
         FabricOptions options = setup.FabricOptions with { Secret = assign.Secret.ToArray(), Hosts = assign.Hosts };
         FabricKind kind = Fabrics.Parse(assign.Fabric, FabricKind.SharedMemory);
         _endpoint = Fabrics.Open(kind, new FabricSetup(World, Self, assign.Epoch, _window.Plan, options, assign.Session), setup.Hub);

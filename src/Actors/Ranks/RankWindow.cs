@@ -19,7 +19,7 @@ public sealed class RankWindow
     /// Makes all reservations. <paramref name="group"/> is the rank's stage; <paramref name="hosts"/> names the host of every rank of the
     /// world, or none where all share one.
     /// </summary>
-    public RankWindow(RankGroup group, ModelConfig config, EpochSizes sizes, RowType rows, IReadOnlyList<string> hosts)
+    public RankWindow(RankGroup group, ModelConfig config, LayerSplit split, EpochSizes sizes, RowType rows, IReadOnlyList<string> hosts)
     {
         World world = group.World;
         Links = StageLinkPlan.Reserve(Plan, sizes.Lanes, world.Layout.Stages > 1 ? sizes.MaxRows : 0, config.HiddenSize, sizes.MaxRunning);
@@ -37,8 +37,7 @@ public sealed class RankWindow
         if (All2All is null) return;
         if (sizes.ShadowEvery > 0) Shadow = All2AllWindow.Reserve(Plan, group.Size, Shape, Hosts);
         Calibration = CalibrationPlan.Reserve(Plan);
-        int stages = world.Layout.Stages;
-        Exchanges = ExchangeTimesPlan.Reserve(Plan, group.Size, (config.Layers + stages - 1) / stages);
+        Exchanges = ExchangeTimesPlan.Reserve(Plan, group.Size, split.Most);
         if (sizes.Halves)
             SecondHalf = All2AllWindow.Reserve(Plan, group.Size, Shape with { MaxTokens = Math.Max(1, Shape.MaxTokens / 2) }, Hosts);
     }
@@ -77,6 +76,6 @@ public sealed class RankWindow
     internal ExchangeTimesPlan? Exchanges { get; }
 
     /// <summary>Bytes of one rank's window.</summary>
-    public static long Bytes(World world, ModelConfig config, EpochSizes sizes, RowType rows, IReadOnlyList<string> hosts) =>
-        new RankWindow(world.Stage(0), config, sizes, rows, hosts).Plan.WindowBytes(world.Size);
+    public static long Bytes(World world, ModelConfig config, LayerSplit split, EpochSizes sizes, RowType rows,
+        IReadOnlyList<string> hosts) => new RankWindow(world.Stage(0), config, split, sizes, rows, hosts).Plan.WindowBytes(world.Size);
 }

@@ -1,3 +1,4 @@
+using Troupe.Actors.Planning;
 using Troupe.Cli.Tracing;
 using Troupe.Devices.Topology;
 using Troupe.Model.Checkpoints;

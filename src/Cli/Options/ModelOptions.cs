@@ -28,6 +28,7 @@ internal sealed class ModelOptions : IOptions
     private readonly Option<string?> _model = Opt.OptionalText("--model", "DIR",
         "Folder with config.json, *.safetensors and tokenizer.json (default: models/sample)", "-m");
     private readonly Option<int> _stages, _replicas, _tensor, _threads;
+    private readonly Option<LayerSplit?> _split = Opt.Split("--split", "Layers of each stage (default: by active parameters; see plan)");
     private readonly Option<string> _fabric = Opt.Text("--fabric", "auto|inprocess|shm|tcp", "How ranks reach each other", Auto);
     private readonly Option<string> _strategy = Opt.Text("--strategy", "auto|NAME",
         "How tokens reach their experts; `troupe devices` lists the names", Auto);
@@ -57,10 +58,14 @@ internal sealed class ModelOptions : IOptions
 
     /// <inheritdoc/>
     public OptionGroup Group => field ??= new OptionGroup("Model and layout",
-        [_model, _stages, _replicas, _tensor, _fabric, _strategy, _overlap, _threads, _weights, _rows, _kv, _math, _inProcess]);
+        [_model, _stages, _replicas, _tensor, _split, _fabric, _strategy, _overlap, _threads, _weights, _rows, _kv, _math, _inProcess]);
 
     /// <summary>--in-process itself, for verbs that cannot have it.</summary>
     public Option<bool> AsksInProcess => _inProcess;
+
+    /// <summary>The first option of the layout that was written out, or null.</summary>
+    public string? LayoutGiven(ParseResult parsed) => ((Option[])[_stages, _replicas, _tensor, _split])
+        .FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false })?.Name;
 
     /// <summary>The settings that were given; warnings go to <paramref name="warn"/>.</summary>
     /// <param name="parsed">The command line.</param>
@@ -93,6 +98,7 @@ internal sealed class ModelOptions : IOptions
             ("layout.stages", _stages, $"{parsed.GetValue(_stages)}"),
             ("layout.replicas", _replicas, $"{parsed.GetValue(_replicas)}"),
             ("layout.tensor", _tensor, $"{parsed.GetValue(_tensor)}"),
+            ("layout.split", _split, parsed.GetValue(_split)?.ToText() ?? Auto),
             ("threads", _threads, $"{Math.Max(1, parsed.GetValue(_threads))}"),
             ("weights", _weights, parsed.GetValue(_weights)!),
             ("numbers.rows", _rows, parsed.GetValue(_rows)!),

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Troupe.Devices.Topology;
 
 namespace Troupe.Cli.Options;
 
@@ -45,6 +46,9 @@ internal static class Opt
     public static Option<ulong> Seed(string name, string help) => Make(name, "N", help, 0UL, text =>
         ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value)
             ? (value, null) : (0UL, "must be a whole number in [0, 2^64)"));
+
+    /// <summary>The layers of each stage, as 10,14; absent: null.</summary>
+    public static Option<LayerSplit?> Split(string name, string help) => Make<LayerSplit?>(name, "N,N,...", help, null, LayerSplit.Parse);
 
     /// <summary>A number for which <paramref name="wanted"/> is true; <paramref name="range"/> says it in words.</summary>
     public static Option<double> Number(string name, string help, double fallback, string range, Func<double, bool> wanted) =>

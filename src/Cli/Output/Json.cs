@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Troupe.Actors.Planning;
 using Troupe.Actors.Reports;
 using Troupe.Cli.Measures;
 
@@ -18,6 +19,8 @@ namespace Troupe.Cli.Output;
 [JsonSerializable(typeof(DemoResult))]
 [JsonSerializable(typeof(UpResult))]
 [JsonSerializable(typeof(CancelResult))]
+[JsonSerializable(typeof(PlanReport))]
+[JsonSerializable(typeof(SuggestReport))]
 [JsonSerializable(typeof(TraceResult))]
 [JsonSerializable(typeof(StepBenchResult))]
 internal sealed partial class CliJson : JsonSerializerContext;

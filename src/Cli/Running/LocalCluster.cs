@@ -35,7 +35,7 @@ internal sealed class LocalCluster : IAsyncDisposable
     public static async Task<LocalCluster> StartAsync(
         Shell shell, RunSettings settings, ModelSource model, bool verbose, CancellationToken stop, int port = 0)
     {
-        if (LayoutCheck.Problem(settings.Layout, model.Config) is { } problem) throw new UsageException(problem);
+        if (LayoutCheck.Problem(settings.Layout, settings.Options.Split, model.Config) is { } problem) throw new UsageException(problem);
         long started = shell.Clock.GetTimestamp();
         var view = new LoadingView(shell);
         LaunchMode mode = settings.InProcess ? LaunchMode.InProcess : LaunchMode.Processes;

@@ -21,23 +21,43 @@ internal static class Models
     {
         if (!name.StartsWith(Synthetic, StringComparison.Ordinal)) return ModelSource.FromFolder(name);
         string file = name[Synthetic.Length..];
-        byte[] json;
-        try
-        {
-            json = File.ReadAllBytes(file);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new ModelException(
-                $"{file}: {(File.Exists(file) ? $"cannot be read: {e.Message}" : "no such file")}; --synthetic wants a config.json", e);
-        }
-        ModelConfig config = ModelConfig.Parse(file, json);
+        (byte[] json, ModelConfig config) = Config(file, "--synthetic wants a config.json");
         return new ModelSource(name, config,
             new CheckpointFingerprint(Convert.ToHexStringLower(SHA256.HashData(json)), $"random, seed {Seed}"), null, () =>
         {
             var weights = new SyntheticWeights(Seed);
             return (weights.Get, weights);
-        }, Mapped: false, spec => ShardWeights.Bytes(SyntheticWeights.Outline, config,
-            spec with { Split = TensorSplit.Of(config, 0, 1) })); // random tensors are made whole
+        }, Mapped: false, specs => ShardWeights.Bytes(SyntheticWeights.Outline, config,
+            specs.Select(spec => spec with { Split = TensorSplit.Of(config, 0, 1) }))); // random tensors are made whole
+    }
+
+    /// <summary>
+    /// A model whose weights nobody will open: a folder, of which headers are read; or a config.json, or a folder with nothing else,
+    /// whose weights are taken to be of the type that it names, and mapped from files as a real model's.
+    /// </summary>
+    /// <exception cref="ModelException">There is none of this name, or none that we run.</exception>
+    public static ModelSource Outline(string name)
+    {
+        bool folder = Directory.Exists(name);
+        string file = folder ? Path.Combine(name, "config.json") : name;
+        if (name.StartsWith(Synthetic, StringComparison.Ordinal)
+            || (folder && Directory.EnumerateFiles(name, "*.safetensors*").Any())) return Find(name) with { Name = name };
+        (byte[] json, ModelConfig config) = Config(file, "--model wants a model's folder or a config.json");
+        return new ModelSource(name, config, new CheckpointFingerprint(Convert.ToHexStringLower(SHA256.HashData(json)), "none"), null,
+            () => throw new ModelException($"{name} has no weights"), Mapped: true,
+            specs => ShardWeights.Bytes(ShardWeights.Outline(config), config, specs));
+    }
+
+    private static (byte[] Json, ModelConfig Config) Config(string file, string wanted)
+    {
+        try
+        {
+            byte[] json = File.ReadAllBytes(file);
+            return (json, ModelConfig.Parse(file, json));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ModelException($"{file}: {(File.Exists(file) ? $"cannot be read: {e.Message}" : "no such file")}; {wanted}", e);
+        }
     }
 }

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using Troupe.Actors.Client;
 using Troupe.Actors.Hosting;
+using Troupe.Actors.Planning;
 using Troupe.Actors.Reports;
 using Troupe.Cli.Measures;
 using Troupe.Cli.Options;

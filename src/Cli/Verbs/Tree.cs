@@ -16,6 +16,7 @@ internal static class Tree
         root.Add(GenerateVerb.Create(shell));
         root.Add(EvalVerb.Create(shell));
         root.Add(VerifyVerb.Create(shell));
+        root.Add(PlanVerb.Create(shell));
         root.Add(UpVerb.Create(shell));
         root.Add(NodeVerb.Create(shell));
         root.Add(SubmitVerb.Create(shell));

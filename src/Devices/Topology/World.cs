@@ -78,6 +78,10 @@ public sealed class World
     public RankGroup TensorRanks(int stage, int replica) =>
         new(this, [.. Enumerable.Range(0, Layout.Tensor).Select(tensor => RankAt(stage, replica, tensor))]);
 
+    /// <summary>The ranks that a replica's rows pass, stage by stage, at one tensor index.</summary>
+    public RankGroup Pipeline(int replica, int tensor = 0) =>
+        new(this, [.. Enumerable.Range(0, Layout.Stages).Select(stage => RankAt(stage, replica, tensor))]);
+
     /// <summary>Every rank.</summary>
     public RankGroup All => new(this, _ranks);
 

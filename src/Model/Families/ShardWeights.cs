@@ -8,21 +8,37 @@ namespace Troupe.Model.Families;
 public static class ShardWeights
 {
     /// <summary>
-    /// Bytes of all tensors that a shard computes with, or of its parts of them, a tied embedding once. Asks <paramref name="source"/> for
-    /// each and reads none of its values.
+    /// Bytes of all tensors that some shards of a model compute with, or of their parts of them; what several of them read, as a tied
+    /// embedding, counts once. Asks <paramref name="source"/> for each and reads none of its values.
     /// </summary>
     /// <exception cref="ModelException">A tensor is missing or has another type or shape; the message names it.</exception>
-    public static long Bytes(WeightSource source, ModelConfig config, ShardSpec spec)
+    public static long Bytes(WeightSource source, ModelConfig config, params IEnumerable<ShardSpec> specs)
     {
         var reader = new WeightReader(source, touch: false);
-        if (spec.Embedding) reader.Outputs(Parts.Embedding, config.VocabSize, config.HiddenSize, spec.Split.Vocabulary);
-        for (int i = 0; i < spec.Layers; i++) Family.Of(config).Layer(reader, config, spec, new LayerIndex(spec.First.Value + i));
-        if (spec.Head)
+        foreach (ShardSpec spec in specs)
         {
+            if (spec.Embedding) reader.Outputs(Parts.Embedding, config.VocabSize, config.HiddenSize, spec.Split.Vocabulary);
+            for (int i = 0; i < spec.Layers; i++) Family.Of(config).Layer(reader, config, spec, new LayerIndex(spec.First.Value + i));
+            if (!spec.Head) continue;
             reader.Vector(Parts.FinalNorm, config.HiddenSize);
             string head = config.TieWordEmbeddings ? Parts.Embedding : Parts.Head;
             reader.Outputs(head, config.VocabSize, config.HiddenSize, spec.Split.Vocabulary);
         }
         return reader.Bytes;
+    }
+
+    /// <summary>
+    /// Names and shapes as asked for, of the type that config.json names (bf16 where it names none), without values: for
+    /// <see cref="Bytes"/> where there is no checkpoint.
+    /// </summary>
+    public static unsafe WeightSource Outline(ModelConfig config)
+    {
+        TensorDType type = config.DType switch
+        {
+            "float32" => TensorDType.F32,
+            "float16" => TensorDType.F16,
+            _ => TensorDType.BF16,
+        };
+        return (name, shape) => new TensorView(name, type, shape.ToArray(), null);
     }
 }

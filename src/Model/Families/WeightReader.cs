@@ -18,9 +18,9 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
 {
     private const int PageBytes = 4096;
 
-    private readonly HashSet<string> _names = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, List<Part>> _counted = new(StringComparer.Ordinal); // what of each tensor, in runs
 
-    /// <summary>Bytes of all tensors so far, or of the parts of them that are used; one that is read twice counts once.</summary>
+    /// <summary>Bytes of all tensors so far, or of the parts of them that are used; what is read twice counts once.</summary>
     public long Bytes { get; private set; }
 
     /// <summary>A matrix [outputs, inputs].</summary>
@@ -63,11 +63,30 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
         };
         long stride = (long)width * type.Size(), bytes = (long)columns.Count * type.Size();
         byte* data = view.Data + rows.First * stride + (long)columns.First * type.Size();
-        if (_names.Add(view.Name)) Bytes += rows.Count * bytes;
+        // A part of a matrix is some rows or some columns, never some of both.
+        bool byRows = bytes == stride && view.Shape.Length > 1;
+        Bytes += byRows ? New(view.Name, rows) * stride : New(view.Name, columns) * rows.Count * (long)type.Size();
         // Parts that follow each other are one run.
         (int runs, long run) = bytes == stride ? (1, rows.Count * bytes) : (rows.Count, bytes);
         for (int i = 0; touch && i < runs; i++)
             for (long at = 0; at < run; at += PageBytes) Volatile.Read(ref data[i * stride + at]);
         return new Weight(data, type, rows.Count, columns.Count, stride);
+    }
+
+    /// <summary>How many rows or columns of a part nobody counted before; counts them.</summary>
+    private int New(string name, Part part)
+    {
+        if (!_counted.TryGetValue(name, out List<Part>? runs)) _counted[name] = runs = [];
+        (int first, int end, int before) = (part.First, part.End, 0);
+        for (int i = runs.Count - 1; i >= 0; i--)
+        {
+            Part run = runs[i];
+            if (run.First > part.End || part.First > run.End) continue;
+            // It overlaps or touches the part: both are one run.
+            (first, end, before) = (Math.Min(first, run.First), Math.Max(end, run.End), before + run.Count);
+            runs.RemoveAt(i);
+        }
+        runs.Add(new Part(first, end - first));
+        return end - first - before;
     }
 }

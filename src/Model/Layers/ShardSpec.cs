@@ -18,20 +18,21 @@ public sealed record ShardSpec(
     /// <summary>The whole model on one rank.</summary>
     public static ShardSpec Whole(ModelConfig config) => Of(config, 0, 1, ExpertPlacement.Blocks(config.Experts, 1), 0);
 
-    /// <summary>
-    /// The part of a member of a stage's expert-parallel group, in which the tensor ranks of a replica follow each other. Layers are split
-    /// as evenly as they come: the first L mod stages have one more.
-    /// </summary>
+    /// <summary>The part of a member of a stage's expert-parallel group, layers split by count alone.</summary>
     /// <exception cref="ModelException">More stages than layers, or heads that the tensor ranks cannot share.</exception>
-    public static ShardSpec Of(ModelConfig config, int stage, int stages, ExpertPlacement placement, int member, int tensorRanks = 1)
-    {
-        if (stages > config.Layers)
-            throw new ModelException($"{stages} stages for {config.Layers} layers: each stage needs at least one layer");
-        (int share, int more) = Math.DivRem(config.Layers, stages);
-        int first = stage * share + Math.Min(stage, more);
-        return new ShardSpec(new LayerIndex(first), share + (stage < more ? 1 : 0), placement.Of(member), stage == 0, stage == stages - 1,
+    public static ShardSpec Of(ModelConfig config, int stage, int stages, ExpertPlacement placement, int member, int tensorRanks = 1) =>
+        stages <= config.Layers ? Of(config, LayerSplit.Even(config.Layers, stages), stage, placement, member, tensorRanks)
+            : throw new ModelException($"{stages} stages for {config.Layers} layers: each stage needs at least one layer");
+
+    /// <summary>
+    /// The part of a member of a stage's expert-parallel group, in which the tensor ranks of a replica follow each other; layers split as
+    /// given.
+    /// </summary>
+    /// <exception cref="ModelException">Heads that the tensor ranks cannot share.</exception>
+    public static ShardSpec Of(
+        ModelConfig config, LayerSplit split, int stage, ExpertPlacement placement, int member, int tensorRanks = 1) =>
+        new(split.First(stage), split.Counts[stage], placement.Of(member), stage == 0, stage == split.Stages - 1,
             TensorSplit.Of(config, member % tensorRanks, tensorRanks));
-    }
 }
 
 /// <summary>Sizes and types that a shard is made for.</summary>

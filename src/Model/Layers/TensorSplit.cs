@@ -75,8 +75,4 @@ public sealed record TensorSplit(int Rank, int Ranks, Part Heads, Part KvHeads, 
             : config.IntermediateSize is > 0 and var inner && inner < ranks ? ("values in a feed-forward", inner) : null;
         return small is var (what, size) ? $"{ranks} tensor ranks for {size} {what}: each rank needs at least one" : null;
     }
-
-    /// <summary>The key/value heads of the tensor rank that holds most, when so many share a model.</summary>
-    public static int MostKvHeads(ModelConfig config, int ranks) =>
-        Enumerable.Range(0, ranks).Max(rank => Of(config, rank, ranks).KvHeads.Count);
 }

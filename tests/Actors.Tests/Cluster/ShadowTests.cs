@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Troupe.Actors.Protocols;
+using Troupe.Devices.Topology;
 using Troupe.Testing;
 using Xunit;
 
@@ -51,7 +52,8 @@ public sealed class ShadowTests
         Random random = Seed.For($"{nameof(ShadowTests)} {strategy} {stages} {leaseSteps}");
         int rank = random.Next(2 * stages), perStage = LayersOfSample / stages, layer = (rank / 2 * perStage) + random.Next(perStage);
         int step = every * random.Next(1 + (16 / every), 1 + (32 / every));
-        string routing = $"troupe.layout {{ stages = {stages}, replicas = 2 }}\n"
+        string split = LayerSplit.Even(LayersOfSample, stages).ToText();
+        string routing = $"troupe.layout {{ stages = {stages}, replicas = 2, split = \"{split}\" }}\n"
             + $"troupe.routing {{ strategy = {strategy}, lease-steps = {leaseSteps} }}\n";
         (string[] want, _) = await RunAsync(stages, 2, routing);
 

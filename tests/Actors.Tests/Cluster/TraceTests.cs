@@ -1,6 +1,7 @@
 using Troupe.Actors.Client;
 using Troupe.Actors.Hosting;
 using Troupe.Actors.Pipeline;
+using Troupe.Actors.Planning;
 using Troupe.Devices.Topology;
 using Troupe.Model.Layers;
 using Troupe.Testing;
@@ -75,7 +76,8 @@ public sealed class TraceTests
         long pairs = traces.Where(t => t.Clock.Stage == 0).SelectMany(t => t.Spans).Where(s => s.Activity == StepActivity.Experts)
             .Sum(s => s.Amount);
         long all = rows.Take(2).SelectMany(r => r).Sum(r => r.Rows);
-        Assert.Equal(all * model.Config.ExpertsPerToken * model.Config.Layers / 2, pairs);
+        int layers = ActiveWeights.Split(model.Config, 2).Counts[0];
+        Assert.Equal(all * model.Config.ExpertsPerToken * layers, pairs);
     }
 
     [Fact]

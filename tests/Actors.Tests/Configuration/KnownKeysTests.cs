@@ -17,7 +17,7 @@ public sealed class KnownKeysTests
     [InlineData("troupe.xyzzy = 2", "unknown key troupe.xyzzy: hocon/reference.conf lists the known ones")]
     [InlineData("xyzzy = 2", "unknown key xyzzy: settings stand below troupe or akka; hocon/reference.conf lists them")]
     [InlineData("troupe.threads { max = 2 }", "troupe.threads is not a key: troupe.threads takes a value, not keys in braces")]
-    [InlineData("troupe.layout = 4", "troupe.layout wants keys in braces: stages, replicas, tensor, got a value")]
+    [InlineData("troupe.layout = 4", "troupe.layout wants keys in braces: stages, replicas, tensor, split, got a value")]
     public void An_unknown_key_is_refused_with_the_nearest_known_one(string setting, string says)
     {
         HoconText file = HoconText.Parse("my.conf", $"\n{setting}\n");

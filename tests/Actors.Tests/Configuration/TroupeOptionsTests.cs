@@ -68,6 +68,7 @@ public sealed class TroupeOptionsTests
                 ClusterName = $"c-{random.Next()}",
                 Model = $"/models/ü:=#{random.Next()}\\\"",
                 Layout = new(stages, replicas, 1),
+                Split = random.Next(2) == 0 ? null : new(Enumerable.Range(0, stages).Select(_ => random.Next(1, 40))),
                 Rank = random.Next(2) == 0 ? null : random.Next(stages * replicas),
                 Weights = (WeightStorage)random.Next(4),
                 Numbers = new((MathMode)random.Next(2), (RowType)random.Next(4), (NumberType)random.Next(2)),
@@ -93,6 +94,11 @@ public sealed class TroupeOptionsTests
     [Theory]
     [InlineData("threads = many", "troupe.threads wants a whole number from 1 to 1024, got many")]
     [InlineData("threads = 0", "troupe.threads wants a whole number from 1 to 1024, got 0")]
+    [InlineData("layout.split = \"3,x\"", "troupe.layout.split wants auto or the layers of each stage as \"10,14\", but this must be "
+        + "numbers with commas between them, as 10,14, got 3,x")]
+    [InlineData("layout.split = [3, 3]", "troupe.layout.split wants auto or the layers of each stage as \"10,14\", got [3, 3]")]
+    [InlineData("layout.split = \"3,0\"", "troupe.layout.split wants auto or the layers of each stage as \"10,14\", but this gives stage "
+        + "1 no layer, and each stage needs at least one, got 3,0")]
     [InlineData("threads = 1.5", "troupe.threads wants a whole number from 1 to 1024, got 1.5")]
     [InlineData("threads = null", "troupe.threads wants a whole number from 1 to 1024, got null")]
     [InlineData("threads = [1, 2]", "troupe.threads wants a whole number from 1 to 1024, got [1, 2]")]

@@ -43,7 +43,7 @@ public sealed class MemoryTests : IDisposable
         long least = Least(plan);
         string message = Assert.Throws<ConfigException>(() => plan.MemoryForKv(least - 1)).Message;
         // 6 layers x 2 x 2 heads x 32 x 4 bytes = 3 KiB for each of 1,000,000 positions.
-        Assert.Matches(@"^2 ranks need \d+ MiB of memory = \d+ for weights \(mapped once\) \+ 2 x \(2930 for KV \+ \d+ for windows\), but "
+        Assert.Matches(@"^2 ranks need \d+ MiB of memory = \d+ for weights \(mapped once\) \+ 5860 for KV \+ 2 x \d+ for windows, but "
             + @"\d+ MiB are available: use a smaller troupe.scheduler.kv-tokens, or fewer --replicas$", message);
     }
 
@@ -51,7 +51,7 @@ public sealed class MemoryTests : IDisposable
     public void A_tensor_rank_keeps_only_the_KV_heads_that_its_query_heads_read()
     {
         ClusterPlan plan = Plan(1, 1, "troupe.scheduler.kv-tokens = 1000000", tensor: 2), four = Plan(1, 1, tensor: 4);
-        Assert.Contains("+ 2 x (1465 for KV + ", Assert.Throws<ConfigException>(() => plan.MemoryForKv(Least(plan) - 1)).Message,
+        Assert.Contains("+ 2930 for KV + ", Assert.Throws<ConfigException>(() => plan.MemoryForKv(Least(plan) - 1)).Message,
             StringComparison.Ordinal); // one of 2 heads
         Assert.InRange(four.Sizes(400 * MiB).Blocks * 16L * 1536, 49 * MiB, 51 * MiB); // of 4 ranks each has one, and a quarter of half
     }

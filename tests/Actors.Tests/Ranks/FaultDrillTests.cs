@@ -2,6 +2,7 @@ using System.Text.RegularExpressions;
 using Troupe.Actors.Client;
 using Troupe.Actors.Protocols;
 using Troupe.Actors.Tests.Cluster;
+using Troupe.Devices.Topology;
 using Troupe.Testing;
 using Xunit;
 
@@ -23,10 +24,12 @@ public sealed class FaultDrillTests
     {
         var random = Seed.For($"{nameof(A_rank_that_fails_on_purpose_ends_every_request_with_an_error_that_names_it)} {fault}");
         int rank = random.Next(stages * replicas), stage = rank / replicas, perStage = Layers / stages;
+        var split = LayerSplit.Even(Layers, stages);
         // A stage that has one rank puts only to the next one, which has no layer.
         string layer = fault == "drop-put" && replicas == 1 ? "any" : $"{stage * perStage + random.Next(perStage)}";
         await using InProcessWorld world = await InProcessWorld.StartAsync(InProcessWorld.SampleModel, stages, replicas,
-            $"troupe.layout {{ stages = {stages}, replicas = {replicas} }}\ntroupe.fabric.wait-deadline = 2s\n"
+            $"troupe.layout {{ stages = {stages}, replicas = {replicas}, split = \"{split.ToText()}\" }}\n"
+            + "troupe.fabric.wait-deadline = 2s\n"
             + $"troupe.drill {{ fault = {fault}, rank = {rank}, step = {random.Next(4, 30)}, layer = {layer} }}");
 
         IReadOnlyList<RequestOutcome> outcomes = await world.RunAsync([.. Enumerable.Range(0, 2 * replicas).Select(i =>

@@ -28,8 +28,11 @@ public sealed class JoinTests
         Assert.Contains("number of ranks differs: it wants 2, which have all joined, this node has one more",
             await RefusedAsync(world, same));
         Assert.Contains("model (hash of config.json) differs: it wants ", await RefusedAsync(world, same with { Model = s_otherModel }));
-        Assert.Contains("layout differs: it wants 2 stages x 1 replicas x 1 tensor ranks, this node has 1 stages x 2 replicas",
+        Assert.Contains(
+            "layout differs: it wants 2 stages x 1 replicas x 1 tensor ranks with layers 4+2, this node has 1 stages x 2 replicas",
             await RefusedAsync(world, same with { Layout = new Layout(1, 2, 1) }));
+        Assert.Contains("tensor ranks with layers 4+2, this node has 2 stages x 1 replicas x 1 tensor ranks with layers 3+3",
+            await RefusedAsync(world, same with { Split = new LayerSplit(3, 3) }));
         Assert.Contains("cluster name differs: it wants troupe, this node has other",
             await RefusedAsync(world, same with { ClusterName = "other" }));
         JoinRefused newer = await AskAsync(world, same, Fingerprint.CurrentProtocol + 1);

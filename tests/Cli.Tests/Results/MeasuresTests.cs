@@ -1,3 +1,4 @@
+using Troupe.Actors.Planning;
 using Troupe.Cli.Measures;
 using Troupe.Cli.Output;
 using Troupe.Model.Checkpoints;

@@ -23,7 +23,7 @@ public sealed class HelpTests
         string[] wanted =
         [
             "demo", "test", "up", "node", "submit", "cancel", "status", "members", "watch", "explain", "leave", "down", "generate",
-            "eval perplexity", "verify", "tokenize", "devices", "bench generate", "bench step", "bench all2all",
+            "eval perplexity", "verify", "tokenize", "devices", "plan", "bench generate", "bench step", "bench all2all",
             "trace",
         ];
         Assert.Equal(wanted.Order(StringComparer.Ordinal), Names().Order(StringComparer.Ordinal));
@@ -61,12 +61,12 @@ public sealed class HelpTests
     [InlineData("verify")]
     [InlineData("eval perplexity")]
     [InlineData("bench generate")]
+    [InlineData("plan")]
     public async Task Options_of_the_model_have_the_same_names_wherever_one_runs(string verb)
     {
         string help = (await CliRun.Of([.. verb.Split(' '), "--help"])).Out;
-        foreach (string option in (string[])["--model", "--stages", "--replicas", "--tensor", "--fabric", "--strategy", "--overlap",
-            "--threads", "--weights", "--rows",
-            "--kv", "--math", "--in-process"])
+        foreach (string option in (string[])["--model", "--stages", "--replicas", "--tensor", "--split", "--fabric", "--strategy",
+            "--overlap", "--threads", "--weights", "--rows", "--kv", "--math", "--in-process"])
             Assert.Contains(option, help, StringComparison.Ordinal);
     }
 

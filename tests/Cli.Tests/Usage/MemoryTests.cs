@@ -20,7 +20,7 @@ public sealed class MemoryTests
         (config["num_experts"], config["moe_intermediate_size"]) = (512, 4096);
         string file = folder.Write("config.json", config.ToJsonString());
         string line = (await CliRun.Of("bench", "generate", "--synthetic", file, "--stages", "2")).OneLine(ExitCode.Failed);
-        Assert.Matches(@"^troupe: 2 ranks need \d{7,} MiB of memory = \d{7,} for weights \+ 2 x \(\d+ for KV \+ \d+ for windows\), but \d+ "
+        Assert.Matches(@"^troupe: 2 ranks need \d{7,} MiB of memory = \d{7,} for weights \+ \d+ for KV \+ 2 x \d+ for windows, but \d+ "
             + "MiB are available: use fewer --replicas, a smaller model, or more hosts$", line);
     }
 

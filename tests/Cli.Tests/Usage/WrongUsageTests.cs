@@ -66,6 +66,11 @@ public sealed class WrongUsageTests
 
     [Theory]
     [InlineData("--stages 7: the model has 6 layers and each stage needs at least one; use --stages 1 to 6", "--stages", "7")]
+    [InlineData("--split 4,3: 4 + 3 = 7 layers, but the model has 6", "--stages", "2", "--split", "4,3")]
+    [InlineData("--split 2,2,2 names 3 stages, but --stages is 2; give 2 numbers that add up to 6", "--stages", "2", "--split", "2,2,2")]
+    [InlineData("--split 6 names 1 stage, but --stages is 2", "--stages", "2", "--split", "6")]
+    [InlineData("--split gives stage 1 no layer, and each stage needs at least one, got '6,0'", "--stages", "2", "--split", "6,0")]
+    [InlineData("--split must be numbers with commas between them, as 10,14, got '3;3'", "--stages", "2", "--split", "3;3")]
     [InlineData("--tensor 3: the model's 8 query heads do not divide over 3 tensor ranks (8 mod 3 = 2); use 1, 2, 4 or 8", "--tensor", "3")]
     [InlineData("40 stages x 40 replicas x 1 tensor ranks = 1600 ranks, more than the 1024 a world may have", "--stages", "40",
         "--replicas", "40")]

@@ -2,6 +2,7 @@ using Troupe.Devices.All2All;
 using Troupe.Devices.Kernels.Cpu;
 using Troupe.Devices.Tensors;
 using Troupe.Model.Checkpoints;
+using Troupe.Model.Families;
 using Troupe.Model.Layers;
 using Xunit;
 
@@ -32,7 +33,6 @@ public sealed class TensorSplitTests
             Assert.Equal(read.Distinct(), Enumerable.Range(split.KvHeads.First, split.KvHeads.Count));
             Assert.Equal(read, Enumerable.Range(0, split.Heads.Count).Select(h => split.KvHeads.First + split.Groups.KvHeadOf(h)));
         }
-        Assert.Equal(splits.Max(s => s.KvHeads.Count), TensorSplit.MostKvHeads(config, ranks));
 
         IEnumerable<int> All(Func<TensorSplit, Part> part) => splits.SelectMany(s => Enumerable.Range(part(s).First, part(s).Count));
     }
@@ -45,6 +45,24 @@ public sealed class TensorSplitTests
         Assert.Equal((new Part(0, 3), new Part(0, 2), new HeadGroups(2)), (a.Heads, a.KvHeads, a.Groups));
         Assert.Equal((new Part(3, 3), new Part(1, 2), new HeadGroups(2, Lacking: 1)), (b.Heads, b.KvHeads, b.Groups));
         Assert.Equal((new Part(0, 166), new Part(166, 165)), (a.Vocabulary, b.Vocabulary));
+    }
+
+    [Theory]
+    [InlineData("qwen3-moe-mixed", 6, 3, 2)]
+    [InlineData("qwen2-moe", 6, 2, 3)] // the middle rank reads both key heads, the others one each
+    [InlineData("qwen3", 8, 1, 4)]
+    public void What_several_ranks_read_of_a_tensor_counts_once_and_all_of_them_read_the_whole(string model, int heads, int kv, int ranks)
+    {
+        ModelConfig config = ModelConfig.Load(Golden.Folder(model)) with { Heads = heads, KvHeads = kv };
+        var placement = ExpertPlacement.Blocks(config.Experts, ranks);
+        ShardSpec[] parts = [.. Enumerable.Range(0, ranks).Select(rank => ShardSpec.Of(config, 0, 1, placement, rank, ranks))];
+        long whole = Bytes(ShardSpec.Whole(config));
+        Assert.Equal(whole, Bytes(parts));
+        Assert.Equal(whole, Bytes([.. parts[1..], parts[0], parts[1]]));
+        Assert.Equal(Bytes(parts[0]), Bytes(parts[0], parts[0]));
+        Assert.InRange(Bytes(parts[0], parts[^1]), Math.Max(Bytes(parts[0]), Bytes(parts[^1])) + 1, whole);
+
+        long Bytes(params ShardSpec[] specs) => ShardWeights.Bytes(ShardWeights.Outline(config), config, specs);
     }
 
     [Theory]

@@ -1,0 +1,73 @@
+using Troupe.Devices.Topology;
+using Troupe.Model.Checkpoints;
+
+namespace Troupe.Actors.Planning;
+
+/// <summary>
+/// The parameters that are active for one token, by part of the model: what decoding has to read and multiply. Bounds of speed by memory
+/// follow from it, and the layers of a pipeline are balanced by it.
+/// <para>As a measure of a stage's time it leaves out: attention over the context (which grows with it), the exchange with other ranks,
+/// that a batch reads an expert's weights once for all its rows, and how well each kernel does. Where that matters, measure and split by a
+/// <see cref="LayerProfile"/> or by hand.</para>
+/// </summary>
+public static class ActiveWeights
+{
+    /// <summary>Values that a layer reads for one token: attention with its norms or biases, the router, K experts and the shared one (or
+    /// the dense feed-forward), and two norms.</summary>
+    public static long Layer(ModelConfig model, LayerIndex layer)
+    {
+        long h = model.HiddenSize;
+        return Attention(model) + (2 * h) + (model.IsMoeLayer(layer.Value)
+            ? Beside(model) + (model.ExpertsPerToken * Expert(model)) : 3L * h * model.IntermediateSize);
+    }
+
+    /// <summary>Values of attention's projections, norms and biases.</summary>
+    public static long Attention(ModelConfig model)
+    {
+        long h = model.HiddenSize, queries = (long)model.Heads * model.HeadDim, keys = (long)model.KvHeads * model.HeadDim;
+        return (h * queries * 2) + (h * keys * 2) + (model.QkvBias ? queries + (2 * keys) : 2L * model.HeadDim);
+    }
+
+    /// <summary>Values of the router and the shared expert of a MoE layer: what every row reads beside the routed experts.</summary>
+    public static long Beside(ModelConfig model)
+    {
+        long h = model.HiddenSize;
+        return (h * model.Experts) + (model.SharedExpertSize > 0 ? (3L * h * model.SharedExpertSize) + h : 0);
+    }
+
+    /// <summary>Values of one routed expert.</summary>
+    public static long Expert(ModelConfig model) => 3L * model.HiddenSize * model.MoeIntermediateSize;
+
+    /// <summary>Values that the output head reads, with the last norm: V x H, as much as several layers in a small model.</summary>
+    public static long Head(ModelConfig model) => ((long)model.VocabSize * model.HiddenSize) + model.HiddenSize;
+
+    /// <summary>Values that the embedding reads: one row.</summary>
+    public static long Embedding(ModelConfig model) => model.HiddenSize;
+
+    /// <summary>Values read for one token in the whole model.</summary>
+    public static long Values(ModelConfig model) =>
+        Head(model) + Embedding(model) + Enumerable.Range(0, model.Layers).Sum(layer => Layer(model, new LayerIndex(layer)));
+
+    /// <summary>The same in bytes, by the type that config.json names; bf16 where it names none.</summary>
+    public static long Bytes(ModelConfig model) => Values(model) * ValueBytes(model);
+
+    /// <summary>Bytes of a routed expert; 0 without.</summary>
+    public static long BytesOfExpert(ModelConfig model) => Expert(model) * ValueBytes(model);
+
+    /// <summary>What is read besides the routed experts, for one token or for several at once.</summary>
+    public static long BytesWithoutExperts(ModelConfig model) => Bytes(model)
+        - (Enumerable.Range(0, model.Layers).Count(model.IsMoeLayer) * model.ExpertsPerToken * BytesOfExpert(model));
+
+    /// <summary>Bytes of a value by the type that config.json names.</summary>
+    public static int ValueBytes(ModelConfig model) => model.DType is "float32" ? 4 : 2;
+
+    /// <summary>The values of a stage's layers, with the embedding in the first stage and the head in the last.</summary>
+    public static long Stage(ModelConfig model, LayerSplit split, int stage) =>
+        split.Of(stage).Sum(layer => Layer(model, layer)) + (stage == 0 ? Embedding(model) : 0)
+        + (stage == split.Stages - 1 ? Head(model) : 0);
+
+    /// <summary>The layers of each stage such that the stage with most active parameters has as few as possible.</summary>
+    public static LayerSplit Split(ModelConfig model, int stages) =>
+        LayerSplit.Balanced([.. Enumerable.Range(0, model.Layers).Select(layer => Layer(model, new LayerIndex(layer)))],
+            Embedding(model), Head(model), stages);
+}
