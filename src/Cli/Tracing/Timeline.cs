@@ -33,7 +33,9 @@ internal sealed class Timeline
         // All against rank 0, whose peers are known best, so that no arrow points into the past; and rank 0 against the control node.
         double first = Middle(control, 0);
         _offsets = [.. Enumerable.Range(0, control).Select(r => first + Middle(0, r))];
-        _uncertainties = [.. Enumerable.Range(0, control).Select(r => Between(control, r))];
+        // The truth lies between the bounds of both directions, and the sum of two middles need not be their middle.
+        _uncertainties = [.. Enumerable.Range(0, control).Select(r =>
+            Math.Max(0, Math.Max(_ahead[control, r] - _offsets[r], _offsets[r] + _ahead[r, control])))];
     }
 
     /// <summary>Microseconds by which a rank's clock is ahead of the control node's.</summary>
