@@ -54,7 +54,7 @@ public sealed class ClientActor : ReceiveActor, IWithTimers
         Receive<Connected>(OnConnected);
         Receive<LifelineHeld>(held => _lifeline = held.Lifeline);
         Receive<RunBatch>(Run);
-        Receive<CancelRequest>(cancel => _gateway.Tell(cancel, Self));
+        Receive<CancelRequest>(Cancel);
         Receive<RequestAccepted>(m => On(m.Id, o => (o.Replica, o.PromptIds) = (m.Replica, m.PromptIds), ""));
         Receive<TokenChunk>(m => On(m.Id, o => o.Add(m), m.Text));
         Receive<ScoreChunk>(m => On(m.Id, o => o.Add(m), ""));
@@ -125,6 +125,18 @@ public sealed class ClientActor : ReceiveActor, IWithTimers
         _balance = _balance.Forget();
         foreach (IActorRef scheduler in _schedulers) scheduler.Tell(new AskLoad(_connected!.Epoch), Self);
         Timers.StartSingleTimer("loads", "loads", LoadDeadline);
+    }
+
+    /// <summary>A request that still waits for the replicas' answers is not known to any scheduler.</summary>
+    private void Cancel(CancelRequest cancel)
+    {
+        if (_unsent.RemoveAll(request => request.Id == cancel.Id) == 0)
+        {
+            _gateway.Tell(cancel, Self);
+            return;
+        }
+        On(cancel.Id, o => o.End("cancelled", "", 0, 0, 0), "");
+        Complete();
     }
 
     /// <summary>One message for each request: a message is bounded, a batch is not.</summary>

@@ -1,3 +1,5 @@
+using Akka.Actor;
+using Akka.Configuration;
 using Troupe.Actors.Client;
 using Troupe.Actors.Protocols;
 using Troupe.Actors.Tests.Cluster;
@@ -8,6 +10,9 @@ namespace Troupe.Actors.Tests.Client;
 
 public sealed class LoadBalanceTests
 {
+    // A test must not go on inside an actor's turn: it ends the system.
+    private const TaskCreationOptions Async = TaskCreationOptions.RunContinuationsAsynchronously;
+
     [Fact]
     public void The_replica_with_least_to_do_is_chosen()
     {
@@ -69,6 +74,42 @@ public sealed class LoadBalanceTests
         int busy = (await running).Single().Replica;
         Assert.NotEmpty(replicas);
         Assert.DoesNotContain(busy, replicas);
+    }
+
+    [Fact]
+    public async Task A_request_that_is_cancelled_before_the_replicas_answered_is_never_submitted()
+    {
+        using ActorSystem system = ActorSystem.Create("client",
+            ConfigurationFactory.ParseString("akka { loglevel = OFF, stdout-loglevel = OFF }"));
+        var (asked, submitted) = (new TaskCompletionSource<IActorRef>(Async), new TaskCompletionSource<SubmitBatch>(Async));
+        IActorRef silent = system.ActorOf(Props.Create(() => new Replica(asked, submitted)));
+        IActorRef client = system.ActorOf(Props.Create(() => new ClientActor(silent, "me")));
+        client.Tell(new Connected(new Epoch(1), true, "", "", 0, "", [silent, silent]));
+        TaskCompletionSource<IReadOnlyList<RequestOutcome>> Run(string id)
+        {
+            var done = new TaskCompletionSource<IReadOnlyList<RequestOutcome>>(Async);
+            client.Tell(new RunBatch([Request(1, 1) with { Id = id }], null, done));
+            return done;
+        }
+
+        TaskCompletionSource<IReadOnlyList<RequestOutcome>> cancelled = Run("a");
+        Run("b");
+        await asked.Task.WaitAsync(TimeSpan.FromMinutes(1));
+        client.Tell(new CancelRequest("a"));
+        Assert.Equal("cancelled", (await cancelled.Task.WaitAsync(TimeSpan.FromMinutes(1))).Single().FinishReason);
+        for (int replica = 0; replica < 2; replica++) client.Tell(new ReplicaLoad(new Epoch(1), replica, 0, 100));
+        Assert.Equal("b", (await submitted.Task.WaitAsync(TimeSpan.FromMinutes(1))).Requests.Single().Id);
+    }
+
+    /// <summary>Says when it is asked how much it has to do, and what it is given first; answers nothing.</summary>
+    private sealed class Replica : ReceiveActor
+    {
+        public Replica(TaskCompletionSource<IActorRef> asked, TaskCompletionSource<SubmitBatch> submitted)
+        {
+            Receive<AskLoad>(_ => asked.TrySetResult(Sender));
+            Receive<SubmitBatch>(batch => submitted.TrySetResult(batch));
+            ReceiveAny(_ => { });
+        }
     }
 
     private static LoadBalance Loads(params (long Rows, long Kv)[] loads) => loads.Select((load, replica) => (load, replica)).Aggregate(
