@@ -67,7 +67,7 @@ internal static class TraceReader
     {
         try
         {
-            return await gateway.Ask<ProtocolMessage>(request, PartDeadline).WaitAsync(cancel) switch
+            return await gateway.Ask<ProtocolMessage>(request, PartDeadline, cancel) switch
             {
                 SpanBatch batch => batch,
                 Inspection refused => throw new ClusterException(refused.Error),
