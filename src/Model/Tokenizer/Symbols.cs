@@ -136,9 +136,15 @@ internal sealed class CharacterSymbols : ISymbols
     public int? Spell(ReadOnlySpan<char> piece, Span<byte> space) =>
         Encoding.UTF8.TryGetBytes(piece, space, out int length) ? length : null;
 
-    // What has no token is never merged; but where it becomes the unknown token, how many there are in a row matters.
-    private bool Joins(int first, int second) =>
-        _inside!.Contains(first, second) || (!_allBytes && Id(first) == None && Id(second) == None);
+    // What has no token is never merged. But where it becomes the unknown token, how many there are in a row matters, and where it is
+    // left out, its neighbours meet.
+    private bool Joins(int first, int second)
+    {
+        if (_inside!.Contains(first, second)) return true;
+        if (_allBytes) return false;
+        bool one = Id(first) == None, other = Id(second) == None;
+        return _model.Unknown is null ? one || other : one && other;
+    }
 
     private bool Bytes(Rune rune, Span<int> symbols, ref int count)
     {
