@@ -39,7 +39,8 @@ internal static class ChatReader
         for (int read; (read = stream.Read(buffer)) > 0;)
         {
             bytes.Write(buffer, 0, read);
-            if (bytes.Length > PromptReader.MaxBytes) throw new FailedException($"{file}: more than {PromptReader.MaxBytes} bytes; shorten it");
+            if (bytes.Length > PromptReader.MaxBytes)
+                throw new FailedException($"{file}: more than {PromptReader.MaxBytes} bytes; shorten it");
         }
         if (!Utf8.IsValid(bytes.ToArray())) throw new FailedException($"{file}: not valid UTF-8");
         try
@@ -56,7 +57,8 @@ internal static class ChatReader
         }
         catch (JsonException e)
         {
-            throw new FailedException($"{file}: not valid JSON at line {e.LineNumber + 1}: write [{{\"role\": \"user\", \"content\": \"...\"}}]");
+            throw new FailedException(
+                $"{file}: not valid JSON at line {e.LineNumber + 1}: write [{{\"role\": \"user\", \"content\": \"...\"}}]");
         }
         catch (InvalidOperationException)
         {
@@ -76,7 +78,8 @@ internal static class ChatReader
         if (list.Count == 0) throw new FailedException($"{file}: there are no messages; give at least one");
         for (int i = 0; i < list.Count; i++)
             if (list[i] is not JsonObject message || message["role"] is not JsonValue role || role.GetValueKind() != JsonValueKind.String)
-                throw new FailedException($"{file}: message {i + 1} must be an object with a role, such as {{\"role\": \"user\", \"content\": \"...\"}}");
+                throw new FailedException(
+                    $"{file}: message {i + 1} must be an object with a role, such as {{\"role\": \"user\", \"content\": \"...\"}}");
         return messages;
     }
 }

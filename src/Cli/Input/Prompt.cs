@@ -22,7 +22,8 @@ internal sealed record Prompt(string Where, string Text)
     public IReadOnlyList<int>? Ids { get; init; }
 
     /// <summary>The request for it.</summary>
-    public RequestSpec ToRequest(GenerationSettings settings) => new(NewId(), Ids is null ? Text : null, Ids ?? [], MaxTokens ?? settings.MaxTokens,
+    public RequestSpec ToRequest(GenerationSettings settings) => new(
+        NewId(), Ids is null ? Text : null, Ids ?? [], MaxTokens ?? settings.MaxTokens,
         Sampling ?? settings.Sampling, Stop ?? settings.Stop, IgnoreEos ?? settings.IgnoreEos, SequenceMode.Generate);
 
     /// <summary>An id that no other request has.</summary>

@@ -27,7 +27,8 @@ public sealed class ChatTemplate
     /// <exception cref="ModelException">It is broken or uses what is not supported; the message has its line.</exception>
     public static ChatTemplate Parse(string path, string template)
     {
-        if (template.Length > MaxLength) throw new ModelException($"{path}: {template.Length} characters, a chat template has at most {MaxLength}");
+        if (template.Length > MaxLength)
+            throw new ModelException($"{path}: {template.Length} characters, a chat template has at most {MaxLength}");
         try
         {
             return new ChatTemplate(path, TemplateParser.Parse(template));
@@ -45,7 +46,8 @@ public sealed class ChatTemplate
     public static ChatTemplate Load(string folder, bool tools = false) => ChatTemplateFiles.Load(folder, tools);
 
     /// <summary>The text for these arguments: an object with "messages" and whatever else the template reads.</summary>
-    /// <exception cref="ModelException">The template refuses the arguments, or goes beyond its bounds; the message has its line.</exception>
+    /// <exception cref="ModelException">The template refuses the arguments, or goes beyond its bounds; the message has its
+    /// line.</exception>
     public string Render(JsonElement arguments, TimeProvider clock)
     {
         var variables = new Dictionary<string, object?>(StringComparer.Ordinal);

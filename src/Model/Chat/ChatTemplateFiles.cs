@@ -26,7 +26,8 @@ internal static class ChatTemplateFiles
         }
         if (config.ValueKind != JsonValueKind.Object || !config.TryGetProperty("chat_template", out JsonElement given)
             || given.ValueKind == JsonValueKind.Null)
-            throw new ModelException($"{folder} has no chat template ({Own}, or chat_template in {Config}); give the prompt as text instead");
+            throw new ModelException(
+                $"{folder} has no chat template ({Own}, or chat_template in {Config}); give the prompt as text instead");
         string template = given.ValueKind switch
         {
             JsonValueKind.String => given.GetString()!,

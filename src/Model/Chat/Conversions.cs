@@ -49,7 +49,8 @@ internal static class Conversions
     {
         string digits = Digits(text);
         if (long.TryParse(digits, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long whole)) return whole;
-        return double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out double real) && Math.Abs(real) < 9e18 ? (long)real : null;
+        return double.TryParse(digits, NumberStyles.Float, CultureInfo.InvariantCulture, out double real) && Math.Abs(real) < 9e18
+            ? (long)real : null;
     }
 
     private static string Digits(string text) => PythonText.Strip(text, null).Replace("_", "", StringComparison.Ordinal);

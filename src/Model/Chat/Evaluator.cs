@@ -33,7 +33,8 @@ internal sealed class Evaluator(TemplateBudget budget)
             Node.Binary binary => Binary(binary, scope),
             Node.Compare compare => Compare(compare, scope),
             Node.Choice choice => Values.Truth(Value(choice.Condition, scope)) ? Value(choice.Then, scope)
-                : choice.Else is { } otherwise ? Value(otherwise, scope) : new Undefined("the inline if-expression was false and has no else"),
+                : choice.Else is { } otherwise ? Value(otherwise, scope)
+                    : new Undefined("the inline if-expression was false and has no else"),
             _ => throw new TemplateFault($"{node.GetType().Name} cannot be computed"),
         };
         budget.Leave();
@@ -56,7 +57,8 @@ internal sealed class Evaluator(TemplateBudget budget)
         foreach ((string name, Node node) in arguments.Named) named[name] = Value(node, scope);
         if (arguments.Rest is { } rest) plain.AddRange(Filters.Items(Value(rest, scope)));
         if (arguments.NamedRest is { } namedRest)
-            foreach ((object key, object? value) in Value(namedRest, scope) as Map ?? throw new TemplateFault("a mapping is wanted behind **"))
+            foreach ((object key, object? value) in
+                Value(namedRest, scope) as Map ?? throw new TemplateFault("a mapping is wanted behind **"))
                 named[key as string ?? throw new TemplateFault("keywords must be strings")] = value;
         return new CallArguments(plain, named);
     }
@@ -151,7 +153,8 @@ internal sealed class Evaluator(TemplateBudget budget)
 
     private object Repeated(object value, object? times)
     {
-        long count = Math.Max(0, Values.AsLong(times) ?? throw new TemplateFault($"can't multiply sequence by non-int of type '{Values.Kind(times)}'"));
+        long count = Values.AsLong(times) is { } asked ? Math.Max(0, asked)
+            : throw new TemplateFault($"can't multiply sequence by non-int of type '{Values.Kind(times)}'");
         long length = value is string given ? given.Length : Values.ItemsOf(value)!.Count;
         if (length == 0) count = 0;
         budget.Room(count > TemplateBudget.MaxText ? long.MaxValue : count * length);
@@ -161,7 +164,7 @@ internal sealed class Evaluator(TemplateBudget budget)
         return value is Fixed ? new Fixed(items) : items;
     }
 
-    private object Compare(Node.Compare compare, Scope scope)
+    private bool Compare(Node.Compare compare, Scope scope)
     {
         object? left = Value(compare.First, scope);
         foreach ((string sign, Node node) in compare.Rest)

@@ -325,7 +325,8 @@ internal class ExpressionParser(IReadOnlyList<TemplateToken> tokens)
                 Next();
                 named.Add((name, Expression()));
             }
-            else if (named.Count > 0 || rest is not null || namedRest is not null) throw Wrong("an argument without a name behind one with a name");
+            else if (named.Count > 0 || rest is not null || namedRest is not null)
+                throw Wrong("an argument without a name behind one with a name");
             else plain.Add(Expression());
         }
         return new Arguments(plain, named, rest, namedRest);

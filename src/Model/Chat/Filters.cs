@@ -79,7 +79,8 @@ internal sealed class Filters
         var text = new StringBuilder();
         for (int i = 0; i < items.Count; i++)
         {
-            if (strict && items[i] is not string) throw new TemplateFault($"sequence item {i}: expected str instance, {Values.Kind(items[i])} found");
+            if (strict && items[i] is not string)
+                throw new TemplateFault($"sequence item {i}: expected str instance, {Values.Kind(items[i])} found");
             if (i > 0) text.Append(separator);
             text.Append(Values.Text(items[i]));
             budget.Spend();

@@ -66,7 +66,8 @@ internal static class Formats
 
     private static object? Field(string name, List<object?> plain, Dictionary<string, object?> named, ref int next)
     {
-        int place = name.Length == 0 ? next++ : int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int given) ? given : -1;
+        int place = name.Length == 0 ? next++
+            : int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int given) ? given : -1;
         if (place >= 0) return place < plain.Count ? plain[place] : throw new TemplateFault("Replacement index out of range");
         return named.TryGetValue(name, out object? value) ? value : throw new TemplateFault($"no argument '{name}' to format");
     }
@@ -76,7 +77,8 @@ internal static class Formats
         bool left = spec.StartsWith('-'), zero = spec.StartsWith('0');
         string[] sizes = spec.TrimStart('-').Split('.');
         int width = 0, precision = -1;
-        if (sizes.Length > 2 || (sizes[0].Length > 0 && !Size(sizes[0], out width)) || (sizes.Length == 2 && !Size(sizes[1], out precision)))
+        if (sizes.Length > 2 || (sizes[0].Length > 0 && !Size(sizes[0], out width))
+            || (sizes.Length == 2 && !Size(sizes[1], out precision)))
             throw new TemplateFault($"the format {spec}{kind} is not supported");
         string text = kind switch
         {
@@ -89,7 +91,9 @@ internal static class Formats
             _ => throw new TemplateFault($"the format {spec}{kind} is not supported"),
         };
         if (left) return text.PadRight(width);
-        return zero && text.StartsWith('-') ? "-" + text[1..].PadLeft(width - 1, '0') : text.PadLeft(width, zero && kind != 's' ? '0' : ' ');
+        return zero && text.StartsWith('-')
+            ? "-" + text[1..].PadLeft(Math.Max(0, width - 1), '0')
+            : text.PadLeft(width, zero && kind != 's' ? '0' : ' ');
     }
 
     private static bool Size(string digits, out int size) =>

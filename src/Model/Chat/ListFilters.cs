@@ -56,7 +56,8 @@ internal sealed class ListFilters(TemplateBudget budget, Filters filters)
         if (!arguments.More)
         {
             object? member = arguments.Must("attribute"), fallback = arguments.Or("default", new Undefined("no default"));
-            return [.. items.Select(item => Member(item, member) is var value && value is Undefined && fallback is not Undefined ? fallback : value)];
+            return [.. items.Select(item => Member(item, member) is var value && value is Undefined && fallback is not Undefined
+                ? fallback : value)];
         }
         string name = arguments.Text("filter");
         (List<object?> plain, Dictionary<string, object?> named) = Rest(arguments);

@@ -16,7 +16,8 @@ internal sealed class Members(TemplateBudget budget)
     public object? Item(object? value, object? key)
     {
         if (value is Undefined undefined) throw undefined.Fault();
-        if (value is Map map && key is not (List<object?> or Map or Undefined) && map.TryGetValue(Values.Key(key), out object? item)) return item;
+        if (value is Map map && key is not (List<object?> or Map or Undefined)
+            && map.TryGetValue(Values.Key(key), out object? item)) return item;
         if (Values.AsLong(key) is { } index && Values.ItemsOf(value) is { } items && value is not Map)
         {
             if (value is string) budget.Spend(items.Count / 16);
@@ -24,7 +25,8 @@ internal sealed class Members(TemplateBudget budget)
             if (place >= 0 && place < items.Count) return items[(int)place];
         }
         if (key is string name && Own(value, name) is { } member) return member.Value;
-        return new Undefined(key is string text ? $"'{Shown(value)}' has no attribute '{text}'" : $"'{Shown(value)}' has no element {Values.Text(key)}");
+        return new Undefined(key is string text ? $"'{Shown(value)}' has no attribute '{text}'"
+            : $"'{Shown(value)}' has no element {Values.Text(key)}");
     }
 
     /// <summary>Whether a value is in a list, a key in a mapping, or a text in a text.</summary>
@@ -91,7 +93,8 @@ internal sealed class Members(TemplateBudget budget)
             return (long)Values.ItemsOf(value)!.Count(item => Values.Same(item, wanted));
         }),
         "copy" when value is List<object?> list => new Function(name, _ => list.ToList()),
-        "append" or "extend" or "insert" or "pop" or "remove" or "reverse" or "sort" or "clear" when value is List<object?> => Unsafe("list", name),
+        "append" or "extend" or "insert" or "pop" or "remove" or "reverse" or "sort" or "clear" when value is List<object?> =>
+            Unsafe("list", name),
         _ => null,
     };
 

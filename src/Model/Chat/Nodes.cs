@@ -73,7 +73,8 @@ internal abstract record Statement(int Line)
     public sealed record Set(int Line, Node Target, Node Value) : Statement(Line);
 
     /// <summary>Sets a name to the text of a block, filtered.</summary>
-    public sealed record SetBlock(int Line, Node Target, IReadOnlyList<Node.Filter> Filters, IReadOnlyList<Statement> Body) : Statement(Line);
+    public sealed record SetBlock(int Line, Node Target, IReadOnlyList<Node.Filter> Filters, IReadOnlyList<Statement> Body)
+        : Statement(Line);
 
     /// <summary>Defines a macro.</summary>
     public sealed record Macro(int Line, string Name, IReadOnlyList<(string Name, Node? Default)> Parameters, IReadOnlyList<Statement> Body)

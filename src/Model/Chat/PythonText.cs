@@ -57,7 +57,8 @@ internal static class PythonText
         for (int start = 0; start < text.Length;)
         {
             int at = start;
-            while (at < text.Length && text[at] is not ('\n' or '\r' or '\v' or '\f' or (>= '\x1C' and <= '\x1E') or '\x85' or '\u2028' or '\u2029')) at++;
+            while (at < text.Length
+                && text[at] is not ('\n' or '\r' or '\v' or '\f' or (>= '\x1C' and <= '\x1E') or '\x85' or '\u2028' or '\u2029')) at++;
             int next = at == text.Length ? at : at + (text[at] == '\r' && at + 1 < text.Length && text[at + 1] == '\n' ? 2 : 1);
             lines.Add(text[start..(ends ? next : at)]);
             start = next;

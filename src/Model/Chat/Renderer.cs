@@ -127,7 +127,8 @@ internal sealed class Renderer
     {
         IReadOnlyList<object?> items = Filters.Items(_evaluator.Value(loop.Items, scope));
         // A copy: the list is what it was when the loop began.
-        items = loop.Condition is { } condition ? [.. items.Where(item => Values.Truth(_evaluator.Value(condition, Turn(item))))] : [.. items];
+        items = loop.Condition is { } condition
+            ? [.. items.Where(item => Values.Truth(_evaluator.Value(condition, Turn(item))))] : [.. items];
         var state = new LoopState(items, _loops++);
         for (int i = 0; i < items.Count; i++)
         {

@@ -90,7 +90,7 @@ internal static class StringMethods
 
     private static bool All(string text, Func<char, bool> wanted) => text.Length > 0 && text.All(wanted);
 
-    private static object Any(object? parts, Func<string, bool> wanted) => parts switch
+    private static bool Any(object? parts, Func<string, bool> wanted) => parts switch
     {
         string part => wanted(part),
         Fixed several => several.Items.Any(part => wanted(part as string ?? throw new TemplateFault("a tuple of strings is wanted"))),

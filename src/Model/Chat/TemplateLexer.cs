@@ -10,8 +10,8 @@ namespace Troupe.Model.Chat;
 internal sealed class TemplateLexer
 {
     private const int MaxTokens = 200_000;
-    private static readonly string[] Signs = ["**", "//", "==", "!=", "<=", ">=", "+", "-", "/", "*", "%", "~", "(", ")", "[", "]", "{", "}",
-        "<", ">", "=", ".", ":", "|", ",", ";"];
+    private static readonly string[] Signs = ["**", "//", "==", "!=", "<=", ">=", "+", "-", "/", "*", "%", "~", "(", ")", "[", "]",
+        "{", "}", "<", ">", "=", ".", ":", "|", ",", ";"];
 
     private readonly string _text;
     private readonly List<TemplateToken> _tokens = [];

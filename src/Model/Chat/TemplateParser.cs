@@ -57,7 +57,7 @@ internal sealed class TemplateParser : ExpressionParser
         return body;
     }
 
-    private IReadOnlyList<Statement> One()
+    private List<Statement> One()
     {
         int line = Current.Line;
         string name = ExpectName();

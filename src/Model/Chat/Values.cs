@@ -209,7 +209,8 @@ internal static class Values
         Down(depth);
         if (a is long one && b is long other) return one.CompareTo(other);
         if (AsNumber(a) is { } x && AsNumber(b) is { } y) return x.CompareTo(y);
-        if (a is string text && b is string with) return Encoding.UTF8.GetBytes(text).AsSpan().SequenceCompareTo(Encoding.UTF8.GetBytes(with));
+        if (a is string text && b is string with)
+            return Encoding.UTF8.GetBytes(text).AsSpan().SequenceCompareTo(Encoding.UTF8.GetBytes(with));
         IReadOnlyList<object?>? left = (a as Fixed)?.Items ?? a as List<object?>, right = (b as Fixed)?.Items ?? b as List<object?>;
         if (left is null || right is null || Kind(a) != Kind(b))
             throw new TemplateFault($"'{sign}' not supported between instances of '{Kind(a)}' and '{Kind(b)}'");
@@ -235,7 +236,8 @@ internal static class Values
     /// <summary>The value of a key.</summary>
     public static object? Unkey(object key) => key is NoneKey ? null : key;
 
-    /// <summary>The items of a value that can be looped over; null if it cannot. A string gives its characters, a mapping its keys.</summary>
+    /// <summary>The items of a value that can be looped over; null if it cannot. A string gives its characters, a mapping its
+    /// keys.</summary>
     public static IReadOnlyList<object?>? ItemsOf(object? value) => value switch
     {
         List<object?> items => items,

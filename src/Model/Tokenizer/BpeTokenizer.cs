@@ -116,7 +116,8 @@ public sealed class BpeTokenizer
     internal void Check(int id)
     {
         if (!Texts.Has(id))
-            throw new ModelException($"token id {id} is not in the vocabulary of {Size} ids; do the tokenizer and the model belong together?");
+            throw new ModelException(
+                $"token id {id} is not in the vocabulary of {Size} ids; do the tokenizer and the model belong together?");
     }
 
     private void EncodeRaw(string raw, bool first, List<int> ids)
@@ -182,7 +183,8 @@ public sealed class BpeTokenizer
         while (text.AsSpan(at).IndexOfAnyInRange('\uD800', '\uDFFF') is >= 0 and int ahead)
         {
             at += ahead;
-            if (at + 1 >= text.Length || !char.IsSurrogatePair(text[at], text[at + 1])) return Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text));
+            if (at + 1 >= text.Length || !char.IsSurrogatePair(text[at], text[at + 1]))
+                return Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text));
             at += 2;
         }
         return text;

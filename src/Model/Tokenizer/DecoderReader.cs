@@ -51,12 +51,14 @@ internal sealed class DecoderReader(TokenizerJson json)
             case "Replace":
                 string old = NotEmpty(json.Object(step, "pattern", at + "."), "String", at + ".pattern.");
                 string content = json.Text(step, "content", at + ".");
-                return rules with { Replacements = [.. rules.Replacements, (Encoding.UTF8.GetBytes(old), Encoding.UTF8.GetBytes(content))] };
+                (byte[], byte[]) replacement = (Encoding.UTF8.GetBytes(old), Encoding.UTF8.GetBytes(content));
+                return rules with { Replacements = [.. rules.Replacements, replacement] };
             case "ByteFallback":
                 return rules with { ByteFallback = true };
             case "Strip":
                 if (Count(step, "stop", at) != 0) throw json.Wrong($"{at}.stop must be 0: only a text's beginning can be stripped");
-                return rules with { Strip = Encoding.UTF8.GetBytes(NotEmpty(step, "content", at + ".")), StripCount = Count(step, "start", at) };
+                byte[] strip = Encoding.UTF8.GetBytes(NotEmpty(step, "content", at + "."));
+                return rules with { Strip = strip, StripCount = Count(step, "start", at) };
             default:
                 return rules;
         }

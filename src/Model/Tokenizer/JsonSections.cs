@@ -21,7 +21,8 @@ internal static class JsonSections
             reader.Read();
             int start = (int)reader.TokenStartIndex;
             reader.Skip();
-            if (!sections.TryAdd(key, text[start..(int)reader.BytesConsumed])) throw new JsonException($"the key {Short(key)} is there twice");
+            if (!sections.TryAdd(key, text[start..(int)reader.BytesConsumed]))
+                throw new JsonException($"the key {Short(key)} is there twice");
         }
         // Anything behind the object is an error of the reader's.
         reader.Read();

@@ -4,7 +4,8 @@ using Troupe.Model.Tokenizer.Patterns;
 
 namespace Troupe.Model.Tokenizer;
 
-/// <summary>Reads the "pre_tokenizer" of a tokenizer.json: Split, ByteLevel, Metaspace, Digits, Punctuation, or a Sequence of them.</summary>
+/// <summary>Reads the "pre_tokenizer" of a tokenizer.json: Split, ByteLevel, Metaspace, Digits, Punctuation, or a Sequence of
+/// them.</summary>
 internal sealed class PreTokenizerReader(TokenizerJson json)
 {
     /// <summary>What ByteLevel with use_regex cuts by: the pattern of GPT-2.</summary>

@@ -79,7 +79,8 @@ internal sealed class CharacterSymbols : ISymbols
         {
             if (!model.Vocabulary.Has(id)) continue;
             ReadOnlySpan<byte> text = model.Vocabulary.Text(id);
-            if (text.Length is 0 or > 4 || Rune.DecodeFromUtf8(text, out Rune rune, out int used) != OperationStatus.Done || used != text.Length) continue;
+            if (text.Length is 0 or > 4 || Rune.DecodeFromUtf8(text, out Rune rune, out int used) != OperationStatus.Done
+                || used != text.Length) continue;
             if (rune.IsBmp) _basic[rune.Value] = id;
             else _beyond[rune.Value] = id;
         }

@@ -42,7 +42,8 @@ internal sealed class TokenizerFile
     private TokenizerParts Read(Dictionary<string, ReadOnlyMemory<byte>> sections)
     {
         foreach (string key in sections.Keys)
-            if (!Keys.Contains(key)) throw _json.Wrong($"the key {JsonSections.Short(key)} is not known; known are {string.Join(", ", Keys)}");
+            if (!Keys.Contains(key))
+                throw _json.Wrong($"the key {JsonSections.Short(key)} is not known; known are {string.Join(", ", Keys)}");
         JsonElement? Part(string key) => sections.TryGetValue(key, out ReadOnlyMemory<byte> text)
             && JsonSections.Parse(text) is { ValueKind: not JsonValueKind.Null } value ? value : null;
         if (Part("version") is { } version && !(version.ValueKind == JsonValueKind.String && version.ValueEquals("1.0")))
@@ -86,7 +87,8 @@ internal sealed class TokenizerFile
             if (text.Length > MaxAddedLength)
                 throw _json.Wrong($"added_tokens: one has {text.Length} characters, at most {MaxAddedLength} are allowed");
             if (!entry.TryGetProperty("id", out JsonElement id)) throw _json.Wrong($"added_tokens: {text} has no id");
-            added.Add(new AddedToken(_json.Id(id, $"added_tokens: {text}"), text, _json.Flag(entry, "special"), _json.Flag(entry, "normalized"))
+            int number = _json.Id(id, $"added_tokens: {text}");
+            added.Add(new AddedToken(number, text, _json.Flag(entry, "special"), _json.Flag(entry, "normalized"))
             {
                 SingleWord = _json.Flag(entry, "single_word"),
                 StripsLeft = _json.Flag(entry, "lstrip"),
@@ -97,7 +99,8 @@ internal sealed class TokenizerFile
         foreach (AddedToken token in added)
         {
             if (token.Id >= most)
-                throw _json.Wrong($"added_tokens: {token.Text} has id {token.Id} among {vocabulary.Count + added.Count} tokens; is the file damaged?");
+                throw _json.Wrong(
+                    $"added_tokens: {token.Text} has id {token.Id} among {vocabulary.Count + added.Count} tokens; is the file damaged?");
             int known = vocabulary.Find(Encoding.UTF8.GetBytes(token.Text));
             if (known >= 0 && known != token.Id)
                 throw _json.Wrong($"added_tokens: {token.Text} has id {token.Id}, in model.vocab it has {known}");

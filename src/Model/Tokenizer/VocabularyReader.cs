@@ -19,7 +19,8 @@ internal sealed class VocabularyReader(TokenizerJson json)
         Dictionary<string, ReadOnlyMemory<byte>> parts = JsonSections.Read(text);
         var small = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
         foreach ((string key, ReadOnlyMemory<byte> value) in parts)
-            if (!Keys.Contains(key)) throw json.Wrong($"model has the unknown key {JsonSections.Short(key)}; known are {string.Join(", ", Keys)}");
+            if (!Keys.Contains(key))
+                throw json.Wrong($"model has the unknown key {JsonSections.Short(key)}; known are {string.Join(", ", Keys)}");
             else if (key is not ("vocab" or "merges")) small.Add(key, JsonSections.Parse(value));
         JsonElement options = JsonSerializer.SerializeToElement(small, TokenizerJsonContext.Default.DictionaryStringJsonElement);
         json.Kind(options, "model", "BPE");

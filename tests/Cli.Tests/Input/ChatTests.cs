@@ -47,10 +47,10 @@ public sealed class ChatTests
     public async Task What_cannot_be_a_chat_is_said_before_anything_starts()
     {
         string sample = Repository.At("models", "sample");
-        Assert.Contains($"{sample} has no chat template", (await CliRun.Of("generate", "--chat", "x", "--model", sample)).OneLine(ExitCode.Failed),
-            StringComparison.Ordinal);
-        Assert.Contains("a prompt and --chat contradict each other", (await CliRun.Of("generate", "y", "--chat", "x")).OneLine(ExitCode.WrongUsage),
-            StringComparison.Ordinal);
+        Assert.Contains($"{sample} has no chat template",
+            (await CliRun.Of("generate", "--chat", "x", "--model", sample)).OneLine(ExitCode.Failed), StringComparison.Ordinal);
+        Assert.Contains("a prompt and --chat contradict each other",
+            (await CliRun.Of("generate", "y", "--chat", "x")).OneLine(ExitCode.WrongUsage), StringComparison.Ordinal);
         Assert.Contains("nowhere.json", (await CliRun.Of("generate", "--chat", "nowhere.json", "--model", sample)).OneLine(ExitCode.Failed),
             StringComparison.Ordinal);
     }
@@ -59,7 +59,7 @@ public sealed class ChatTests
     {
         var folder = new TempFolder();
         foreach (string file in Directory.GetFiles(Repository.At("models", "sample")))
-            File.CreateSymbolicLink(Path.Combine(folder.Path, Path.GetFileName(file)), file);
+            File.Copy(file, Path.Combine(folder.Path, Path.GetFileName(file)));
         folder.Write("tokenizer_config.json", JsonSerializer.Serialize(new { bos_token = "<|endoftext|>", chat_template = Template }));
         return folder;
     }

@@ -35,7 +35,8 @@ public sealed class ChatTemplateTests
     [Fact]
     public void Expressions_and_statements_give_what_the_reference_gives()
     {
-        foreach (JsonElement golden in Read(Repository.At("tests", "Model.Tests", "Chat", "expressions.json")).GetProperty("cases").EnumerateArray())
+        foreach (JsonElement golden in Read(Repository.At("tests", "Model.Tests", "Chat",
+            "expressions.json")).GetProperty("cases").EnumerateArray())
         {
             string template = golden.GetProperty("template").GetString()!;
             ChatTemplate parsed;
@@ -76,12 +77,15 @@ public sealed class ChatTemplateTests
 
     [Theory]
     [InlineData("{% for i in range(99999999999) %}{% endfor %}", "steps")]
-    [InlineData("{% for i in range(3000) %}{% for j in range(3000) %}{% for k in range(3000) %}{% endfor %}{% endfor %}{% endfor %}", "steps")]
+    [InlineData("{% for i in range(3000) %}{% for j in range(3000) %}{% for k in range(3000) %}{% endfor %}{% endfor %}{% endfor %}",
+        "steps")]
     [InlineData("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "levels deep")]
     [InlineData("{{ 'ab' * 99999999999 }}", "grows beyond")]
     [InlineData("{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}", "grows beyond")]
-    [InlineData("{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}", "grows beyond")]
-    [InlineData("{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x | tojson }}", "grows beyond")]
+    [InlineData("{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}",
+        "grows beyond")]
+    [InlineData("{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x | tojson }}",
+        "grows beyond")]
     [InlineData("{% for i in range(2000) %}{{ 'x' * 10000 }}{% endfor %}", "grows beyond")]
     [InlineData("{{ 'x' | indent(99999999999) }}", "grows beyond")]
     public void A_template_that_runs_away_is_stopped(string template, string expected) =>
@@ -93,7 +97,8 @@ public sealed class ChatTemplateTests
         foreach (string template in (string[])[$"{{{{ {new string('(', 5000)}1{new string(')', 5000)} }}}}",
             $"{{{{ {new string('[', 5000)}1{new string(']', 5000)} }}}}", "{{ " + new string('-', 5000) + "1 }}",
             "{{ " + string.Concat(Enumerable.Repeat("not ", 5000)) + "1 }}", string.Concat(Enumerable.Repeat("{% if 1 %}", 5000)),
-            "{{ 1" + string.Concat(Enumerable.Repeat(" + 1", 5000)) + " }}", $"{{% set {new string('(', 5000)}a{new string(')', 5000)} = 1 %}}"])
+            "{{ 1" + string.Concat(Enumerable.Repeat(" + 1", 5000)) + " }}",
+                $"{{% set {new string('(', 5000)}a{new string(')', 5000)} = 1 %}}"])
             Assert.Contains("more than", Assert.Throws<ModelException>(() => Render(template)).Message.Replace("too many", "more than"));
     }
 
@@ -110,7 +115,8 @@ public sealed class ChatTemplateTests
             for (int n = random.Next(1, 4); n > 0; n--) text[random.Next(text.Length)] = "{}%#-|.()[]'\"\n abx01~*\\"[random.Next(23)];
             try
             {
-                Render(new string(text), """{"messages": [{"role": "user", "content": "x"}], "add_generation_prompt": true, "bos_token": "<s>"}""");
+                Render(new string(text),
+                    """{"messages": [{"role": "user", "content": "x"}], "add_generation_prompt": true, "bos_token": "<s>"}""");
                 rendered++;
             }
             catch (ModelException e)
@@ -126,7 +132,8 @@ public sealed class ChatTemplateTests
     {
         using var folder = new TempFolder();
         Assert.Contains("has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json)", Refusal(folder.Path));
-        folder.Write("tokenizer_config.json", """{"bos_token": {"content": "<b>"}, "eos_token": "<e>", "chat_template": "{{ bos_token }}{{ x }}{{ eos_token }}"}""");
+        folder.Write("tokenizer_config.json",
+            """{"bos_token": {"content": "<b>"}, "eos_token": "<e>", "chat_template": "{{ bos_token }}{{ x }}{{ eos_token }}"}""");
         Assert.Equal("<b>1<e>", Render(ChatTemplate.Load(folder.Path), """{"x": 1}"""));
         folder.Write("tokenizer_config.json", """
             {"chat_template": [{"name": "default", "template": "plain"}, {"name": "tool_use", "template": "tools"}]}

@@ -73,11 +73,13 @@ public sealed class PatternTests
     public void A_hostile_word_of_a_million_letters_is_encoded_in_time_close_to_linear(string style)
     {
         BpeTokenizer tokenizer = Golden.Of(style);
-        foreach (string text in (string[])[new string('a', 1 << 20), new string(' ', 1 << 20) + "x", string.Concat(Enumerable.Repeat("e▁", 1 << 19))])
+        foreach (string text in (string[])[new string('a', 1 << 20), new string(' ', 1 << 20) + "x",
+            string.Concat(Enumerable.Repeat("e▁", 1 << 19))])
         {
             // Quadratic, this would take an hour.
             int[] ids = tokenizer.Encode(text, addSpecial: false);
-            Assert.Equal(text, tokenizer.Decode(ids).Replace(' ', style == "sentencepiece" && text[0] != 'a' && text[0] != ' ' ? '▁' : ' '));
+            // That style shows its own sign as a blank.
+            Assert.Equal(style == "sentencepiece" ? text.Replace('▁', ' ') : text, tokenizer.Decode(ids));
         }
     }
 
@@ -89,7 +91,8 @@ public sealed class PatternTests
         for (int round = 0; round < 1500; round++)
         {
             byte[] bytes = [.. files[random.Next(files.Length)]];
-            for (int n = random.Next(1, 4); n > 0; n--) bytes[random.Next(bytes.Length)] = (byte)"\"{}[],:0129-etrufalsn\\ \u00FF"[random.Next(24)];
+            for (int n = random.Next(1, 4); n > 0; n--)
+                bytes[random.Next(bytes.Length)] = (byte)"\"{}[],:0129-etrufalsn\\ \u00FF"[random.Next(24)];
             try
             {
                 BpeTokenizer tokenizer = BpeTokenizer.Parse("dir/tokenizer.json", bytes);
@@ -110,7 +113,8 @@ public sealed class PatternTests
         JsonNode root = JsonNode.Parse(File.ReadAllBytes(Path.Combine(Golden.Folder(style), "tokenizer.json")))!;
         JsonNode model = root["model"]!;
         string[] keep = [.. model["vocab"]!.AsObject().OrderBy(token => (int)token.Value!).Take(600).Select(token => token.Key)];
-        foreach (string token in model["vocab"]!.AsObject().Select(token => token.Key).Except(keep).ToArray()) model["vocab"]!.AsObject().Remove(token);
+        foreach (string token in model["vocab"]!.AsObject().Select(token =>
+            token.Key).Except(keep).ToArray()) model["vocab"]!.AsObject().Remove(token);
         model["merges"] = new JsonArray([.. model["merges"]!.AsArray()
             .Where(pair => keep.Contains($"{pair![0]}{pair[1]}") && keep.Contains((string)pair[0]!) && keep.Contains((string)pair[1]!))
             .Take(50).Select(pair => pair!.DeepClone())]);

@@ -66,10 +66,12 @@ public sealed class TokenizerFileTests
 
     [Theory]
     [InlineData("""{"type": "Whitespace"}""", "pre_tokenizer.pretokenizers[0] is of kind Whitespace; supported: ByteLevel, Digits")]
-    [InlineData("""{"type": "Split", "pattern": {"Regex": "(?<!a)b"}, "behavior": "Isolated"}""", "(?<!a)b has this kind of group at character 3")]
+    [InlineData("""{"type": "Split", "pattern": {"Regex": "(?<!a)b"}, "behavior": "Isolated"}""",
+        "(?<!a)b has this kind of group at character 3")]
     [InlineData("""{"type": "Split", "pattern": {"Regex": "a*"}, "behavior": "Isolated"}""", "the pattern a* can match the empty text")]
     [InlineData("""{"type": "Split", "pattern": {"Regex": "a+?"}, "behavior": "Isolated"}""", "has a lazy repeat at character 3")]
-    [InlineData("""{"type": "Split", "pattern": {"Regex": "\\p{Greek}"}, "behavior": "Isolated"}""", "has the category Greek at character 3")]
+    [InlineData("""{"type": "Split", "pattern": {"Regex": "\\p{Greek}"}, "behavior": "Isolated"}""",
+        "has the category Greek at character 3")]
     [InlineData("""{"type": "Split", "pattern": {"Regex": "(a"}, "behavior": "Isolated"}""", "has a group that is not closed")]
     [InlineData("""{"type": "Split", "pattern": {"Regex": "((a{900}){900}){9}"}, "behavior": "Isolated"}""", "takes more than 4096 steps")]
     [InlineData("""{"type": "Split", "pattern": {"Regex": "x"}, "behavior": "Away"}""", "behavior is Away; supported: Isolated, Removed")]

@@ -25,7 +25,8 @@ internal sealed class CodePointSet
 
     private static readonly Lazy<CodePointSet[]> Categories = new(ReadCategories);
     private static readonly Lazy<CodePointSet> Spaces = new(() => OfRanges(
-        [9, 13, 32, 32, 0x85, 0x85, 0xA0, 0xA0, 0x1680, 0x1680, 0x2000, 0x200A, 0x2028, 0x2029, 0x202F, 0x202F, 0x205F, 0x205F, 0x3000, 0x3000]));
+        [9, 13, 32, 32, 0x85, 0x85, 0xA0, 0xA0, 0x1680, 0x1680, 0x2000, 0x200A, 0x2028, 0x2029, 0x202F, 0x202F, 0x205F, 0x205F,
+            0x3000, 0x3000]));
 
     private CodePointSet(int[] edges) => Edges = edges;
 
@@ -35,11 +36,15 @@ internal sealed class CodePointSet
     /// <summary>White_Space, what \s means.</summary>
     public static CodePointSet Space => Spaces.Value;
 
-    /// <summary>What \w means to the reference's engine for patterns: letters, marks, decimal digits, connectors.</summary>
-    public static CodePointSet Word => field ??= Union([Category("L")!, Category("M")!, Category("Nd")!, Category("Pc")!]);
+    /// <summary>What \w means to the reference's engine for patterns: letters, marks, digits, connectors, and Latin-1's other
+    /// numbers.</summary>
+    public static CodePointSet Word => field ??= Union([Alphabetic, OfRanges([0xB2, 0xB3, 0xB9, 0xB9, 0xBC, 0xBE])]);
 
-    /// <summary>What \w means where added tokens must be single words: also letter numbers, circled letters and joiners.</summary>
-    public static CodePointSet WideWord => field ??= Union([Word, Category("Nl")!, OfRanges(OtherAlphabetic), OfRanges([0x200C, 0x200D])]);
+    /// <summary>What \w means where added tokens must be single words: joiners too, and no numbers but digits and letter numbers.</summary>
+    public static CodePointSet WideWord => field ??= Union([Alphabetic, OfRanges([0x200C, 0x200D])]);
+
+    private static CodePointSet Alphabetic => field ??= Union([Category("L")!, Category("M")!, Category("Nd")!, Category("Nl")!,
+        Category("Pc")!, OfRanges(OtherAlphabetic)]);
 
     /// <summary>Nothing.</summary>
     public static CodePointSet Empty { get; } = new([]);

@@ -90,7 +90,8 @@ internal sealed class PatternParser
     {
         while (_at < _text.Length)
         {
-            (int Min, int? Max)? count = _text[_at] switch { '*' => (0, null), '+' => (1, null), '?' => (0, 1), '{' => Counts(), _ => null };
+            (int Min, int? Max)? count =
+                _text[_at] switch { '*' => (0, null), '+' => (1, null), '?' => (0, 1), '{' => Counts(), _ => null };
             if (count is not var (min, max)) break;
             bool braces = _text[_at] == '}';
             _at++;
@@ -121,7 +122,8 @@ internal sealed class PatternParser
         string[] parts = inside.Split(',');
         if (parts.Length > 2 || !Count(parts[0], out int min)) throw Wrong("these braces");
         int? max = min;
-        if (parts.Length == 2) max = parts[1].Length == 0 ? null : Count(parts[1], out int most) && most >= min ? most : throw Wrong("these counts");
+        if (parts.Length == 2) max = parts[1].Length == 0 ? null : Count(parts[1], out int most) && most >= min ? most
+            : throw Wrong("these counts");
         _at = end;
         return (min, max);
     }
@@ -226,7 +228,8 @@ internal sealed class PatternParser
 
     private CodePointSet Folded(int code) => Folded(CodePointSet.One(code));
 
-    /// <summary>With ignored case also the other case of Latin letters; two more letters fold to them, the long s and the kelvin sign.</summary>
+    /// <summary>With ignored case also the other case of Latin letters; two more letters fold to them, the long s and the kelvin
+    /// sign.</summary>
     private CodePointSet Folded(CodePointSet set)
     {
         if (!_ignoreCase) return set;
@@ -235,7 +238,8 @@ internal sealed class PatternParser
         var parts = new List<CodePointSet> { set };
         for (int code = first; code < end; code++)
         {
-            if (code >= 128 && Rune.IsValid(code) && Rune.IsLetter(new Rune(code))) throw Wrong("a letter beyond ASCII where case is ignored");
+            if (code >= 128 && Rune.IsValid(code)
+                && Rune.IsLetter(new Rune(code))) throw Wrong("a letter beyond ASCII where case is ignored");
             if (code >= 128 || !char.IsAsciiLetter((char)code)) continue;
             parts.Add(CodePointSet.One(code ^ 0x20));
             if ((code | 0x20) == 's') parts.Add(CodePointSet.One(0x17F));

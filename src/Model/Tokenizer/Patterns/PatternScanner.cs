@@ -20,7 +20,8 @@ internal sealed class PatternScanner
     private PatternScanner(byte[] classes, int[] next, int width) => (_classes, _next, _width) = (classes, next, width);
 
     /// <summary>Makes the table of a pattern.</summary>
-    /// <exception cref="FormatException">The pattern is not supported, or would match the empty text; the message says what it has.</exception>
+    /// <exception cref="FormatException">The pattern is not supported, or would match the empty text; the message says what it
+    /// has.</exception>
     public static PatternScanner Of(PatternNode pattern)
     {
         (byte[] classes, int[] next, int width) = new ScannerBuilder(PatternProgram.Compile(pattern)).Build();
