@@ -110,9 +110,10 @@ public sealed class CompanyTests
         int[] order = [.. Enumerable.Range(0, 200)];
         random.Shuffle(order);
 
-        IReadOnlyList<RequestOutcome> outcomes = await ArriveAsync(world, [.. order.Select(i => kinds[i % 40] with { Id = $"r{i}" })], random);
+        IReadOnlyList<RequestOutcome> outcomes =
+            await ArriveAsync(world, [.. order.Select(i => kinds[i % kinds.Length] with { Id = $"r{i}" })], random);
 
-        foreach ((int i, RequestOutcome outcome) in order.Zip(outcomes)) Same(alone[i % 40], outcome);
+        foreach ((int i, RequestOutcome outcome) in order.Zip(outcomes)) Same(alone[i % kinds.Length], outcome);
         Assert.Equal(replicas, outcomes.Select(o => o.Replica).Distinct().Count());
     }
 
