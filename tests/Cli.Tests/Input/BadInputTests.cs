@@ -132,6 +132,17 @@ public sealed class BadInputTests
         }
     }
 
+    [Theory]
+    [InlineData("block-size = 24", "troupe.scheduler.block-size must be a multiple of 16, got 24; use 32")]
+    [InlineData("max-running = 1", "troupe.scheduler.max-running is 1, but 2 stages keep as many micro-batches in flight; set it to 2 or "
+        + "more")]
+    public async Task Sizes_of_a_scheduler_that_cannot_work_are_refused_before_anything_starts(string setting, string says)
+    {
+        using var folder = new TempFolder();
+        string file = folder.Write("up.conf", $"troupe {{ model = \"{s_sample}\"\n layout.stages = 2\n scheduler.{setting} }}");
+        Assert.Equal($"troupe: {says}", (await CliRun.Of("up", "-c", file)).OneLine(ExitCode.Failed));
+    }
+
     [Fact]
     public async Task A_golden_that_is_missing_or_none_is_named()
     {
