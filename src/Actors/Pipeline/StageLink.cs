@@ -12,7 +12,7 @@ namespace Troupe.Actors.Pipeline;
 /// then.
 /// </remarks>
 public sealed record StageLinkPlan(int Lanes, int MaxRows, int Hidden, int MaxTokens, Region Heads, Region Rows, Region Tokens,
-    FlagRange Sent, FlagRange Ring, FlagRange Posted)
+    FlagRange Sent, FlagRange Ring, FlagRange Posted, FlagRange Soon)
 {
     /// <summary>Reserves what the links of all stages need; the same on every rank.</summary>
     public static StageLinkPlan Reserve(WindowPlan plan, int lanes, int maxRows, int hidden, int maxTokens) => new(
@@ -20,7 +20,7 @@ public sealed record StageLinkPlan(int Lanes, int MaxRows, int Hidden, int MaxTo
         plan.Reserve((long)lanes * HeadBytes(maxTokens)),
         plan.Reserve((long)lanes * maxRows * hidden * sizeof(float)),
         plan.Reserve((long)lanes * RingBytes(maxTokens)),
-        plan.ReserveFlags(lanes), plan.ReserveFlags(lanes), plan.ReserveFlags(lanes));
+        plan.ReserveFlags(lanes), plan.ReserveFlags(lanes), plan.ReserveFlags(lanes), plan.ReserveFlags(lanes));
 
     internal static long RingBytes(int tokens) => sizeof(int) + ((long)tokens * Unsafe.SizeOf<SlotToken>());
 
@@ -73,6 +73,11 @@ public sealed class StageLink(IFabric fabric, StageLinkPlan plan, bool rendezvou
         if (!rows.IsEmpty) fabric.Put(next, plan.RowsOf(lane, rows.Length / plan.Hidden), MemoryMarshal.AsBytes(rows));
         fabric.Notify(next, plan.Sent[lane], (ulong)step.Value);
     }
+
+    /// <summary>
+    /// Tells the next stage that a step's rows are nearly made: if it sleeps it wakes up meanwhile, which takes as long as many a hop.
+    /// </summary>
+    public void Announce(StepId step, int lane) => fabric.Notify(At(_place.Stage + 1), plan.Soon[lane], (ulong)step.Value);
 
     /// <summary>Waits until the previous stage's rows of a step are here; once is enough, twice is fine.</summary>
     public void Await(StepId step, int lane)

@@ -23,6 +23,7 @@ public sealed class StepRunner : IStepRunner
     private readonly StepRows _rows;
     private readonly NativeBuffer _hidden;
     private readonly StepMeter _meter;
+    private readonly HopNotice? _notice;
     private readonly TokenDrawer? _drawer;
     private readonly LeaseRunner _lease;
     private readonly SlotWork[] _work;
@@ -44,6 +45,7 @@ public sealed class StepRunner : IStepRunner
         var exchanges = new ExchangeTimes(rank.Fabric!, rank.World.Stage(rank.Place.Stage), rank.Shard.HasExperts ? rank.Exchanges : null,
             rank.Spec.First, rank.Setup.Clock.TimestampFrequency);
         _meter = new StepMeter(rank.Fabric!, exchanges, rank.Trace, rank.Setup.Trace.Of, rank.Setup.Clock);
+        if (!_last) _notice = new HopNotice(_meter, rank.Link, new LayerIndex(rank.Spec.First.Value + rank.Spec.Layers - 1));
         _drawer = _last ? new TokenDrawer(rank.Shard, rank.Setup.Config, draws: rank.Place.Tensor == 0, Enter) : null;
         _lease = new LeaseRunner(rank, sizes);
         _work = new SlotWork[sizes.MaxRunning];
@@ -62,7 +64,7 @@ public sealed class StepRunner : IStepRunner
         Fill(step.Batch);
         if (_first && plan.Lease is not null) _slots.Lend(plan.Lane * _perLane, _perLane, step.Batch);
         Span<float> hidden = Receive(plan.Step, plan.Lane, _rows.Count);
-        RunLayers(plan.Step, plan.Strategy, hidden, outcome, halves: plan.InHalves);
+        RunLayers(plan.Step, plan.Lane, plan.Strategy, hidden, outcome, halves: plan.InHalves);
         _lease.State.Finish(plan);
         if (_last) Draw(plan.Step, plan.Lane, hidden, outcome);
         else Send(plan.Step, plan.Lane, hidden, [], LeaseVerdict.GoOn);
@@ -84,7 +86,7 @@ public sealed class StepRunner : IStepRunner
         if (_rows.Count > grant.Capacity)
             throw new InvalidOperationException($"{at.Step} has {_rows.Count} rows, the lease from {grant.First} holds {grant.Capacity}");
         Span<float> hidden = Receive(at.Step, at.Lane, _rows.Count);
-        RunLayers(at.Step, grant.Strategy, hidden, outcome, leave);
+        RunLayers(at.Step, at.Lane, grant.Strategy, hidden, outcome, leave);
         if (_first)
         {
             if (_rank.Shard.Verdict is null) Enter(at.Step, StepActivity.Vote);
@@ -212,11 +214,13 @@ public sealed class StepRunner : IStepRunner
     }
 
     /// <summary>A step to be checked runs whole: its exchanges are doubled as they are.</summary>
-    private void RunLayers(StepId step, string strategy, Span<float> hidden, StepOutcome outcome, bool leave = false, bool halves = false)
+    private void RunLayers(StepId step, int lane, string strategy, Span<float> hidden, StepOutcome outcome, bool leave = false,
+        bool halves = false)
     {
         IAll2All? experts = _rank.All2All(strategy, step);
         IAll2All? secondHalf = halves && experts is not ShadowedAll2All ? _rank.SecondHalf(strategy) : null;
-        _rank.Shard.RunLayers(_rows, hidden, experts, _rank.Epoch, step, _meter, leave, secondHalf);
+        IStepObserver observer = _notice is null ? _meter : _notice.Of(step, lane);
+        _rank.Shard.RunLayers(_rows, hidden, experts, _rank.Epoch, step, observer, leave, secondHalf);
         Enter(step, StepActivity.Other);
         if (experts is ShadowedAll2All shadowed) (outcome.Shadowed, outcome.Mismatch) = (true, shadowed.Mismatch);
     }

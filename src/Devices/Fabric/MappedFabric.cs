@@ -184,21 +184,22 @@ internal sealed unsafe class MappedFabric : IFabric
     private ulong WaitFor(RankId peer, int flag, ulong value, Deadline? deadline)
     {
         ulong* word = _own.Flag(peer.Value, flag);
-        for (int turn = 0; _policy.Pass(turn); turn++)
-            if (Arrived(word, value, out ulong early)) return early;
+        if (Watched(word, value, out ulong seen)) return seen;
         var until = deadline ?? new Deadline(_setup.Options.Clock, _setup.Options.WaitDeadline);
         while (true)
         {
             // Say that we sleep, full fence, look again, sleep: a notifier that stores after our look sees that we sleep.
             Interlocked.Exchange(ref *_own.Bell, 1 + (uint)peer.Value);
-            bool done = Arrived(word, value, out ulong seen);
+            bool done = Arrived(word, value, out seen);
             if (!done)
             {
                 TimeSpan left = until.Left, nap = _setup.Options.LongestNap;
                 Libc.FutexWait(_own.Bell, 1 + (uint)peer.Value, left < nap ? left : nap);
             }
-            Volatile.Write(ref *_own.Bell, 0);
+            bool rung = Interlocked.Exchange(ref *_own.Bell, 0) == 0;
             if (done || Arrived(word, value, out seen)) return seen;
+            // Another flag of the peer woke us: what is waited for may well follow.
+            if (rung && Watched(word, value, out seen)) return seen;
             bool gone = _windows[peer.Value].OwnerGone;
             if (gone && Arrived(word, value, out seen)) return seen; // its last Notify came before its end
             // It may have ended because of an abort that is not in our window yet; in rank 0's it is.
@@ -206,6 +207,15 @@ internal sealed unsafe class MappedFabric : IFabric
             if (gone) Fail(new Failure(peer, Failure.ClosedByPeer));
             if (until.Passed) Fail(Failure.Silent(peer, until, _windows[peer.Value].Status));
         }
+    }
+
+    /// <summary>Looks for the flag for as long as the policy stays awake.</summary>
+    private bool Watched(ulong* word, ulong value, out ulong seen)
+    {
+        for (int turn = 0; _policy.Pass(turn); turn++)
+            if (Arrived(word, value, out seen)) return true;
+        seen = 0;
+        return false;
     }
 
     private bool Arrived(ulong* word, ulong value, out ulong seen)

@@ -66,6 +66,7 @@ public sealed class StageLinkTests
             }
             if (stage > 0 && PipelineSchedule.Order(stage, stages, step, next, nextAfter) == TransferOrder.ReceiveFirst)
                 link.Await(next!.Value, (s + 1) % lanes);
+            link.Announce(step, lane);
             link.Send(step, lane, rows);
         }
         for (int s = Math.Max(0, Steps - lanes); stage == 0 && s < Steps; s++)

@@ -108,21 +108,16 @@ internal sealed unsafe class TcpFabric : IFabric
         Bounds.CheckFlag(flag, _flagCount);
         ulong* word = _own.Flag(peer.Value, flag);
         if (Arrived(word, value, out ulong seen)) return seen;
-        bool mapped = _windows[peer.Value] is not null;
-        for (int turn = 0; ; turn++)
-        {
-            if (!mapped) Read(peer);
-            if (Arrived(word, value, out seen)) return seen;
-            ThrowIfDead();
-            if (!_policy.Pass(turn)) break;
-        }
+        bool mapped = _windows[peer.Value] is not null, stirred = true;
         var deadline = new Deadline(_setup.Options.Clock, _setup.Options.WaitDeadline);
         while (true)
         {
+            // Whatever else the peer sent, what is waited for may well follow.
+            if (stirred && Watched(peer, mapped, word, value, out seen)) return seen;
             // Say that we sleep, full fence, look again, sleep: a mapped notifier that stores after our look sees that we sleep.
             if (mapped) Interlocked.Exchange(ref *_own.Bell, 1 + (uint)peer.Value);
             bool done = Arrived(word, value, out seen);
-            if (!done) Sleep(writing: null, peer, deadline);
+            if (!done) stirred = Sleep(writing: null, peer, deadline);
             if (mapped) Volatile.Write(ref *_own.Bell, 0);
             if (done || Arrived(word, value, out seen)) return seen;
         }
@@ -181,6 +176,18 @@ internal sealed unsafe class TcpFabric : IFabric
         NativeMemory.Free(_entries);
     }
 
+    /// <summary>Looks for the flag for as long as the policy stays awake.</summary>
+    private bool Watched(RankId peer, bool mapped, ulong* word, ulong value, out ulong seen)
+    {
+        for (int turn = 0; ; turn++)
+        {
+            if (!mapped) Read(peer);
+            if (Arrived(word, value, out seen)) return true;
+            ThrowIfDead();
+            if (!_policy.Pass(turn)) return false;
+        }
+    }
+
     private static bool Arrived(ulong* word, ulong value, out ulong seen)
     {
         seen = Volatile.Read(ref *word);
@@ -237,7 +244,8 @@ internal sealed unsafe class TcpFabric : IFabric
     /// Sleeps until any peer sent something, <paramref name="writing"/> takes more, or an abort comes, and reads. Throws when there is
     /// nothing left to hope for from <paramref name="awaited"/>.
     /// </summary>
-    private void Sleep(TcpLink? writing, RankId awaited, Deadline deadline)
+    /// <returns>Whether <paramref name="awaited"/> sent something.</returns>
+    private bool Sleep(TcpLink? writing, RankId awaited, Deadline deadline)
     {
         if (_links[awaited.Value] is { Closed: true })
         {
@@ -257,6 +265,7 @@ internal sealed unsafe class TcpFabric : IFabric
             if (_entries[rank].Found != 0) Read(World.Rank(rank));
         ThrowIfDead();
         if (left == TimeSpan.Zero) Fail(Failure.Silent(awaited, deadline, StatusOf(awaited)));
+        return _entries[awaited.Value].Found != 0;
     }
 
     private void ThrowIfDead()
