@@ -18,30 +18,54 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
 {
     private const int PageBytes = 4096;
 
+    private readonly List<NativeBuffer> _owned = [];
+    private readonly Dictionary<string, TensorView> _asked = new(StringComparer.Ordinal); // whether there were such
+
     private readonly Dictionary<string, List<Part>> _counted = new(StringComparer.Ordinal); // what of each tensor, in runs
 
     /// <summary>Bytes of all tensors so far, or of the parts of them that are used; what is read twice counts once.</summary>
     public long Bytes { get; private set; }
+
+    /// <summary>Memory of weights that could not stay as they are stored; whoever computes with them gives it back.</summary>
+    public IReadOnlyList<NativeBuffer> Owned => _owned;
+
+    /// <summary>Whether there is a tensor of this name and shape. Only for names that differ from writer to writer.</summary>
+    public bool Has(string name, params ReadOnlySpan<int> shape)
+    {
+        try
+        {
+            _asked[name] = source(name, shape);
+            return true;
+        }
+        catch (ModelException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Some rows of one matrix of many that lie in one tensor [count, rows, columns].</summary>
+    public Weight Stacked(string name, int count, int rows, int columns, int index, Part part) =>
+        Hold(Get(name, count, rows, columns), columns, new Part(index * rows + part.First, part.Count), new Part(0, columns));
 
     /// <summary>A matrix [outputs, inputs].</summary>
     public Weight Matrix(string name, int outputs, int inputs) => Outputs(name, outputs, inputs, new Part(0, outputs));
 
     /// <summary>Some outputs of a matrix [outputs, inputs]: whole rows of it.</summary>
     public Weight Outputs(string name, int outputs, int inputs, Part part) =>
-        Hold(source(name, outputs, inputs), inputs, part, new Part(0, inputs));
+        Hold(Get(name, outputs, inputs), inputs, part, new Part(0, inputs));
 
     /// <summary>
     /// Some inputs of a matrix [outputs, inputs]: a part of each row, where it lies. Copied, they would follow each other, but be in
     /// memory a second time, and no longer shared with the other ranks of the host.
     /// </summary>
     public Weight Inputs(string name, int outputs, int inputs, Part part) =>
-        Hold(source(name, outputs, inputs), inputs, new Part(0, outputs), part);
+        Hold(Get(name, outputs, inputs), inputs, new Part(0, outputs), part);
 
     /// <summary>A vector, as one row.</summary>
     public Weight Vector(string name, int width) => VectorPart(name, width, new Part(0, width));
 
     /// <summary>Some values of a vector, as one row.</summary>
-    public Weight VectorPart(string name, int width, Part part) => Hold(source(name, width), width, new Part(0, 1), part);
+    public Weight VectorPart(string name, int width, Part part) => Hold(Get(name, width), width, new Part(0, 1), part);
 
     /// <summary>A matrix that must be stored like another one, because one kernel reads both.</summary>
     public Weight MatrixLike(Weight? other, string name, int outputs, int inputs)
@@ -51,6 +75,9 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
             throw new ModelException($"tensor {name} is {weight.Type}, wanted {like.Type} as the other experts of its layer");
         return weight;
     }
+
+    private TensorView Get(string name, params ReadOnlySpan<int> shape) =>
+        _asked.Remove(name, out TensorView? view) && view.Shape.SequenceEqual(shape) ? view : source(name, shape);
 
     private Weight Hold(TensorView view, int width, Part rows, Part columns)
     {
