@@ -10,7 +10,16 @@ internal sealed record ConfigDefaults(double Theta = 10000, double Epsilon = 1e-
 
     /// <summary>Whether config.json must say the width of a head.</summary>
     public bool HeadDimWanted { get; init; }
+
+    /// <summary>How much of a head turns by its position; null in families whose heads always turn whole.</summary>
+    public double? Turning { get; init; }
 }
+
+/// <summary>What families differ in where config.json says nothing of how experts are chosen.</summary>
+/// <param name="Scale">What weights are multiplied with.</param>
+/// <param name="Groups">Groups of experts.</param>
+/// <param name="Kept">How many of them are open to a token.</param>
+internal sealed record RoutingDefaults(double Scale = 1, int Groups = 1, int Kept = 1);
 
 /// <summary>Keys that most families have, with their bounds, and what is refused because the runtime would compute something else.</summary>
 internal static class ConfigRules
@@ -41,6 +50,10 @@ internal static class ConfigRules
         int headDim = reader.Int(2, 4096, fallback, "head_dim"), vocabulary = reader.Int(1, MaxVocabulary, null, "vocab_size");
         if (heads % kvHeads != 0) throw reader.Error("num_key_value_heads", $"must divide num_attention_heads = {heads}, got {kvHeads}");
         if (headDim % 2 != 0) throw reader.Error("head_dim", $"must be even, got {headDim}");
+        double turning = defaults.Turning is { } part ? RopeRules.Partial(reader, part) : 1;
+        if (defaults.Turning is null) RopeRules.RefusePartial(reader);
+        if ((int)(headDim * turning) is var width && (width < 2 || width % 2 != 0))
+            throw reader.Error("partial_rotary_factor", $"leaves {width} of {headDim} values that turn; an even number is wanted");
         int[] bos = reader.Ints(0, vocabulary - 1, single: true, "bos_token_id");
         return new ModelConfig
         {
@@ -54,7 +67,7 @@ internal static class ConfigRules
             VocabSize = vocabulary,
             MaxPositions = maxPositions,
             RmsNormEps = reader.Number(0, 0.1, defaults.Epsilon, "rms_norm_eps"),
-            Rope = RopeRules.Read(reader, headDim, defaults.Theta, maxPositions),
+            Rope = RopeRules.Read(reader, width, defaults.Theta, maxPositions),
             TieWordEmbeddings = reader.Bool(false, "tie_word_embeddings"),
             EosTokenIds = reader.Ints(0, vocabulary - 1, single: true, "eos_token_id"),
             BosTokenId = bos.Length > 0 ? bos[0] : null,
@@ -96,12 +109,12 @@ internal static class ConfigRules
         return DenseLayers(reader, c, layer => layer < first);
     }
 
-    /// <summary>Experts in groups, and what their weights are multiplied with. best two: see <see cref="Devices.Kernels.RouteRule"/>.</summary>
-    public static ModelConfig Groups(ConfigReader reader, ModelConfig c, bool grouped, int fallback)
+    /// <summary>What the weights of experts are multiplied with, and their groups if only the best ones are open to a token.</summary>
+    public static ModelConfig Groups(ConfigReader reader, ModelConfig c, bool grouped, RoutingDefaults defaults)
     {
-        double scale = reader.Number(0, 1e6, 1, "routed_scaling_factor");
+        double scale = reader.Number(0, 1e6, defaults.Scale, "routed_scaling_factor");
         if (!grouped) return c with { RoutingScale = scale };
-        int groups = reader.Int(1, c.Experts, fallback, "n_group"), kept = reader.Int(1, groups, fallback, "topk_group");
+        int groups = reader.Int(1, c.Experts, defaults.Groups, "n_group"), kept = reader.Int(1, groups, defaults.Kept, "topk_group");
         if (c.Experts % groups != 0) throw reader.Error("n_group", $"must divide {c.Experts} experts, got {groups}");
         if (c.Experts / groups * kept < c.ExpertsPerToken)
             throw reader.Error("topk_group", $"is {kept} groups of {c.Experts / groups} experts, and each token goes to {c.ExpertsPerToken}");

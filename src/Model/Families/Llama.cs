@@ -11,7 +11,6 @@ internal sealed class Llama : IFamily
     public ModelConfig Read(ConfigReader reader)
     {
         ConfigRules.OnlyFullAttention(reader);
-        RopeRules.RefusePartial(reader);
         bool bias = reader.Bool(false, "attention_bias");
         return ConfigRules.Dense(reader, ConfigRules.Read(reader, new ConfigDefaults())) with
         {

@@ -12,7 +12,6 @@ internal sealed class Mixtral : IFamily
 
     public ModelConfig Read(ConfigReader reader)
     {
-        RopeRules.RefusePartial(reader);
         ModelConfig c = ConfigRules.Read(reader, new ConfigDefaults(Theta: 1e6, Epsilon: 1e-5));
         return ConfigRules.Experts(reader, c, "intermediate_size", "num_local_experts", "num_experts") with
         {

@@ -10,7 +10,6 @@ internal sealed class Olmoe : IFamily
 
     public ModelConfig Read(ConfigReader reader)
     {
-        RopeRules.RefusePartial(reader);
         ConfigRules.OnlyFullAttention(reader);
         ModelConfig c = ConfigRules.Read(reader, new ConfigDefaults(Epsilon: 1e-5));
         if (c.HeadDim * c.Heads != c.HiddenSize)

@@ -61,12 +61,12 @@ internal static class Parts
         Dense(l, $"{l.Name}.mlp.{name}", l.Config.SharedExpertSize, new Part(0, l.Config.SharedExpertSize), last: true),
         share: gate is null ? null : l.Weights.Matrix($"{l.Name}.mlp.{gate}.weight", 1, l.Config.HiddenSize));
 
-    /// <summary>The router and this shard's experts, in the rule that the config says.</summary>
-    public static MoeMlp Routed(LayerWeights l, ExpertNames names, SharedExpert? shared = null)
+    /// <summary>The router and this shard's experts; the rule is what the config says, if no other one is given.</summary>
+    public static MoeMlp Routed(LayerWeights l, ExpertNames names, SharedExpert? shared = null, RouteRule? rule = null)
     {
         Weight router = l.Weights.Matrix($"{l.Name}.{names.Router}.weight", l.Config.Experts, l.Config.HiddenSize);
-        return new MoeMlp(new Projection(router), Experts(l, $"{l.Name}.{names.Experts}", names), Rule(l.Config),
-            l.Config.ExpertsPerToken, shared);
+        return new MoeMlp(new Projection(router), Experts(l, $"{l.Name}.{names.Experts}", names),
+            rule ?? Rule(l.Config), l.Config.ExpertsPerToken, shared);
     }
 
     /// <summary>How the config says that experts are chosen: softmax, the best, perhaps of the best groups.</summary>

@@ -14,7 +14,6 @@ internal sealed class Qwen2Moe : IFamily
     public ModelConfig Read(ConfigReader reader)
     {
         ConfigRules.OnlyFullAttention(reader);
-        RopeRules.RefusePartial(reader);
         if (reader.Bool(false, "attention_bias")) throw reader.Error("attention_bias", "is true; this family says qkv_bias");
         ModelConfig c = ConfigRules.Read(reader, new ConfigDefaults());
         c = ConfigRules.Experts(reader, c, "moe_intermediate_size", "num_experts", "num_local_experts");

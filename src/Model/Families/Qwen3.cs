@@ -16,7 +16,6 @@ internal sealed class Qwen3 : IFamily
     public static ModelConfig Common(ConfigReader reader)
     {
         ConfigRules.OnlyFullAttention(reader);
-        RopeRules.RefusePartial(reader);
         bool bias = reader.Bool(false, "attention_bias");
         return ConfigRules.Read(reader, new ConfigDefaults { HeadDimWanted = true }) with { QkvBias = bias, OutputBias = bias };
     }

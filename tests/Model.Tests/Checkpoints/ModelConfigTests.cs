@@ -61,8 +61,8 @@ public sealed class ModelConfigTests
 
     [Theory]
     [InlineData("architectures", """["GPT2LMHeadModel"]""",
-        "architectures names GPT2LMHeadModel, which is not supported; known: LlamaForCausalLM, MixtralForCausalLM")]
-    [InlineData("architectures", null, "architectures must name one architecture, got 0; known: LlamaForCausalLM")]
+        "architectures names GPT2LMHeadModel, which is not supported; known: DeepseekV2ForCausalLM, DeepseekV3ForCausalLM, ")]
+    [InlineData("architectures", null, "architectures must name one architecture, got 0; known: DeepseekV2ForCausalLM")]
     [InlineData("architectures", "3", "architectures must be a list of strings, got 3")]
     [InlineData("attention_bias", "\"no\"", "attention_bias must be true or false, got \"no\"")]
     [InlineData("rope_scaling", """{"rope_type": "dynamic", "factor": 4.0}""", "rope_scaling.rope_type is dynamic; known: default, linear, llama3, yarn")]
