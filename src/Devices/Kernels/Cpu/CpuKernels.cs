@@ -13,6 +13,7 @@ internal sealed unsafe class CpuKernels(WorkerPool pool) : IKernels
 
     public void RmsNorm(ReadOnlySpan<float> x, Weight scale, float epsilon, Span<float> y)
     {
+        Plain(scale, "scale");
         int rows = Rows(x.Length, scale.Columns, "x");
         Want(y.Length, x.Length, "y");
         fixed (float* from = x, to = y) NormKernel.Run(pool, from, rows, scale, epsilon, to);
@@ -96,6 +97,7 @@ internal sealed unsafe class CpuKernels(WorkerPool pool) : IKernels
 
     public void AddBias(Span<float> x, Weight bias)
     {
+        Plain(bias, "bias");
         int rows = Rows(x.Length, bias.Columns, "x");
         fixed (float* to = x) RowKernels.AddBias(to, rows, bias);
     }
@@ -126,6 +128,11 @@ internal sealed unsafe class CpuKernels(WorkerPool pool) : IKernels
     public bool AllFinite(ReadOnlySpan<float> x)
     {
         fixed (float* values = x) return RowKernels.AllFinite(values, x.Length);
+    }
+
+    private static void Plain(Weight vector, string name)
+    {
+        if (!vector.Type.IsPlain()) throw new ArgumentException($"{name} must be F32, BF16 or F16, got {vector.Type}");
     }
 
     private static int Rows(int length, int width, string name) => width > 0 && length % width == 0

@@ -20,9 +20,8 @@ internal static unsafe class RowKernels
         {
             if ((uint)ids[t] >= (uint)table.Rows)
                 throw new ArgumentOutOfRangeException(nameof(ids), $"token id must be in [0, {table.Rows}), got {ids[t]}");
-            byte* row = table.Row(ids[t]);
             float* to = output + (long)t * width;
-            for (int i = 0; i < width; i++) to[i] = Elements.Read(row, table.Type, i);
+            for (int i = 0; i < width; i++) to[i] = table[ids[t], i];
         }
     }
 
