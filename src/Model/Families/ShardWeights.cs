@@ -35,6 +35,7 @@ public static class ShardWeights
     public static long LayerValues(ModelConfig config, LayerIndex layer, TensorSplit split, int experts)
     {
         var reader = new WeightReader(SyntheticWeights.Outline, touch: false);
+        config = config with { Quantized = QuantizedForm.None };
         ExpertId[] some = [.. ExpertPlacement.Blocks(config.Experts, 1).Of(0).Take(experts)];
         KnownFamilies.Of(config).Layer(new LayerWeights(reader, config, new ShardSpec(layer, 1, some, false, false, split), layer));
         return reader.Bytes / sizeof(ushort);
@@ -42,7 +43,7 @@ public static class ShardWeights
 
     /// <summary>
     /// Names and shapes as asked for, of the type that config.json names (bf16 where it names none), without values: for
-    /// <see cref="Bytes"/> where there is no checkpoint.
+    /// <see cref="Bytes"/> where there is no checkpoint. Of fp8 models the projections are fp8.
     /// </summary>
     public static unsafe WeightSource Outline(ModelConfig config)
     {
@@ -52,6 +53,6 @@ public static class ShardWeights
             "float16" => TensorDType.F16,
             _ => TensorDType.BF16,
         };
-        return (name, shape) => new TensorView(name, type, shape.ToArray(), null);
+        return (name, shape) => new TensorView(name, SyntheticWeights.TypeOf(name, type, config.Quantized), shape.ToArray(), null);
     }
 }

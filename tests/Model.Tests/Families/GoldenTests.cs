@@ -12,7 +12,7 @@ public sealed class GoldenTests
     private static readonly string[] s_models =
     [
         "qwen3-moe", "qwen3-moe-mixed", "qwen3", "qwen2-moe", "llama", "llama31-rope", "mixtral", "olmoe",
-        "deepseek-v2-lite", "deepseek-v3", "deepseek-v3-yarn", "glm4-moe",
+        "deepseek-v2-lite", "deepseek-v3", "deepseek-v3-yarn", "glm4-moe", "gpt-oss", "gpt-oss-mxfp4", "qwen3-moe-fp8",
     ];
 
     public static IEnumerable<object[]> Whole =>
