@@ -10,18 +10,6 @@ public sealed class ModelConfigTests
 {
     private static string Golden(string model) => Repository.At("tests", "goldens", "models", model);
 
-    [Theory]
-    [InlineData("qwen3")]
-    [InlineData("qwen3-moe")]
-    [InlineData("qwen3-moe-mixed")]
-    [InlineData("qwen2-moe")]
-    public void Both_spellings_of_a_config_say_the_same(string model)
-    {
-        ModelConfig old = ModelConfig.Load(Golden(model)), fresh = ModelConfig.Load(Golden(model), "config.v5.json");
-        Assert.Equivalent(old, fresh, strict: true);
-        Assert.Equal("bfloat16", fresh.DType);
-    }
-
     [Fact]
     public void Every_field_is_that_of_the_file()
     {
