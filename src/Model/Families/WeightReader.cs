@@ -84,9 +84,9 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
         for (int i = 0; i < inputs; i++)
             for (int o = 0; o < which.Count; o++)
             {
-                byte* source = from + ((long)i * outputs + (long)o * which.Step) * size, to = copy.Data + ((long)o * inputs + i) * size;
-                if (size == sizeof(float)) *(uint*)to = *(uint*)source;
-                else *(ushort*)to = *(ushort*)source;
+                byte* stored = from + ((long)i * outputs + (long)o * which.Step) * size, to = copy.Data + ((long)o * inputs + i) * size;
+                if (size == sizeof(float)) *(uint*)to = *(uint*)stored;
+                else *(ushort*)to = *(ushort*)stored;
             }
         return new Weight(copy.Data, type, which.Count, inputs);
     }

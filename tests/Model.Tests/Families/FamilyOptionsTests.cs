@@ -52,6 +52,22 @@ public sealed class FamilyOptionsTests
         Compare(split, wanted);
     }
 
+    [Theory]
+    [InlineData("llama", TensorDType.F16)]
+    [InlineData("qwen2-moe", TensorDType.F16)]
+    [InlineData("deepseek-v3", TensorDType.F16)]
+    [InlineData("deepseek-v3", TensorDType.BF16)]
+    [InlineData("gpt-oss", TensorDType.F16)]
+    [InlineData("gpt-oss", TensorDType.BF16)]
+    public void Weights_of_every_plain_type_are_read_as_they_are_stored(string model, TensorDType type)
+    {
+        JsonObject json = Config(model, "{}");
+        ModelConfig config = ModelConfig.Parse("config.json", Encoding.UTF8.GetBytes(json.ToJsonString()));
+        using var weights = new RandomTensors(config.Layers, type);
+        using var cluster = new TestCluster(weights.Get, config, TestCluster.CpuTwoThreads);
+        Compare(cluster, new Oracle(json, weights.Values).Logits(s_prompt));
+    }
+
     [Fact]
     public void Experts_in_one_tensor_are_the_same_as_experts_in_many()
     {
@@ -88,8 +104,8 @@ public sealed class FamilyOptionsTests
             for (int v = 0; v < wanted[row].Length; v++) Assert.Equal(wanted[row][v], got[row][v], 1e-3 * (1 + Math.Abs(wanted[row][v])));
     }
 
-    /// <summary>Random fp32 tensors of any name and shape; norms near 1, biases that matter, and routers that leave few ties.</summary>
-    private sealed class RandomTensors(int layers) : IDisposable
+    /// <summary>Random tensors of any name and shape; norms near 1, biases that matter, and routers that leave few ties.</summary>
+    private sealed class RandomTensors(int layers, TensorDType type = TensorDType.F32) : IDisposable
     {
         private readonly Random _random = Seed.For($"{nameof(FamilyOptionsTests)} {layers}");
         private readonly Dictionary<string, (TensorView View, NativeBuffer Memory)> _made = [];
@@ -107,8 +123,13 @@ public sealed class FamilyOptionsTests
         public unsafe TensorView Add(string name, ReadOnlySpan<int> shape, float[] values)
         {
             var memory = new NativeBuffer(values.Length * sizeof(float));
-            values.CopyTo(memory.Floats(values.Length));
-            var view = new TensorView(name, TensorDType.F32, shape.ToArray(), memory.Data);
+            for (int i = 0; i < values.Length; i++)
+            {
+                if (type == TensorDType.F32) ((float*)memory.Data)[i] = values[i];
+                else if (type == TensorDType.F16) ((Half*)memory.Data)[i] = (Half)values[i];
+                else ((ushort*)memory.Data)[i] = Elements.ToBf16(values[i]);
+            }
+            var view = new TensorView(name, type, shape.ToArray(), memory.Data);
             _made[name] = (view, memory);
             return view;
         }
