@@ -156,7 +156,8 @@ public sealed class FamilyKernelTests : IDisposable
     {
         const int rows = 150, block = 32;
         var shape = new KvShape(Math.Abs(kvHeads), keySize, valueSize, ValuesInKeys: kvHeads < 0);
-        float[] keys = _values.Floats(rows * shape.Heads * keySize), values = shape.ValuesInKeys ? [] : _values.Floats(rows * shape.Heads * valueSize);
+        float[] keys = _values.Floats(rows * shape.Heads * keySize);
+        float[] values = shape.ValuesInKeys ? [] : _values.Floats(rows * shape.Heads * valueSize);
         float[] queries = [.. _values.Floats(rows * heads * keySize).Select(v => 4 * v)];
         var how = new Attending(new HeadGroups(heads / shape.Heads), 0.3f)
         {
@@ -184,8 +185,10 @@ public sealed class FamilyKernelTests : IDisposable
                     Positions = Enumerable.Range(first, count).ToArray(), Slots = new int[count],
                     Blocks = Enumerable.Range(0, blocks).Reverse().ToArray(), BlocksPerSlot = blocks,
                 };
-                kernels.StoreKv(kv, view, Rows(keys, keySize * shape.Heads), shape.ValuesInKeys ? [] : Rows(values, valueSize * shape.Heads));
-                kernels.Attend(kv, view, how, Rows(queries, keySize * heads), output.AsSpan(first * heads * valueSize, count * heads * valueSize));
+                int size = heads * valueSize;
+                kernels.StoreKv(kv, view, Rows(keys, keySize * shape.Heads),
+                    shape.ValuesInKeys ? [] : Rows(values, valueSize * shape.Heads));
+                kernels.Attend(kv, view, how, Rows(queries, keySize * heads), output.AsSpan(first * size, count * size));
 
                 ReadOnlySpan<float> Rows(float[] of, int width) => of.AsSpan(first * width, count * width);
             }

@@ -37,7 +37,8 @@ public sealed class FamilyConfigTests
         Assert.Equal(10, known.Length);
         foreach (string architecture in known) Assert.Contains($"`{architecture}`", readme);
         // Each golden's architecture is one of them, and each has a golden.
-        Assert.Equal(known.Order(), Models.Select(model => ModelConfig.Load(Golden.Folder((string)model[0])).Architecture).Distinct().Order());
+        IEnumerable<string> compared = Models.Select(model => ModelConfig.Load(Golden.Folder((string)model[0])).Architecture);
+        Assert.Equal(known.Order(), compared.Distinct().Order());
     }
 
     [Theory]
@@ -46,7 +47,8 @@ public sealed class FamilyConfigTests
         "layer_types has sliding_attention; only full_attention")]
     [InlineData("llama", """{"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 4.0}}""",
         "rope_scaling.high_freq_factor must be more than low_freq_factor = 4, got 4")]
-    [InlineData("llama", """{"quantization_config": {"quant_method": "gptq"}}""", "quantization_config.quant_method is gptq; known: fp8, mxfp4")]
+    [InlineData("llama", """{"quantization_config": {"quant_method": "gptq"}}""",
+        "quantization_config.quant_method is gptq; known: fp8, mxfp4")]
     [InlineData("llama", """{"quantization_config": {"bits": 4}}""", "quantization_config.quant_method is missing; known: fp8, mxfp4")]
     [InlineData("llama", """{"quantization_config": {"quant_method": "fp8", "weight_block_size": [64, 128]}}""",
         "weight_block_size must be [128, 128], got [64, 128]")]
