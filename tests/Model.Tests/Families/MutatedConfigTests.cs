@@ -11,7 +11,7 @@ using Xunit;
 
 namespace Troupe.Model.Tests.Families;
 
-/// <summary>Configs with random damage: one clear line, or a model that loads and is counted as it loads; never another exception.</summary>
+/// <summary>Configs with random damage: one clear line, or a model that loads as it was counted; never another exception.</summary>
 public sealed class MutatedConfigTests
 {
     private const int Rounds = 400;
