@@ -10,7 +10,7 @@ namespace Troupe.Devices.Tests.Kernels;
 /// <summary>Every vector kernel against naive loops, over random shapes of which many are no multiple of a vector.</summary>
 public sealed class KernelTests : IDisposable
 {
-    private const int Rounds = 60;
+    private const int Rounds = 100;
     private readonly ReferenceDevice _reference = new();
     private readonly IDevice[] _devices = [new CpuDevice(1), new CpuDevice(3)];
     private readonly Values _values = new(Seed.For(nameof(KernelTests)));
@@ -53,7 +53,7 @@ public sealed class KernelTests : IDisposable
     public void RmsNorm_agrees_with_the_reference_in_place_or_not() => Rounds_(() =>
     {
         (int rows, int width) = (_values.Size(60), _values.Size(300));
-        Weight scale = _values.Weight(1, width);
+        Weight scale = _values.Weight(1, width, _values.PlainType());
         float[] x = _values.Floats(rows * width);
         Same(k =>
         {
@@ -116,7 +116,7 @@ public sealed class KernelTests : IDisposable
     public void Biases_and_gated_rows_are_added_as_the_reference_adds_them() => Rounds_(() =>
     {
         (int rows, int width) = (_values.Size(40), _values.Size(300));
-        Weight bias = _values.Weight(1, width);
+        Weight bias = _values.Weight(1, width, _values.PlainType());
         float[] x = _values.Floats(rows * width), y = _values.Floats(rows * width);
         float[] gates = [.. _values.Floats(rows).Select(v => v * 20)];
         Same(k =>
@@ -149,7 +149,7 @@ public sealed class KernelTests : IDisposable
     {
         (int rows, int width, int inner, int experts) = (_values.Size(30), _values.Size(80), _values.Size(60), _values.Size(12));
         int topK = Math.Min(experts, _values.Size(5)), local = 0;
-        ElementType type = _values.Type();
+        ElementType type = _values.Type(width, inner);
         int[] localOf = [.. Enumerable.Range(0, experts).Select(_ => _values.Size(3) > 1 ? local++ : -1)];
         var weights = new ExpertWeights(All(inner, width), All(inner, width), All(width, inner));
         int[] chosen = [.. Enumerable.Range(0, rows).SelectMany(_ => _values.Distinct(experts, topK))];
@@ -190,7 +190,7 @@ public sealed class KernelTests : IDisposable
     public void Lengths_that_do_not_fit_are_refused()
     {
         IKernels kernels = _devices[0].Kernels;
-        Weight weight = _values.Weight(3, 5);
+        Weight weight = _values.Weight(3, 5, ElementType.BF16);
         Refused<ArgumentException>("whole rows of 5, got 9", () => kernels.Linear(new float[9], weight, new float[6]));
         Refused<ArgumentException>("must have 6 values, got 5", () => kernels.Linear(new float[10], weight, new float[5]));
         Refused<ArgumentOutOfRangeException>("in [0, 3), got 3", () => kernels.Gather(weight, [3], new float[5]));

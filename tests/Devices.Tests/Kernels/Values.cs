@@ -15,7 +15,18 @@ internal sealed unsafe class Values(Random random) : IDisposable
         _ => random.Next(1, most + 1),
     };
 
-    public ElementType Type() => (ElementType)random.Next(3);
+    public ElementType Type() => (ElementType)random.Next(7);
+
+    /// <summary>A type that may have so many columns.</summary>
+    public ElementType Type(params ReadOnlySpan<int> columns)
+    {
+        ElementType type = Type();
+        foreach (int count in columns)
+            if (type == ElementType.MxFp4 && count % Elements.Group != 0) type = ElementType.Int4;
+        return type;
+    }
+
+    public ElementType PlainType() => (ElementType)random.Next(3);
 
     public float[] Floats(int count) => [.. Enumerable.Range(0, count).Select(_ => random.NextSingle() * 2 - 1)];
 
@@ -31,15 +42,14 @@ internal sealed unsafe class Values(Random random) : IDisposable
         return all[..count];
     }
 
-    public Weight Weight(int rows, int columns) => Weight(rows, columns, Type());
+    public Weight Weight(int rows, int columns) => Weight(rows, columns, Type(columns));
 
     /// <summary>A weight at an unaligned address with its end at the end of the memory.</summary>
     public Weight Weight(int rows, int columns, ElementType type)
     {
-        long bytes = (long)rows * columns * type.Size();
-        var memory = new NativeBuffer(bytes + 2);
-        _memory.Add(memory);
-        byte* data = memory.Data + 2;
+        if (type == ElementType.Fp8) return Fp8(rows, columns);
+        if (!type.IsPlain()) return Grouped(rows, columns, type);
+        byte* data = Memory((long)rows * columns * type.Size());
         for (int i = 0; i < rows * columns; i++)
         {
             float value = random.NextSingle() * 2 - 1;
@@ -48,6 +58,50 @@ internal sealed unsafe class Values(Random random) : IDisposable
             else ((ushort*)data)[i] = Elements.ToBf16(value);
         }
         return new Weight(data, type, rows, columns);
+    }
+
+    /// <summary>Random bits with scales that bring their values near 1; what fills rows up is of no matter, so it is random too.</summary>
+    private Weight Grouped(int rows, int columns, ElementType type)
+    {
+        int groups = (columns + Elements.Group - 1) / Elements.Group;
+        bool own = type is ElementType.Int8 or ElementType.Int4;
+        long bytes = own ? rows * Quantised.RowBytes(type, columns) : (long)rows * columns / 2;
+        byte* data = Memory(bytes), scales = own ? null : Memory((long)rows * groups);
+        random.NextBytes(new Span<byte>(data, (int)bytes));
+        Weight weight = own ? Quantised.View(data, type, rows, columns)
+            : new Weight(data, type, rows, columns, columns / 2, scales, groups);
+        for (int row = 0; row < rows; row++)
+            for (int g = 0; g < groups; g++)
+                if (own)
+                    ((ushort*)weight.ScaleRow(row))[g] =
+                        Elements.ToBf16((random.NextSingle() - 0.5f) / (type == ElementType.Int8 ? 64 : 4));
+                else weight.ScaleRow(row)[g] = (byte)(127 - random.Next(5));
+        return weight;
+    }
+
+    /// <summary>Some rows and columns of a wider matrix of blocks.</summary>
+    private Weight Fp8(int rows, int columns)
+    {
+        (int firstRow, int firstColumn) = (random.Next(200), 16 * random.Next(12));
+        (int allRows, int allColumns) = (firstRow + rows, firstColumn + columns);
+        (int blockRows, int blockColumns) = ((allRows + 127) / 128, (allColumns + 127) / 128);
+        byte* data = Memory((long)allRows * allColumns);
+        var scales = (float*)Memory((long)blockRows * blockColumns * sizeof(float));
+        for (int i = 0; i < allRows * allColumns; i++)
+            do data[i] = (byte)random.Next(256); while ((data[i] & 0x7F) == 0x7F);
+        for (int i = 0; i < blockRows * blockColumns; i++) scales[i] = random.NextSingle() / 200;
+        var whole = new Weight(
+            data, ElementType.Fp8, allRows, allColumns, allColumns, (byte*)scales, blockColumns * sizeof(float));
+        return random.Next(2) == 0
+            ? whole.TakeRows(firstRow, rows).TakeColumns(firstColumn, columns)
+            : whole.TakeColumns(firstColumn, columns).TakeRows(firstRow, rows);
+    }
+
+    private byte* Memory(long bytes)
+    {
+        var memory = new NativeBuffer(bytes + 2);
+        _memory.Add(memory);
+        return memory.Data + 2;
     }
 
     public void Dispose() => _memory.ForEach(memory => memory.Dispose());

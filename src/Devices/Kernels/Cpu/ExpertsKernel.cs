@@ -14,6 +14,7 @@ internal static unsafe class ExpertsKernel
     private struct Job
     {
         public Weight* Gate, Up, Down;
+        public delegate*<int, FourRows, Weight*, int, int, FourRows, void> UpDots, DownDots;
         public int* Active, Offsets, Rows;
         public float* Weights, Hidden, Activation, Partial;
         public int ActiveCount, Tiles, Intermediate, Width;
@@ -30,32 +31,19 @@ internal static unsafe class ExpertsKernel
         {
             var job = new Job
             {
-                Gate = gate, Up = up, Down = down, Active = active, Offsets = offsets, Rows = pairs, Weights = weights, Hidden = hidden,
+                Gate = gate, Up = up, Down = down, UpDots = Dots.Of(gate->Type), DownDots = Dots.Of(down->Type),
+                Active = active, Offsets = offsets, Rows = pairs, Weights = weights, Hidden = hidden,
                 Activation = activation, Partial = partial, ActiveCount = rows.Active.Length,
                 Tiles = (inner + OutTile - 1) / OutTile, Intermediate = inner, Width = width,
             };
             int items = job.ActiveCount * job.Tiles, columns = (width + OutTile - 1) / OutTile;
-            pool.For(Up(experts.Gate[0].Type), &job, items, 2 * pairWork * rows.Pairs / items);
-            pool.For(Down(experts.Down[0].Type), &job, columns, pairWork * rows.Pairs / columns);
+            pool.For(&UpTiles, &job, items, 2 * pairWork * rows.Pairs / items);
+            pool.For(&DownTiles, &job, columns, pairWork * rows.Pairs / columns);
         }
     }
 
-    private static delegate*<void*, int, int, void> Up(ElementType type) => type switch
-    {
-        ElementType.BF16 => &UpTiles<StoredBf16>,
-        ElementType.F16 => &UpTiles<StoredF16>,
-        _ => &UpTiles<StoredF32>,
-    };
-
-    private static delegate*<void*, int, int, void> Down(ElementType type) => type switch
-    {
-        ElementType.BF16 => &DownTiles<StoredBf16>,
-        ElementType.F16 => &DownTiles<StoredF16>,
-        _ => &DownTiles<StoredF32>,
-    };
-
     // activation[pair, tile] = silu(gate . h) * (up . h)
-    private static void UpTiles<T>(void* data, int first, int end) where T : IStored
+    private static void UpTiles(void* data, int first, int end)
     {
         ref Job job = ref *(Job*)data;
         float* upped = stackalloc float[4 * OutTile];
@@ -63,22 +51,20 @@ internal static unsafe class ExpertsKernel
         for (int item = first; item < end; item++)
         {
             int e = job.Active[item / job.Tiles], from = item % job.Tiles * OutTile, outputs = Math.Min(OutTile, job.Intermediate - from);
-            (Weight gate, Weight up) = (job.Gate[e], job.Up[e]);
             for (int pair = job.Offsets[e]; pair < job.Offsets[e + 1]; pair += 4)
             {
                 int rows = Math.Min(4, job.Offsets[e + 1] - pair);
                 FourRows x = Gathered(ref job, pair, rows);
                 FourRows y = FourRows.From(job.Activation + (long)pair * job.Intermediate + from, job.Intermediate);
-                Dots<T>(rows, x, job.Width, gate, from, outputs, y);
-                Dots<T>(rows, x, job.Width, up, from, outputs, u);
-                for (int r = 0; r < rows; r++)
-                    RowKernels.SiluMultiply(y.A + (long)r * job.Intermediate, upped + r * OutTile, outputs);
+                job.UpDots(rows, x, job.Gate + e, from, outputs, y);
+                job.UpDots(rows, x, job.Up + e, from, outputs, u);
+                for (int r = 0; r < rows; r++) Activate(y.A + (long)r * job.Intermediate, upped + r * OutTile, outputs);
             }
         }
     }
 
     // partial[row, tile] += weight * (down . activation), experts ascending.
-    private static void DownTiles<T>(void* data, int first, int end) where T : IStored
+    private static void DownTiles(void* data, int first, int end)
     {
         ref Job job = ref *(Job*)data;
         float* result = stackalloc float[4 * OutTile];
@@ -93,7 +79,7 @@ internal static unsafe class ExpertsKernel
                 {
                     int rows = Math.Min(4, job.Offsets[e + 1] - pair);
                     FourRows x = FourRows.From(job.Activation + (long)pair * job.Intermediate, job.Intermediate);
-                    Dots<T>(rows, x, job.Intermediate, job.Down[e], from, outputs, y);
+                    job.DownDots(rows, x, job.Down + e, from, outputs, y);
                     for (int r = 0; r < rows; r++)
                     {
                         float* sum = job.Partial + (long)job.Rows[pair + r] * job.Width + from;
@@ -104,11 +90,8 @@ internal static unsafe class ExpertsKernel
         }
     }
 
-    private static void Dots<T>(int rows, FourRows x, int k, Weight weight, int from, int outputs, FourRows y) where T : IStored
-    {
-        if (rows == 4) DotTiles<T>.Rows4(x, k, weight.Row(from), weight.RowBytes, outputs, y);
-        else DotTiles<T>.RowsUpTo3(rows, x, k, weight.Row(from), weight.RowBytes, outputs, y);
-    }
+    // What stands between gate and up and down, for one row: gate = silu(gate) * up.
+    private static void Activate(float* gate, float* up, int count) => RowKernels.SiluMultiply(gate, up, count);
 
     private static FourRows Gathered(ref Job job, int pair, int rows)
     {

@@ -12,6 +12,7 @@ internal static unsafe class LinearKernel
     {
         public float* X, Y;
         public Weight Weight;
+        public delegate*<int, FourRows, Weight*, int, int, FourRows, void> Dots;
         public int Rows, RowTile, OutTile, OutTiles;
     }
 
@@ -25,31 +26,25 @@ internal static unsafe class LinearKernel
         int tiles = (weight.Rows + tile - 1) / tile;
         int rowTiles = Math.Clamp((int)(wanted / tiles), 1, (rows + 3) / 4), rowTile = ((rows + rowTiles - 1) / rowTiles + 3) / 4 * 4;
         rowTiles = (rows + rowTile - 1) / rowTile;
-        var job = new Job { X = x, Y = y, Weight = weight, Rows = rows, RowTile = rowTile, OutTile = tile, OutTiles = tiles };
-        pool.For(Body(weight.Type), &job, tiles * rowTiles, work / (tiles * rowTiles));
+        var job = new Job
+        {
+            X = x, Y = y, Weight = weight, Dots = Dots.Of(weight.Type), Rows = rows, RowTile = rowTile, OutTile = tile, OutTiles = tiles,
+        };
+        pool.For(&Tiles, &job, tiles * rowTiles, work / (tiles * rowTiles));
     }
 
-    private static delegate*<void*, int, int, void> Body(ElementType type) => type switch
+    private static void Tiles(void* data, int first, int end)
     {
-        ElementType.BF16 => &Tiles<StoredBf16>,
-        ElementType.F16 => &Tiles<StoredF16>,
-        _ => &Tiles<StoredF32>,
-    };
-
-    private static void Tiles<T>(void* data, int first, int end) where T : IStored
-    {
-        ref Job job = ref *(Job*)data;
-        (int k, int n) = (job.Weight.Columns, job.Weight.Rows);
+        var job = (Job*)data;
+        (int k, int n) = (job->Weight.Columns, job->Weight.Rows);
         for (int item = first; item < end; item++)
         {
-            (int from, int row) = (item % job.OutTiles * job.OutTile, item / job.OutTiles * job.RowTile);
-            (int outputs, int rowEnd) = (Math.Min(job.OutTile, n - from), Math.Min(row + job.RowTile, job.Rows));
-            byte* w = job.Weight.Row(from);
+            (int from, int row) = (item % job->OutTiles * job->OutTile, item / job->OutTiles * job->RowTile);
+            (int outputs, int rowEnd) = (Math.Min(job->OutTile, n - from), Math.Min(row + job->RowTile, job->Rows));
             for (; row < rowEnd; row += 4)
             {
-                FourRows x = FourRows.From(job.X + (long)row * k, k), y = FourRows.From(job.Y + (long)row * n + from, n);
-                if (rowEnd - row >= 4) DotTiles<T>.Rows4(x, k, w, job.Weight.RowBytes, outputs, y);
-                else DotTiles<T>.RowsUpTo3(rowEnd - row, x, k, w, job.Weight.RowBytes, outputs, y);
+                FourRows x = FourRows.From(job->X + (long)row * k, k), y = FourRows.From(job->Y + (long)row * n + from, n);
+                job->Dots(Math.Min(4, rowEnd - row), x, &job->Weight, from, outputs, y);
             }
         }
     }
