@@ -14,7 +14,7 @@ internal static unsafe class ExpertsKernel
     private struct Job
     {
         public Weight* Gate, Up, Down;
-        public delegate*<int, FourRows, Weight*, int, int, FourRows, void> UpDots, DownDots;
+        public delegate*<int, FourRows, Weight*, int, int, FourRows, byte*, void> UpDots, DownDots;
         public int* Active, Offsets, Rows;
         public float* Weights, Hidden, Activation, Partial;
         public int ActiveCount, Tiles, Intermediate, Width;
@@ -55,11 +55,19 @@ internal static unsafe class ExpertsKernel
                 int rows = Math.Min(4, job.Offsets[e + 1] - pair);
                 FourRows x = Gathered(ref job, pair, rows);
                 FourRows y = FourRows.From(job.Activation + (long)pair * job.Intermediate + from, job.Intermediate);
-                job.UpDots(rows, x, job.Gate + e, from, outputs, y);
-                job.UpDots(rows, x, job.Up + e, from, outputs, u);
+                byte* next = pair + 4 < job.Offsets[e + 1] ? job.Gate[e].Row(from) : Next(ref job, item + 1);
+                job.UpDots(rows, x, job.Gate + e, from, outputs, y, job.Up[e].Row(from));
+                job.UpDots(rows, x, job.Up + e, from, outputs, u, next);
                 for (int r = 0; r < rows; r++) Activate(y.A + (long)r * job.Intermediate, upped + r * OutTile, outputs);
             }
         }
+    }
+
+    // The gate of an item, or of the last one.
+    private static byte* Next(ref Job job, int item)
+    {
+        item = Math.Min(item, job.ActiveCount * job.Tiles - 1);
+        return job.Gate[job.Active[item / job.Tiles]].Row(item % job.Tiles * OutTile);
     }
 
     // partial[row, tile] += weight * (down . activation), experts ascending.
@@ -78,7 +86,8 @@ internal static unsafe class ExpertsKernel
                 {
                     int rows = Math.Min(4, job.Offsets[e + 1] - pair);
                     FourRows x = FourRows.From(job.Activation + (long)pair * job.Intermediate, job.Intermediate);
-                    job.DownDots(rows, x, job.Down + e, from, outputs, y);
+                    byte* next = job.Down[pair + 4 < job.Offsets[e + 1] ? e : job.Active[(a + 1) % job.ActiveCount]].Row(from);
+                    job.DownDots(rows, x, job.Down + e, from, outputs, y, next);
                     for (int r = 0; r < rows; r++)
                     {
                         float* sum = job.Partial + (long)job.Rows[pair + r] * job.Width + from;

@@ -11,6 +11,9 @@ namespace Troupe.Devices.Kernels.Cpu;
 /// </summary>
 internal unsafe interface IGrouped
 {
+    /// <summary>Bytes of 32 values, without scales.</summary>
+    static abstract int Bytes { get; }
+
     /// <summary>32 values from a column on, which is a multiple of 16 (Fp8) or 32.</summary>
     /// <param name="row">Of the values.</param>
     /// <param name="scales">Of the row.</param>
@@ -23,6 +26,8 @@ internal unsafe interface IGrouped
 
 internal unsafe struct GroupedInt8 : IGrouped
 {
+    public static int Bytes => 32;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load(byte* row, byte* scales, int column, int skip, out Vector512<float> low, out Vector512<float> high)
     {
@@ -34,6 +39,8 @@ internal unsafe struct GroupedInt8 : IGrouped
 
 internal unsafe struct GroupedInt4 : IGrouped
 {
+    public static int Bytes => 16;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load(byte* row, byte* scales, int column, int skip, out Vector512<float> low, out Vector512<float> high)
     {
@@ -54,6 +61,8 @@ internal unsafe struct GroupedInt4 : IGrouped
 
 internal unsafe struct GroupedMxFp4 : IGrouped
 {
+    public static int Bytes => 16;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load(byte* row, byte* scales, int column, int skip, out Vector512<float> low, out Vector512<float> high)
     {
@@ -78,6 +87,8 @@ internal unsafe struct GroupedMxFp4 : IGrouped
 
 internal unsafe struct GroupedFp8 : IGrouped
 {
+    public static int Bytes => 32;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load(byte* row, byte* scales, int column, int skip, out Vector512<float> low, out Vector512<float> high)
     {

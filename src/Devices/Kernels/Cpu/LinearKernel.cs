@@ -12,7 +12,7 @@ internal static unsafe class LinearKernel
     {
         public float* X, Y;
         public Weight Weight;
-        public delegate*<int, FourRows, Weight*, int, int, FourRows, void> Dots;
+        public delegate*<int, FourRows, Weight*, int, int, FourRows, byte*, void> Dots;
         public int Rows, RowTile, OutTile, OutTiles;
     }
 
@@ -43,8 +43,9 @@ internal static unsafe class LinearKernel
             (int outputs, int rowEnd) = (Math.Min(job->OutTile, n - from), Math.Min(row + job->RowTile, job->Rows));
             for (; row < rowEnd; row += 4)
             {
+                byte* next = job->Weight.Row(row + 4 < rowEnd ? from : from + outputs);
                 FourRows x = FourRows.From(job->X + (long)row * k, k), y = FourRows.From(job->Y + (long)row * n + from, n);
-                job->Dots(Math.Min(4, rowEnd - row), x, &job->Weight, from, outputs, y);
+                job->Dots(Math.Min(4, rowEnd - row), x, &job->Weight, from, outputs, y, next);
             }
         }
     }
