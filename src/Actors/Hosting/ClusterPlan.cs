@@ -153,9 +153,8 @@ public sealed class ClusterPlan
     /// <summary>Bytes of a KV block of a rank, all its layers together.</summary>
     internal long KvBlockBytes(RankId rank)
     {
-        (int heads, int size, int width) = (Spec(rank).Split.KvHeads.Count, _options.Scheduler.BlockSize, Model.Config.HeadDim);
-        return Split.Counts[World.Place(rank).Stage]
-            * (KvBlocks.KeyBytes(KvType, size, heads, width) + KvBlocks.ValueBytes(KvType, size, heads, width));
+        KvShape shape = Model.Config.Kv(Spec(rank).Split.KvHeads.Count);
+        return Split.Counts[World.Place(rank).Stage] * shape.BlockBytes(KvType, _options.Scheduler.BlockSize);
     }
 
     internal long WindowBytes(EpochSizes sizes, IReadOnlyList<string> hosts) =>

@@ -1,5 +1,7 @@
 using Troupe.Devices.Topology;
 using Troupe.Model.Checkpoints;
+using Troupe.Model.Families;
+using Troupe.Model.Layers;
 
 namespace Troupe.Actors.Planning;
 
@@ -12,31 +14,24 @@ namespace Troupe.Actors.Planning;
 /// </summary>
 public static class ActiveWeights
 {
-    /// <summary>Values that a layer reads for one token: attention with its norms or biases, the router, K experts and the shared one (or
-    /// the dense feed-forward), and two norms.</summary>
-    public static long Layer(ModelConfig model, LayerIndex layer)
-    {
-        long h = model.HiddenSize;
-        return Attention(model) + (2 * h) + (model.IsMoeLayer(layer.Value)
-            ? Beside(model) + (model.ExpertsPerToken * Expert(model)) : 3L * h * model.IntermediateSize);
-    }
+    /// <summary>Values that a layer reads for one token: attention, the router, K experts and the shared one (or the dense feed-forward), and
+    /// all norms and biases. Counted by putting the layer together as the start does, so that no family is counted otherwise.</summary>
+    public static long Layer(ModelConfig model, LayerIndex layer) => Layer(model, layer, TensorSplit.Of(model, 0, 1), model.ExpertsPerToken);
 
-    /// <summary>Values of attention's projections, norms and biases.</summary>
-    public static long Attention(ModelConfig model)
-    {
-        long h = model.HiddenSize, queries = (long)model.Heads * model.HeadDim, keys = (long)model.KvHeads * model.HeadDim;
-        return (h * queries * 2) + (h * keys * 2) + (model.QkvBias ? queries + (2 * keys) : 2L * model.HeadDim);
-    }
+    /// <summary>The same of a tensor rank's part, with so many routed experts.</summary>
+    public static long Layer(ModelConfig model, LayerIndex layer, TensorSplit split, int experts) =>
+        ShardWeights.LayerValues(model, layer, split, experts);
 
-    /// <summary>Values of the router and the shared expert of a MoE layer: what every row reads beside the routed experts.</summary>
-    public static long Beside(ModelConfig model)
+    /// <summary>Values of one routed expert; 0 without.</summary>
+    public static long Expert(ModelConfig model)
     {
-        long h = model.HiddenSize;
-        return (h * model.Experts) + (model.SharedExpertSize > 0 ? (3L * h * model.SharedExpertSize) + h : 0);
+        foreach (int layer in Enumerable.Range(0, model.Layers).Where(model.IsMoeLayer))
+        {
+            (var index, TensorSplit whole) = (new LayerIndex(layer), TensorSplit.Of(model, 0, 1));
+            return Layer(model, index, whole, 1) - Layer(model, index, whole, 0);
+        }
+        return 0;
     }
-
-    /// <summary>Values of one routed expert.</summary>
-    public static long Expert(ModelConfig model) => 3L * model.HiddenSize * model.MoeIntermediateSize;
 
     /// <summary>Values that the output head reads, with the last norm: V x H, as much as several layers in a small model.</summary>
     public static long Head(ModelConfig model) => ((long)model.VocabSize * model.HiddenSize) + model.HiddenSize;

@@ -83,20 +83,15 @@ public static class Suggester
     {
         (ModelConfig model, Layout layout) = (plan.Model.Config, plan.World.Layout);
         RankId rank = plan.World.RankAt(stage, 0);
-        ModelConfig part = Part(model, plan.Spec(rank).Split);
+        TensorSplit split = plan.Spec(rank).Split;
+        ModelConfig part = model with { VocabSize = split.Vocabulary.Count };
         double chosen = model.Experts == 0 ? 0
             : 1 - Math.Pow(1 - ((double)model.ExpertsPerToken / model.Experts), layout.Replicas * (double)rowsOfReplica);
         double experts = plan.Spec(rank).Experts.Count * chosen * ActiveWeights.Expert(model);
-        double values = plan.Split.Of(stage).Sum(layer => ActiveWeights.Attention(part) + (2.0 * part.HiddenSize)
-            + (model.IsMoeLayer(layer.Value) ? ActiveWeights.Beside(part) + experts : 3.0 * part.HiddenSize * part.IntermediateSize));
+        double values = plan.Split.Of(stage).Sum(layer =>
+            ActiveWeights.Layer(model, layer, split, 0) + (model.IsMoeLayer(layer.Value) ? experts : 0));
         if (stage == 0) values += rowsOfReplica * (double)ActiveWeights.Embedding(part);
         if (stage == plan.Split.Stages - 1) values += ActiveWeights.Head(part);
         return values * ActiveWeights.ValueBytes(model);
     }
-
-    /// <summary>The model as a tensor rank sees it.</summary>
-    private static ModelConfig Part(ModelConfig model, TensorSplit split) => model with
-    {
-        Heads = split.Heads.Count, KvHeads = split.KvHeads.Count, VocabSize = split.Vocabulary.Count, IntermediateSize = split.Inner.Count,
-    };
 }

@@ -29,6 +29,15 @@ public sealed class ExpertWeights
     /// <summary>[H, I] each.</summary>
     public Weight[] Down { get; }
 
+    /// <summary>Biases and the limits of the activation, in families that have them.</summary>
+    public BiasedExperts? Biased { get; init; }
+
+    /// <summary>Values of room that a kernel takes for each pair of row and expert.</summary>
+    public int Room => Count == 0 ? 0 : RoomOf(Inner, Gate[0].Columns, Biased is not null);
+
+    /// <summary>The same before there are weights.</summary>
+    public static int RoomOf(int inner, int width, bool biased) => biased ? 2 * (inner + width) : inner;
+
     // Kernels hand addresses of these to other threads: pinned for good.
     private static Weight[] Pin(Weight[] weights)
     {
@@ -37,6 +46,17 @@ public sealed class ExpertWeights
         return pinned;
     }
 }
+
+/// <summary>
+/// What experts have in families with biases: gate and up are limited and joined as (up + 1) gate / (1 + exp(-alpha gate)), gate at most
+/// limit and up in [-limit, limit]. (gpt-oss, OpenAI 2025)
+/// </summary>
+/// <param name="Gate">[1, I] of each expert.</param>
+/// <param name="Up">[1, I] of each expert.</param>
+/// <param name="Down">[1, H] of each expert.</param>
+/// <param name="Alpha">How steep the gate is.</param>
+/// <param name="Limit">The bound of gate and up.</param>
+public sealed record BiasedExperts(Weight[] Gate, Weight[] Up, Weight[] Down, float Alpha, float Limit);
 
 /// <summary>
 /// Which rows go to which local expert: the pairs (row, expert) sorted by expert, rows ascending within one. Made once for the largest call

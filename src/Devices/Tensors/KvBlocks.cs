@@ -3,7 +3,8 @@ namespace Troupe.Devices.Tensors;
 /// <summary>
 /// The key and value memory of one layer: blocks of positions, each block with all key/value heads. Keys lie in groups of 16 positions,
 /// [block, head, group, D, 16], so that a kernel scores 16 positions at once without a horizontal sum; values lie [block, head, position,
-/// Dv] with Dv = D rounded up to 16. A view: the cache owns the memory.
+/// Dv] with Dv = D rounded up to 16. Where values are the first part of their keys, they lie nowhere else. A view: the cache owns the
+/// memory.
 /// </summary>
 public readonly unsafe struct KvBlocks
 {
@@ -13,13 +14,20 @@ public readonly unsafe struct KvBlocks
     /// <summary>A view of one layer's blocks.</summary>
     /// <exception cref="ArgumentException">The block size is no multiple of 16, or the type is F16.</exception>
     public KvBlocks(byte* keys, byte* values, ElementType type, int blockSize, int heads, int headSize)
+        : this(keys, values, type, blockSize, new KvShape(heads, headSize, headSize))
+    {
+    }
+
+    /// <summary>A view of one layer's blocks of any shape.</summary>
+    /// <exception cref="ArgumentException">The block size is no multiple of 16, or the type is F16.</exception>
+    public KvBlocks(byte* keys, byte* values, ElementType type, int blockSize, KvShape shape)
     {
         if (blockSize < Group || blockSize % Group != 0)
             throw new ArgumentException($"a KV block must hold a multiple of {Group} positions, got {blockSize}", nameof(blockSize));
         if (type == ElementType.F16) throw new ArgumentException("KV is kept as F32 or BF16, got F16", nameof(type));
         Keys = keys;
         Values = values;
-        (Type, BlockSize, Heads, HeadSize) = (type, blockSize, heads, headSize);
+        (Type, BlockSize, Shape) = (type, blockSize, shape);
     }
 
     /// <summary>The first key byte.</summary>
@@ -34,14 +42,23 @@ public readonly unsafe struct KvBlocks
     /// <summary>Positions in a block.</summary>
     public int BlockSize { get; }
 
-    /// <summary>Key/value heads.</summary>
-    public int Heads { get; }
+    /// <summary>What is kept of a position.</summary>
+    public KvShape Shape { get; }
 
-    /// <summary>D: width of a head.</summary>
-    public int HeadSize { get; }
+    /// <summary>Key/value heads.</summary>
+    public int Heads => Shape.Heads;
+
+    /// <summary>D: width of a key.</summary>
+    public int HeadSize => Shape.KeySize;
+
+    /// <summary>Width of a value.</summary>
+    public int ValueSize => Shape.ValueSize;
+
+    /// <summary>Whether values are the first part of their keys, so that there is no memory of values.</summary>
+    public bool ValuesInKeys => Shape.ValuesInKeys;
 
     /// <summary>Dv: width of a stored value row.</summary>
-    public int ValueStride => Padded(HeadSize);
+    public int ValueStride => Padded(ValueSize);
 
     /// <summary>Where the keys of a group of 16 positions start, [D, 16]; the offset is that of its first position in the block.</summary>
     public byte* KeyGroup(int block, int head, int offset) =>
@@ -59,7 +76,24 @@ public readonly unsafe struct KvBlocks
     public static long ValueBytes(ElementType type, int blockSize, int heads, int headSize) =>
         (long)blockSize * heads * Padded(headSize) * type.Size();
 
-    private static int Padded(int headSize) => (headSize + Group - 1) / Group * Group;
+    internal static int Padded(int headSize) => (headSize + Group - 1) / Group * Group;
+}
+
+/// <summary>What is kept of a position in one layer.</summary>
+/// <param name="Heads">Key/value heads.</param>
+/// <param name="KeySize">Width of a key.</param>
+/// <param name="ValueSize">Width of a value.</param>
+/// <param name="ValuesInKeys">Whether a value is the first part of its key, as where both are one latent vector: it is kept once.</param>
+public readonly record struct KvShape(int Heads, int KeySize, int ValueSize, bool ValuesInKeys = false)
+{
+    /// <summary>Bytes of the keys of a block.</summary>
+    public long KeyBytes(ElementType type, int blockSize) => KvBlocks.KeyBytes(type, blockSize, Heads, KeySize);
+
+    /// <summary>Bytes of the values of a block.</summary>
+    public long ValueBytes(ElementType type, int blockSize) => ValuesInKeys ? 0 : KvBlocks.ValueBytes(type, blockSize, Heads, ValueSize);
+
+    /// <summary>Bytes of a block.</summary>
+    public long BlockBytes(ElementType type, int blockSize) => KeyBytes(type, blockSize) + ValueBytes(type, blockSize);
 }
 
 /// <summary>

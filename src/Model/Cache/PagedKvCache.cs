@@ -13,13 +13,13 @@ public sealed unsafe class PagedKvCache : IDisposable
 
     /// <summary>Memory for some layers.</summary>
     /// <exception cref="ArgumentException">The block size is no multiple of 16, or the type is F16.</exception>
-    public PagedKvCache(int layers, ElementType type, int blocks, int blockSize, int kvHeads, int headSize)
+    public PagedKvCache(int layers, ElementType type, int blocks, int blockSize, KvShape shape)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(blocks, 1);
-        _ = new KvBlocks(null, null, type, blockSize, kvHeads, headSize);
-        (Layers, Type, Blocks, BlockSize, KvHeads, HeadSize) = (layers, type, blocks, blockSize, kvHeads, headSize);
-        _keyBytes = blocks * KvBlocks.KeyBytes(type, blockSize, kvHeads, headSize);
-        _valueBytes = blocks * KvBlocks.ValueBytes(type, blockSize, kvHeads, headSize);
+        _ = new KvBlocks(null, null, type, blockSize, shape);
+        (Layers, Type, Blocks, BlockSize, Shape) = (layers, type, blocks, blockSize, shape);
+        _keyBytes = blocks * shape.KeyBytes(type, blockSize);
+        _valueBytes = blocks * shape.ValueBytes(type, blockSize);
         _memory = new NativeBuffer(layers * (_keyBytes + _valueBytes));
     }
 
@@ -35,11 +35,8 @@ public sealed unsafe class PagedKvCache : IDisposable
     /// <summary>Positions in a block.</summary>
     public int BlockSize { get; }
 
-    /// <summary>Key/value heads.</summary>
-    public int KvHeads { get; }
-
-    /// <summary>Width of a head.</summary>
-    public int HeadSize { get; }
+    /// <summary>What is kept of a position in one layer.</summary>
+    public KvShape Shape { get; }
 
     /// <summary>Bytes of all layers.</summary>
     public long Bytes => _memory.Bytes;
@@ -50,7 +47,7 @@ public sealed unsafe class PagedKvCache : IDisposable
         if ((uint)index >= (uint)Layers)
             throw new ArgumentOutOfRangeException(nameof(index), $"layer must be in [0, {Layers}), got {index}");
         byte* keys = _memory.Data + index * (_keyBytes + _valueBytes);
-        return new KvBlocks(keys, keys + _keyBytes, Type, BlockSize, KvHeads, HeadSize);
+        return new KvBlocks(keys, keys + _keyBytes, Type, BlockSize, Shape);
     }
 
     /// <summary>Gives the memory back.</summary>

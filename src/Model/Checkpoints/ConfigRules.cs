@@ -1,109 +1,146 @@
 namespace Troupe.Model.Checkpoints;
 
-/// <summary>Which keys a family has, their bounds, and what is refused because the runtime would compute something else.</summary>
+/// <summary>What families differ in where config.json says nothing.</summary>
+/// <param name="Theta">Base of the rotary frequencies.</param>
+/// <param name="Epsilon">Epsilon of the norms.</param>
+internal sealed record ConfigDefaults(double Theta = 10000, double Epsilon = 1e-6)
+{
+    /// <summary>Width of a head; null: the heads share the hidden state evenly.</summary>
+    public int? HeadDim { get; init; }
+
+    /// <summary>Whether config.json must say the width of a head.</summary>
+    public bool HeadDimWanted { get; init; }
+
+    /// <summary>How much of a head turns by its position; null in families whose heads always turn whole.</summary>
+    public double? Turning { get; init; }
+}
+
+/// <summary>What families differ in where config.json says nothing of how experts are chosen.</summary>
+/// <param name="Scale">What weights are multiplied with.</param>
+/// <param name="Groups">Groups of experts.</param>
+/// <param name="Kept">How many of them are open to a token.</param>
+internal sealed record RoutingDefaults(double Scale = 1, int Groups = 1, int Kept = 1);
+
+/// <summary>Keys that most families have, with their bounds, and what is refused because the runtime would compute something else.</summary>
 internal static class ConfigRules
 {
-    private const int MaxWidth = 1 << 18, MaxLayers = 1024, MaxHeads = 1024, MaxExperts = 4096;
-    private const int MaxVocabulary = 1 << 22, MaxContext = 1 << 24;
+    /// <summary>Bounds of what a config may say.</summary>
+    public const int MaxWidth = 1 << 18, MaxHeads = 1024, MaxExperts = 4096;
 
-    private static readonly (string Architecture, ModelFamily Family)[] Known =
+    private const int MaxLayers = 1024, MaxVocabulary = 1 << 22, MaxContext = 1 << 24;
+
+    // Options of other families, none of which computes the same with them.
+    private static readonly string[] s_notBuilt =
     [
-        ("Qwen3ForCausalLM", ModelFamily.Qwen3),
-        ("Qwen3MoeForCausalLM", ModelFamily.Qwen3Moe),
-        ("Qwen2MoeForCausalLM", ModelFamily.Qwen2Moe),
+        "final_logit_softcapping", "attn_logit_softcapping", "query_pre_attn_scalar", "logit_scale", "embedding_multiplier",
+        "residual_multiplier", "attention_multiplier", "logits_scaling", "no_rope_layers", "attention_chunk_size", "index_topk",
+        "compression_config", "sparse_attention_config",
     ];
 
-    public static ModelConfig Read(ConfigReader reader)
+    /// <summary>A model of grouped-query attention and dense feed-forwards, as far as all families spell it; families add the rest.</summary>
+    public static ModelConfig Read(ConfigReader reader, ConfigDefaults defaults)
     {
-        (string architecture, ModelFamily family) = Architecture(reader);
-        Refuse(reader);
-        bool moe = family != ModelFamily.Qwen3, second = family == ModelFamily.Qwen2Moe;
-        int experts = moe ? reader.Int(1, MaxExperts, null, "num_experts", "num_local_experts") : 0;
-        int layers = reader.Int(1, MaxLayers, null, "num_hidden_layers");
+        foreach (string key in s_notBuilt)
+            if (reader.Has(key)) throw reader.Error(key, "is set, which is not supported");
+        if (reader.Text("hidden_act") is { } act && act is not ("silu" or "swish"))
+            throw reader.Error("hidden_act", $"is {act}; only silu is supported");
         int hidden = reader.Int(1, MaxWidth, null, "hidden_size"), heads = reader.Int(1, MaxHeads, null, "num_attention_heads");
-        // Qwen2 has no head_dim of its own: the heads share the hidden state evenly.
-        int? headDim = second && hidden % heads == 0 ? hidden / heads : null;
-        int vocabulary = reader.Int(1, MaxVocabulary, null, "vocab_size");
+        int kvHeads = reader.Int(1, heads, heads, "num_key_value_heads"), maxPositions = reader.Int(1, MaxContext, null, "max_position_embeddings");
+        int? fallback = defaults.HeadDimWanted ? null : defaults.HeadDim ?? (hidden % heads == 0 ? hidden / heads : null);
+        int headDim = reader.Int(2, 4096, fallback, "head_dim"), vocabulary = reader.Int(1, MaxVocabulary, null, "vocab_size");
+        if (heads % kvHeads != 0) throw reader.Error("num_key_value_heads", $"must divide num_attention_heads = {heads}, got {kvHeads}");
+        if (headDim % 2 != 0) throw reader.Error("head_dim", $"must be even, got {headDim}");
+        double turning = defaults.Turning is { } part ? RopeRules.Partial(reader, part) : 1;
+        if (defaults.Turning is null) RopeRules.RefusePartial(reader);
+        if ((int)(headDim * turning) is var width && (width < 2 || width % 2 != 0))
+            throw reader.Error("partial_rotary_factor", $"leaves {width} of {headDim} values that turn; an even number is wanted");
         int[] bos = reader.Ints(0, vocabulary - 1, single: true, "bos_token_id");
-        var config = new ModelConfig
+        return new ModelConfig
         {
-            Architecture = architecture,
-            Family = family,
+            Architecture = "",
             HiddenSize = hidden,
-            Layers = layers,
+            Layers = reader.Int(1, MaxLayers, null, "num_hidden_layers"),
             Heads = heads,
-            KvHeads = reader.Int(1, heads, heads, "num_key_value_heads"),
-            HeadDim = reader.Int(2, 4096, headDim, "head_dim"),
-            QkvBias = second && reader.Bool(true, "qkv_bias"),
-            IntermediateSize = reader.Int(moe ? 0 : 1, MaxWidth, moe ? 0 : null, "intermediate_size"),
-            MoeIntermediateSize = moe ? reader.Int(1, MaxWidth, null, "moe_intermediate_size") : 0,
-            SharedExpertSize = second ? reader.Int(1, MaxWidth, null, "shared_expert_intermediate_size") : 0,
-            Experts = experts,
-            ExpertsPerToken = moe ? reader.Int(1, experts, null, "num_experts_per_tok") : 0,
-            NormTopkProb = moe && reader.Bool(false, "norm_topk_prob"),
-            DecoderSparseStep = moe ? reader.Int(1, MaxLayers, 1, "decoder_sparse_step") : 1,
-            MlpOnlyLayers = moe ? reader.Ints(0, layers - 1, single: false, "mlp_only_layers") : [],
+            KvHeads = kvHeads,
+            HeadDim = headDim,
+            ValueDim = headDim,
             VocabSize = vocabulary,
-            MaxPositions = reader.Int(1, MaxContext, null, "max_position_embeddings"),
-            RmsNormEps = reader.Number(0, 0.1, 1e-6, "rms_norm_eps"),
-            RopeTheta = RopeTheta(reader),
+            MaxPositions = maxPositions,
+            RmsNormEps = reader.Number(0, 0.1, defaults.Epsilon, "rms_norm_eps"),
+            Rope = RopeRules.Read(reader, width, defaults.Theta, maxPositions),
             TieWordEmbeddings = reader.Bool(false, "tie_word_embeddings"),
             EosTokenIds = reader.Ints(0, vocabulary - 1, single: true, "eos_token_id"),
             BosTokenId = bos.Length > 0 ? bos[0] : null,
             DType = reader.Text("dtype", "torch_dtype"),
+            Quantized = QuantizationRules.Read(reader),
         };
-        Check(reader, config);
-        return config;
     }
 
-    private static (string, ModelFamily) Architecture(ConfigReader reader)
+    /// <summary>The width of dense feed-forwards, which a model without experts must have.</summary>
+    public static ModelConfig Dense(ConfigReader reader, ModelConfig c) =>
+        c with { IntermediateSize = reader.Int(1, MaxWidth, null, "intermediate_size") };
+
+    /// <summary>Routed experts. The key of their width differs, as do the keys of their count.</summary>
+    public static ModelConfig Experts(ConfigReader reader, ModelConfig c, string widthKey, params ReadOnlySpan<string> countKeys)
     {
-        string known = string.Join(", ", Known.Select(k => k.Architecture));
-        string[] named = reader.Texts("architectures");
-        if (named.Length != 1) throw reader.Error("architectures", $"must name one architecture, got {named.Length}; known: {known}");
-        foreach ((string architecture, ModelFamily family) in Known)
-            if (architecture == named[0]) return (architecture, family);
-        throw reader.Error("architectures", $"names {named[0]}, which is not supported; known: {known}");
+        int experts = reader.Int(1, MaxExperts, null, countKeys);
+        return c with
+        {
+            Experts = experts,
+            ExpertsPerToken = reader.Int(1, experts, null, "num_experts_per_tok"),
+            MoeIntermediateSize = reader.Int(1, MaxWidth, null, widthKey),
+        };
     }
 
-    private static void Refuse(ConfigReader reader)
+    /// <summary>Layers without experts as the Qwen families name them: all but every n-th, and those of a list.</summary>
+    public static ModelConfig SparseSteps(ConfigReader reader, ModelConfig c)
     {
-        if (reader.Has("quantization_config"))
-            throw reader.Error("quantization_config", "is set; only weights stored as bf16, f16 or f32 are supported");
-        if (reader.Bool(false, "attention_bias"))
-            throw reader.Error("attention_bias", "is true; only attention without biases is supported");
+        int step = reader.Int(1, MaxLayers, 1, "decoder_sparse_step");
+        int[] listed = reader.Ints(0, c.Layers - 1, single: false, "mlp_only_layers");
+        return DenseLayers(reader, c, layer => listed.Contains(layer) || (layer + 1) % step != 0);
+    }
+
+    /// <summary>Layers without experts as DeepSeek names them: the first ones.</summary>
+    public static ModelConfig FirstDense(ConfigReader reader, ModelConfig c, int fallback)
+    {
+        int first = reader.Int(0, MaxLayers, fallback, "first_k_dense_replace");
+        if (reader.Int(1, MaxLayers, 1, "moe_layer_freq") != 1)
+            throw reader.Error("moe_layer_freq", "is not 1; only experts in every layer after the first dense ones are supported");
+        return DenseLayers(reader, c, layer => layer < first);
+    }
+
+    /// <summary>What the weights of experts are multiplied with, and their groups if only the best ones are open to a token.</summary>
+    public static ModelConfig Groups(ConfigReader reader, ModelConfig c, bool grouped, RoutingDefaults defaults)
+    {
+        double scale = reader.Number(0, 1e6, defaults.Scale, "routed_scaling_factor");
+        if (!grouped) return c with { RoutingScale = scale };
+        int groups = reader.Int(1, c.Experts, defaults.Groups, "n_group"), kept = reader.Int(1, groups, defaults.Kept, "topk_group");
+        if (c.Experts % groups != 0) throw reader.Error("n_group", $"must divide {c.Experts} experts, got {groups}");
+        if (c.Experts / groups * kept < c.ExpertsPerToken)
+            throw reader.Error("topk_group", $"is {kept} groups of {c.Experts / groups} experts, and each token goes to {c.ExpertsPerToken}");
+        return c with { RoutingScale = scale, RoutingGroups = groups, RoutingGroupsKept = kept };
+    }
+
+    /// <summary>Refuses an option that is set to something else than what the layers compute.</summary>
+    public static void Only(ConfigReader reader, string key, string value)
+    {
+        if (reader.Text(key) is { } got && got != value) throw reader.Error(key, $"is {got}; only {value} is supported");
+    }
+
+    /// <summary>Refuses windows of attention, where the family has no layers that know them.</summary>
+    public static void OnlyFullAttention(ConfigReader reader)
+    {
         if (reader.Bool(false, "use_sliding_window") && reader.Has("sliding_window"))
             throw reader.Error("use_sliding_window", "is true; only full attention is supported");
         foreach (string type in reader.Texts("layer_types"))
             if (type != "full_attention") throw reader.Error("layer_types", $"has {type}; only full_attention is supported");
-        if (reader.Text("hidden_act") is { } act && act != "silu") throw reader.Error("hidden_act", $"is {act}; only silu is supported");
-        foreach (string key in (ReadOnlySpan<string>)["rope_scaling", "rope_parameters"])
-        {
-            if (reader.Inner(key) is not { } rope) continue;
-            if (rope.Text("rope_type", "type") is { } type && type != "default")
-                throw rope.Error(rope.Has("rope_type") ? "rope_type" : "type", $"is {type}; only default is supported");
-            if (rope.Number(0, 1, 1, "partial_rotary_factor") is not 1.0)
-                throw rope.Error("partial_rotary_factor", "is not 1; only rotation of whole heads is supported");
-        }
     }
 
-    private static double RopeTheta(ConfigReader reader)
+    private static ModelConfig DenseLayers(ConfigReader reader, ModelConfig c, Func<int, bool> isDense)
     {
-        double Theta(ConfigReader at, double fallback) => at.Number(1, 1e12, fallback, "rope_theta");
-        double inner = reader.Inner("rope_parameters") is { } rope ? Theta(rope, 0) : 0;
-        double outer = Theta(reader, 0);
-        if (inner != 0 && outer != 0 && inner != outer)
-            throw reader.Error("rope_theta", $"is {outer}, but rope_parameters.rope_theta is {inner}; they must agree");
-        return inner != 0 ? inner : outer != 0 ? outer : 10000;
-    }
-
-    private static void Check(ConfigReader reader, ModelConfig config)
-    {
-        if (config.Heads % config.KvHeads != 0)
-            throw reader.Error("num_key_value_heads", $"must divide num_attention_heads = {config.Heads}, got {config.KvHeads}");
-        if (config.HeadDim % 2 != 0) throw reader.Error("head_dim", $"must be even, got {config.HeadDim}");
-        bool dense = Enumerable.Range(0, config.Layers).Any(layer => !config.IsMoeLayer(layer));
-        if (dense && config.IntermediateSize == 0)
-            throw reader.Error("intermediate_size", "is missing, and the model has dense layers");
+        int[] dense = [.. Enumerable.Range(0, c.Layers).Where(isDense)];
+        int width = reader.Int(0, MaxWidth, 0, "intermediate_size");
+        if (dense.Length > 0 && width == 0) throw reader.Error("intermediate_size", "is missing, and the model has dense layers");
+        return c with { DenseLayers = dense, IntermediateSize = width };
     }
 }

@@ -61,7 +61,9 @@ public sealed unsafe class SafetensorsFile : IDisposable
             "BF16" => TensorDType.BF16,
             "F16" => TensorDType.F16,
             "F32" => TensorDType.F32,
-            _ => throw new ModelException($"{Path}: tensor {name} has dtype {entry.DType}; supported: BF16, F16, F32"),
+            "F8_E4M3" => TensorDType.F8E4M3,
+            "U8" => TensorDType.U8,
+            _ => throw new ModelException($"{Path}: tensor {name} has dtype {entry.DType}; supported: BF16, F16, F32, F8_E4M3, U8"),
         };
         return new TensorView(name, dtype, entry.Shape, _data + entry.Begin);
     }

@@ -13,6 +13,12 @@ public enum TensorDType
 
     /// <summary>IEEE single precision.</summary>
     F32,
+
+    /// <summary>8-bit floats with 4 bits of exponent and 3 of mantissa, to be multiplied with scales of another tensor.</summary>
+    F8E4M3,
+
+    /// <summary>Bytes whose meaning their reader knows.</summary>
+    U8,
 }
 
 /// <summary>
@@ -46,7 +52,12 @@ public sealed unsafe class TensorView
     public long Elements { get; }
 
     /// <summary>Bytes of one element.</summary>
-    public int ElementBytes => DType == TensorDType.F32 ? 4 : 2;
+    public int ElementBytes => DType switch
+    {
+        TensorDType.F32 => 4,
+        TensorDType.F8E4M3 or TensorDType.U8 => 1,
+        _ => 2,
+    };
 
     /// <summary>How many bytes.</summary>
     public long ByteCount => Elements * ElementBytes;
@@ -71,6 +82,7 @@ public sealed unsafe class TensorView
 
     /// <summary>Elements [first, first + destination length) in row-major order as float32.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The elements are not in the tensor.</exception>
+    /// <exception cref="ModelException">They are no numbers without another tensor.</exception>
     public void CopyTo(Span<float> destination, long first = 0)
     {
         if (first < 0 || first > Elements - destination.Length)
@@ -85,6 +97,8 @@ public sealed unsafe class TensorView
             case TensorDType.F16:
                 FloatConversions.FromF16(new ReadOnlySpan<ushort>(from, destination.Length), destination);
                 break;
+            case not TensorDType.F32:
+                throw new ModelException($"tensor {Name} is {DType}, wanted BF16, F16 or F32");
             default:
                 Span<byte> bytes = MemoryMarshal.AsBytes(destination);
                 new ReadOnlySpan<byte>(from, bytes.Length).CopyTo(bytes);

@@ -1,26 +1,31 @@
-using Troupe.Devices.Topology;
 using Troupe.Model.Checkpoints;
 using Troupe.Model.Layers;
 
 namespace Troupe.Model.Families;
 
 /// <summary>
-/// Qwen2MoeForCausalLM: biases of queries, keys and values instead of norms of heads, and beside the routed experts one that every row
-/// goes to.
+/// Qwen2 with routed experts: biases of queries, keys and values instead of norms of heads, and beside the routed experts one that every
+/// row goes to, as far as a gate of its own lets it.
 /// </summary>
-internal static class Qwen2Moe
+internal sealed class Qwen2Moe : IFamily
 {
-    /// <summary>One layer with the experts of this shard; the shared one is on every rank.</summary>
-    public static DecoderLayer Layer(WeightReader weights, ModelConfig c, ShardSpec spec, LayerIndex layer)
+    public string Architecture => "Qwen2MoeForCausalLM";
+
+    public ModelConfig Read(ConfigReader reader)
     {
-        string at = Parts.Name(layer);
-        Attention attention = Parts.Attention(weights, c, spec, $"{at}.self_attn");
-        return Parts.Layer(weights, c, layer, attention, c.IsMoeLayer(layer.Value)
-            ? Parts.Routed(weights, c, spec, $"{at}.mlp", Shared(weights, c, $"{at}.mlp"))
-            : Parts.Dense(weights, c, $"{at}.mlp", c.IntermediateSize, spec.Split.Inner));
+        ConfigRules.OnlyFullAttention(reader);
+        if (reader.Bool(false, "attention_bias")) throw reader.Error("attention_bias", "is true; this family says qkv_bias");
+        ModelConfig c = ConfigRules.Read(reader, new ConfigDefaults());
+        c = ConfigRules.Experts(reader, c, "moe_intermediate_size", "num_experts", "num_local_experts");
+        return ConfigRules.SparseSteps(reader, c) with
+        {
+            QkvBias = reader.Bool(true, "qkv_bias"),
+            NormTopkProb = reader.Bool(false, "norm_topk_prob"),
+            SharedExpertSize = reader.Int(1, ConfigRules.MaxWidth, null, "shared_expert_intermediate_size"),
+        };
     }
 
-    private static SharedExpert Shared(WeightReader weights, ModelConfig c, string at) => new(
-        Parts.Dense(weights, c, $"{at}.shared_expert", c.SharedExpertSize, new Part(0, c.SharedExpertSize)),
-        share: weights.Matrix($"{at}.shared_expert_gate.weight", 1, c.HiddenSize));
+    public DecoderLayer Layer(LayerWeights l) => Parts.Layer(l, Parts.Attention(l), l.IsMoe
+        ? Parts.Routed(l, ExpertNames.Usual, Parts.Shared(l, "shared_expert", gate: "shared_expert_gate"))
+        : Parts.Dense(l));
 }

@@ -1,22 +1,25 @@
-using Troupe.Devices.Topology;
 using Troupe.Model.Checkpoints;
 using Troupe.Model.Layers;
 
 namespace Troupe.Model.Families;
 
-/// <summary>
-/// Qwen3ForCausalLM and Qwen3MoeForCausalLM: the same but for the feed-forward, which in the latter may be routed experts layer by layer.
-/// Query and key heads have norms.
-/// </summary>
-internal static class Qwen3
+/// <summary>Dense Qwen3: query and key heads have norms.</summary>
+internal sealed class Qwen3 : IFamily
 {
-    /// <summary>One layer with the experts of this shard.</summary>
-    public static DecoderLayer Layer(WeightReader weights, ModelConfig c, ShardSpec spec, LayerIndex layer)
+    public string Architecture => "Qwen3ForCausalLM";
+
+    public ModelConfig Read(ConfigReader reader) => ConfigRules.Dense(reader, Common(reader));
+
+    public DecoderLayer Layer(LayerWeights l) => Parts.Layer(l, Attention(l), Parts.Dense(l));
+
+    /// <summary>What Qwen3-MoE has in common with it.</summary>
+    public static ModelConfig Common(ConfigReader reader)
     {
-        string at = Parts.Name(layer);
-        Attention attention = Parts.Attention(weights, c, spec, $"{at}.self_attn", normHeads: true);
-        return Parts.Layer(weights, c, layer, attention, c.IsMoeLayer(layer.Value)
-            ? Parts.Routed(weights, c, spec, $"{at}.mlp")
-            : Parts.Dense(weights, c, $"{at}.mlp", c.IntermediateSize, spec.Split.Inner));
+        ConfigRules.OnlyFullAttention(reader);
+        bool bias = reader.Bool(false, "attention_bias");
+        return ConfigRules.Read(reader, new ConfigDefaults { HeadDimWanted = true }) with { QkvBias = bias, OutputBias = bias };
     }
+
+    /// <summary>The attention of both.</summary>
+    public static GroupedAttention Attention(LayerWeights l) => Parts.Attention(l, new AttentionTraits { Norms = HeadNormKind.EachHead });
 }

@@ -1,3 +1,4 @@
+using Troupe.Devices.All2All;
 using Troupe.Devices.Topology;
 using Troupe.Model.Checkpoints;
 using Troupe.Model.Layers;
@@ -18,7 +19,8 @@ public static class ShardWeights
         foreach (ShardSpec spec in specs)
         {
             if (spec.Embedding) reader.Outputs(Parts.Embedding, config.VocabSize, config.HiddenSize, spec.Split.Vocabulary);
-            for (int i = 0; i < spec.Layers; i++) Family.Of(config).Layer(reader, config, spec, new LayerIndex(spec.First.Value + i));
+            for (int i = 0; i < spec.Layers; i++) 
+                KnownFamilies.Of(config).Layer(new LayerWeights(reader, config, spec, new LayerIndex(spec.First.Value + i)));
             if (!spec.Head) continue;
             reader.Vector(Parts.FinalNorm, config.HiddenSize);
             string head = config.TieWordEmbeddings ? Parts.Embedding : Parts.Head;
@@ -28,8 +30,20 @@ public static class ShardWeights
     }
 
     /// <summary>
+    /// Values of a layer's tensors, or of the parts of them that a tensor rank has, with so many routed experts: what the start would read.
+    /// </summary>
+    public static long LayerValues(ModelConfig config, LayerIndex layer, TensorSplit split, int experts)
+    {
+        var reader = new WeightReader(SyntheticWeights.Outline, touch: false);
+        config = config with { Quantized = QuantizedForm.None };
+        ExpertId[] some = [.. ExpertPlacement.Blocks(config.Experts, 1).Of(0).Take(experts)];
+        KnownFamilies.Of(config).Layer(new LayerWeights(reader, config, new ShardSpec(layer, 1, some, false, false, split), layer));
+        return reader.Bytes / sizeof(ushort);
+    }
+
+    /// <summary>
     /// Names and shapes as asked for, of the type that config.json names (bf16 where it names none), without values: for
-    /// <see cref="Bytes"/> where there is no checkpoint.
+    /// <see cref="Bytes"/> where there is no checkpoint. Of fp8 models the projections are fp8.
     /// </summary>
     public static unsafe WeightSource Outline(ModelConfig config)
     {
@@ -39,6 +53,6 @@ public static class ShardWeights
             "float16" => TensorDType.F16,
             _ => TensorDType.BF16,
         };
-        return (name, shape) => new TensorView(name, type, shape.ToArray(), null);
+        return (name, shape) => new TensorView(name, SyntheticWeights.TypeOf(name, type, config.Quantized), shape.ToArray(), null);
     }
 }

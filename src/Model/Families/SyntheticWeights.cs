@@ -4,7 +4,7 @@ using Troupe.Model.Checkpoints;
 namespace Troupe.Model.Families;
 
 /// <summary>
-/// Random bf16 weights of any shape that is asked for, to measure models that nobody has here. A tensor depends on seed and name only, so
+/// Random bf16 weights (and 4-bit experts where a config has such) of any shape that is asked for, to measure models that nobody has here. A tensor depends on seed and name only, so
 /// that ranks agree without a file. Matrices are uniform with variance 1 / inputs, which keeps hidden states near 1, and the embedding with
 /// variance 1, so that tokens differ and spread over the experts; norms are 1, biases 0. Owns its memory; one thread at a time.
 /// </summary>
@@ -25,6 +25,7 @@ public sealed unsafe class SyntheticWeights(ulong seed) : IDisposable
                 : throw new ModelException($"synthetic tensor {made.View} was asked for with shape [{string.Join(", ", shape.ToArray())}]");
         long count = 1;
         foreach (int size in shape) count *= size;
+        if (TypeOf(name, TensorDType.BF16, QuantizedForm.None) == TensorDType.U8) return Bytes8(name, count, shape);
         var memory = new NativeBuffer(count * sizeof(ushort));
         var values = (ushort*)memory.Data;
         if (shape.Length == 1)
@@ -36,9 +37,32 @@ public sealed unsafe class SyntheticWeights(ulong seed) : IDisposable
         return view;
     }
 
+    // Random 4-bit floats, whose variance is 8.25, or the exponent that brings it near 1 / inputs; inputs are in groups of 32.
+    private TensorView Bytes8(string name, long count, ReadOnlySpan<int> shape)
+    {
+        var memory = new NativeBuffer(count);
+        if (IsScales(name)) new Span<byte>(memory.Data, (int)count).Fill((byte)(127 - (int)Math.Round(Math.Log2(8.25 * 32 * shape[^1]) / 2)));
+        else
+            for (ulong state = Start(name), i = 0; i < (ulong)count; i++) memory.Data[i] = (byte)Mix(state += 0x9E3779B97F4A7C15);
+        var view = new TensorView(name, TensorDType.U8, shape.ToArray(), memory.Data);
+        _made.Add(name, (view, memory));
+        return view;
+    }
+
     /// <summary>Name, type and shape as <see cref="Get"/> would make them, without the values; a <see cref="WeightSource"/>.</summary>
     public static TensorView Outline(string name, params ReadOnlySpan<int> shape) =>
-        new(name, TensorDType.BF16, shape.ToArray(), null);
+        new(name, TypeOf(name, TensorDType.BF16, QuantizedForm.None), shape.ToArray(), null);
+
+    /// <summary>The type of a tensor by its name: some only come in one.</summary>
+    internal static TensorDType TypeOf(string name, TensorDType usual, QuantizedForm form)
+    {
+        if (name.EndsWith("_blocks", StringComparison.Ordinal) || IsScales(name)) return TensorDType.U8;
+        if (name.EndsWith("_scale_inv", StringComparison.Ordinal)) return TensorDType.F32;
+        bool projection = name.EndsWith("_proj.weight", StringComparison.Ordinal) || name.EndsWith("_with_mqa.weight", StringComparison.Ordinal);
+        return form == QuantizedForm.Fp8 && projection ? TensorDType.F8E4M3 : usual;
+    }
+
+    private static bool IsScales(string name) => name.EndsWith("_scales", StringComparison.Ordinal);
 
     /// <summary>Gives all tensors back.</summary>
     public void Dispose()

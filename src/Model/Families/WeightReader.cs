@@ -10,38 +10,106 @@ namespace Troupe.Model.Families;
 /// </summary>
 public delegate TensorView WeightSource(string name, params ReadOnlySpan<int> shape);
 
+/// <summary>Some of a row of things: every <paramref name="Step"/>-th from <paramref name="First"/> on.</summary>
+internal readonly record struct Every(int First, int Step, int Count);
+
 /// <summary>
 /// Gets tensors as kernels want them, counts their bytes, and touches their pages, so that the first step finds them in memory; one that
 /// only counts does not touch them.
 /// </summary>
 internal sealed unsafe class WeightReader(WeightSource source, bool touch = true)
 {
-    private const int PageBytes = 4096;
+    private const int PageBytes = 4096, Lanes = 16;
+
+    private readonly List<NativeBuffer> _owned = [];
+    private readonly Dictionary<string, TensorView> _asked = new(StringComparer.Ordinal); // whether there were such
 
     private readonly Dictionary<string, List<Part>> _counted = new(StringComparer.Ordinal); // what of each tensor, in runs
 
     /// <summary>Bytes of all tensors so far, or of the parts of them that are used; what is read twice counts once.</summary>
     public long Bytes { get; private set; }
 
+    /// <summary>Memory of weights that could not stay as they are stored; whoever computes with them gives it back.</summary>
+    public IReadOnlyList<NativeBuffer> Owned => _owned;
+
+    /// <summary>Whether there is a tensor of this name and shape. Only for names that differ from writer to writer.</summary>
+    public bool Has(string name, params ReadOnlySpan<int> shape)
+    {
+        try
+        {
+            _asked[name] = source(name, shape);
+            return true;
+        }
+        catch (ModelException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Some rows of one matrix of many that lie in one tensor [count, rows, columns].</summary>
+    public Weight Stacked(string name, int count, int rows, int columns, int index, Part part) =>
+        Hold(Get(name, count, rows, columns), columns, new Part(index * rows + part.First, part.Count), new Part(0, columns));
+
+    /// <summary>
+    /// Some outputs of one mxfp4 matrix of many, where they lie: blocks [count, outputs, groups, 16] with two values a byte, and scales
+    /// [count, outputs, groups].
+    /// </summary>
+    public Weight Mxfp4(string name, int count, int outputs, int inputs, int index, Every which)
+    {
+        int groups = inputs / Elements.Group, blockBytes = Elements.Group / 2;
+        TensorView blocks = Bytes8(Get($"{name}_blocks", count, outputs, groups, blockBytes));
+        TensorView scales = Bytes8(Get($"{name}_scales", count, outputs, groups));
+        var rows = new Part(index * outputs, outputs);
+        Bytes += New(blocks.Name, rows) * (long)groups * blockBytes + New(scales.Name, rows) * (long)groups;
+        long stride = (long)groups * blockBytes, first = (long)rows.First + which.First;
+        byte* data = blocks.Data + first * stride;
+        Touch(data, which.Count, stride * which.Step, stride);
+        return new Weight(data, ElementType.MxFp4, which.Count, inputs, stride * which.Step, scales.Data + first * groups,
+            (long)groups * which.Step);
+    }
+
+    /// <summary>
+    /// Some outputs of one matrix of many that is stored with inputs first, [inputs, outputs], as a matrix [outputs, inputs] in memory of
+    /// its own.
+    /// </summary>
+    public Weight Turned(string name, ReadOnlySpan<int> shape, int inputs, int outputs, int index, Every which)
+    {
+        TensorView view = Get(name, shape);
+        (ElementType type, int size) = (TypeOf(view), view.ElementBytes);
+        Bytes += New(name, new Part(index * inputs, inputs)) * (long)outputs * size;
+        if (!touch) return new Weight(null, type, which.Count, inputs);
+        var copy = new NativeBuffer(Math.Max(1, (long)which.Count * inputs * size));
+        _owned.Add(copy);
+        byte* from = view.Data + ((long)index * inputs * outputs + which.First) * size;
+        for (int i = 0; i < inputs; i++)
+            for (int o = 0; o < which.Count; o++)
+            {
+                byte* source = from + ((long)i * outputs + (long)o * which.Step) * size, to = copy.Data + ((long)o * inputs + i) * size;
+                if (size == sizeof(float)) *(uint*)to = *(uint*)source;
+                else *(ushort*)to = *(ushort*)source;
+            }
+        return new Weight(copy.Data, type, which.Count, inputs);
+    }
+
     /// <summary>A matrix [outputs, inputs].</summary>
     public Weight Matrix(string name, int outputs, int inputs) => Outputs(name, outputs, inputs, new Part(0, outputs));
 
     /// <summary>Some outputs of a matrix [outputs, inputs]: whole rows of it.</summary>
     public Weight Outputs(string name, int outputs, int inputs, Part part) =>
-        Hold(source(name, outputs, inputs), inputs, part, new Part(0, inputs));
+        Hold(Get(name, outputs, inputs), inputs, part, new Part(0, inputs));
 
     /// <summary>
     /// Some inputs of a matrix [outputs, inputs]: a part of each row, where it lies. Copied, they would follow each other, but be in
     /// memory a second time, and no longer shared with the other ranks of the host.
     /// </summary>
     public Weight Inputs(string name, int outputs, int inputs, Part part) =>
-        Hold(source(name, outputs, inputs), inputs, new Part(0, outputs), part);
+        Hold(Get(name, outputs, inputs), inputs, new Part(0, outputs), part);
 
     /// <summary>A vector, as one row.</summary>
     public Weight Vector(string name, int width) => VectorPart(name, width, new Part(0, width));
 
     /// <summary>Some values of a vector, as one row.</summary>
-    public Weight VectorPart(string name, int width, Part part) => Hold(source(name, width), width, new Part(0, 1), part);
+    public Weight VectorPart(string name, int width, Part part) => Hold(Get(name, width), width, new Part(0, 1), part);
 
     /// <summary>A matrix that must be stored like another one, because one kernel reads both.</summary>
     public Weight MatrixLike(Weight? other, string name, int outputs, int inputs)
@@ -52,25 +120,60 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
         return weight;
     }
 
+    private TensorView Get(string name, params ReadOnlySpan<int> shape) =>
+        _asked.Remove(name, out TensorView? view) && view.Shape.SequenceEqual(shape) ? view : source(name, shape);
+
     private Weight Hold(TensorView view, int width, Part rows, Part columns)
     {
-        ElementType type = view.DType switch
-        {
-            TensorDType.BF16 => ElementType.BF16,
-            TensorDType.F16 => ElementType.F16,
-            TensorDType.F32 => ElementType.F32,
-            _ => throw new ModelException($"tensor {view.Name} is {view.DType}, wanted BF16, F16 or F32"),
-        };
+        if (view.DType == TensorDType.F8E4M3) return HoldFp8(view, rows, columns);
+        ElementType type = TypeOf(view);
         long stride = (long)width * type.Size(), bytes = (long)columns.Count * type.Size();
         byte* data = view.Data + rows.First * stride + (long)columns.First * type.Size();
         // A part of a matrix is some rows or some columns, never some of both.
         bool byRows = bytes == stride && view.Shape.Length > 1;
         Bytes += byRows ? New(view.Name, rows) * stride : New(view.Name, columns) * rows.Count * (long)type.Size();
-        // Parts that follow each other are one run.
-        (int runs, long run) = bytes == stride ? (1, rows.Count * bytes) : (rows.Count, bytes);
+        Touch(data, rows.Count, stride, bytes);
+        return new Weight(data, type, rows.Count, columns.Count, stride);
+    }
+
+    // Values with the scales of their blocks of 128 x 128, which lie in a tensor of their own.
+    private Weight HoldFp8(TensorView view, Part rows, Part columns)
+    {
+        if (view.Shape.Length != 2) throw new ModelException($"tensor {view.Name} is {view.DType}, wanted BF16, F16 or F32");
+        (int all, int width) = (view.Shape[0], view.Shape[1]);
+        (int blockRows, int blockColumns) = ((all + Elements.Block - 1) / Elements.Block, (width + Elements.Block - 1) / Elements.Block);
+        TensorView scales = Get($"{view.Name}_scale_inv", blockRows, blockColumns);
+        if (scales.DType != TensorDType.F32) throw new ModelException($"tensor {scales.Name} is {scales.DType}, wanted F32");
+        if (columns.First % Lanes != 0)
+            throw new ModelException($"tensor {view.Name} is F8_E4M3, of which a tensor rank takes columns from a multiple of {Lanes} on, got "
+                + $"{columns.First}; use fewer tensor ranks");
+        bool byRows = columns.Count == width;
+        Bytes += byRows ? New(view.Name, rows) * (long)width : New(view.Name, columns) * (long)rows.Count;
+        Bytes += New(scales.Name, new Part(0, blockRows)) * (long)blockColumns * sizeof(float);
+        byte* data = view.Data + (long)rows.First * width + columns.First;
+        Touch(data, rows.Count, width, columns.Count);
+        return new Weight(view.Data, ElementType.Fp8, all, width, width, scales.Data, (long)blockColumns * sizeof(float))
+            .TakeRows(rows.First, rows.Count).TakeColumns(columns.First, columns.Count);
+    }
+
+    private static ElementType TypeOf(TensorView view) => view.DType switch
+    {
+        TensorDType.BF16 => ElementType.BF16,
+        TensorDType.F16 => ElementType.F16,
+        TensorDType.F32 => ElementType.F32,
+        _ => throw new ModelException($"tensor {view.Name} is {view.DType}, wanted BF16, F16 or F32"),
+    };
+
+    private static TensorView Bytes8(TensorView view) => view.DType == TensorDType.U8
+        ? view
+        : throw new ModelException($"tensor {view.Name} is {view.DType}, wanted U8");
+
+    private void Touch(byte* data, int rows, long stride, long bytes)
+    {
+        // Rows that follow each other are one run.
+        (int runs, long run) = bytes == stride ? (1, rows * bytes) : (rows, bytes);
         for (int i = 0; touch && i < runs; i++)
             for (long at = 0; at < run; at += PageBytes) Volatile.Read(ref data[i * stride + at]);
-        return new Weight(data, type, rows.Count, columns.Count, stride);
     }
 
     /// <summary>How many rows or columns of a part nobody counted before; counts them.</summary>

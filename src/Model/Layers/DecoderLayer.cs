@@ -18,7 +18,7 @@ internal interface IFeedForward
 
 /// <summary>One pre-norm decoder layer: hidden += attention(norm(hidden)); hidden += feed-forward(norm(hidden)).</summary>
 internal sealed class DecoderLayer(
-    LayerIndex index, float epsilon, Weight inputNorm, Attention attention, Weight postNorm, IFeedForward feedForward)
+    LayerIndex index, float epsilon, Weight inputNorm, IAttention attention, Weight postNorm, IFeedForward feedForward)
 {
     /// <summary>The layer's place in the whole model.</summary>
     public LayerIndex Index => index;

@@ -6,7 +6,7 @@ namespace Troupe.Model.Layers;
 /// <summary>
 /// down(silu(gate(x)) * up(x)) on every row. gate, up: [I, H]; down: [H, I]. Where I is the part of a tensor rank, so is the output.
 /// </summary>
-internal sealed class DenseMlp(Weight gate, Weight up, Weight down) : IFeedForward
+internal sealed class DenseMlp(Projection gate, Projection up, Projection down) : IFeedForward
 {
     public bool OnOwnRows => false;
 
@@ -19,11 +19,11 @@ internal sealed class DenseMlp(Weight gate, Weight up, Weight down) : IFeedForwa
     /// <summary>normed, output: [T, H].</summary>
     public void Apply(LayerContext context, ReadOnlySpan<float> normed, Span<float> output)
     {
-        Span<float> gated = context.Room.Gate.Floats(normed.Length / gate.Columns * gate.Rows); // [T, I]
-        Span<float> upped = context.Room.Up.Floats(gated.Length);                     // [T, I]
-        context.Kernels.Linear(normed, gate, gated);
-        context.Kernels.Linear(normed, up, upped);
+        Span<float> gated = context.Room.Gate.Floats(normed.Length / gate.Weight.Columns * gate.Weight.Rows); // [T, I]
+        Span<float> upped = context.Room.Up.Floats(gated.Length);                                             // [T, I]
+        gate.Apply(context.Kernels, normed, gated);
+        up.Apply(context.Kernels, normed, upped);
         context.Kernels.SiluMultiply(gated, upped);
-        context.Kernels.Linear(gated, down, output);
+        down.Apply(context.Kernels, gated, output);
     }
 }

@@ -23,6 +23,7 @@ public sealed class ModelShard : IDisposable
     private readonly Weight _embedding, _head, _finalNorm;
     private readonly LayerContext _context;
     private readonly Workspace _room;
+    private readonly IReadOnlyList<NativeBuffer> _owned;
     private readonly RotaryPositions _rotary;
 
     private ModelShard(
@@ -42,7 +43,7 @@ public sealed class ModelShard : IDisposable
         _layers = new DecoderLayer[spec.Layers];
         for (int i = 0; i < _layers.Length; i++)
         {
-            _layers[i] = Family.Of(config).Layer(weights, config, spec, new LayerIndex(spec.First.Value + i));
+            _layers[i] = KnownFamilies.Of(config).Layer(new LayerWeights(weights, config, spec, new LayerIndex(spec.First.Value + i)));
             Report();
         }
         if (spec.Head)
@@ -53,10 +54,10 @@ public sealed class ModelShard : IDisposable
             Report();
         }
         WeightBytes = weights.Bytes;
-        Cache = new PagedKvCache(spec.Layers, options.KvType, options.KvBlocks, options.BlockSize, spec.Split.KvHeads.Count,
-            config.HeadDim);
+        _owned = weights.Owned;
+        Cache = new PagedKvCache(spec.Layers, options.KvType, options.KvBlocks, options.BlockSize, config.Kv(spec.Split.KvHeads.Count));
         Load = new ExpertLoad(spec.First, spec.Layers, config.Experts);
-        _rotary = new RotaryPositions(config.HeadDim, config.RopeTheta);
+        _rotary = new RotaryPositions(config.Rope);
         _context = new LayerContext(device.Kernels, _room, Cache, Load, spec.First);
         if (spec.Split.Ranks == 1) _context.Tensor = new TensorRanks(spec.Split, config.VocabSize, null);
     }
@@ -141,7 +142,7 @@ public sealed class ModelShard : IDisposable
                 + $"{rows.Table.Blocks} of {rows.Table.BlockSize}");
         (_context.Rows, _context.All2All, _context.Observer, _context.Epoch, _context.Step) = (rows, all2All, observer, epoch, step);
         (_context.Leave, _context.Verdict, _context.SecondHalf) = (leave, null, secondHalf);
-        int angles = rows.Count * Config.HeadDim / 2;
+        int angles = rows.Count * Config.Rope.Width / 2;
         _rotary.Fill(rows.Positions, _room.Cos.Floats(angles), _room.Sin.Floats(angles));
         foreach (DecoderLayer layer in _layers) layer.Forward(_context, hidden);
     }
@@ -170,11 +171,12 @@ public sealed class ModelShard : IDisposable
         _context.Tensor.GatherLogits(rows.Length, logits);
     }
 
-    /// <summary>Gives cache and activations back.</summary>
+    /// <summary>Gives cache, activations and the weights that were copied back.</summary>
     public void Dispose()
     {
         _context.Tensor?.Dispose();
         Cache.Dispose();
         _room.Dispose();
+        foreach (NativeBuffer copy in _owned) copy.Dispose();
     }
 }

@@ -14,10 +14,10 @@ namespace Troupe.Model.Layers;
 /// </summary>
 /// <param name="router">[E, H]</param>
 /// <param name="experts">The experts of this rank.</param>
+/// <param name="rule">How experts are chosen.</param>
 /// <param name="topK">K.</param>
-/// <param name="normalize">Whether a row's K weights are scaled to sum to 1.</param>
 /// <param name="shared">The expert of all rows; null where the family has none.</param>
-internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, bool normalize, SharedExpert? shared = null) : IFeedForward
+internal sealed class MoeMlp(Projection router, ExpertWeights experts, RouteRule rule, int topK, SharedExpert? shared = null) : IFeedForward
 {
     public bool OnOwnRows => true;
 
@@ -27,7 +27,7 @@ internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, boo
             ?? throw new InvalidOperationException($"{layer} has routed experts: give the step a way to reach them");
         if (context.SecondHalf is { } second)
         {
-            int half = (normed.Length / router.Columns + 1) / 2 * router.Columns; // a rank with rows has some in the first half
+            int half = (normed.Length / router.Weight.Columns + 1) / 2 * router.Weight.Columns; // a rank with rows has some in the first half
             Post(context, layer, all2All, normed[..half]);
             Post(context, layer, second, normed[half..]);
             shared?.Forward(context, layer, normed);
@@ -51,14 +51,14 @@ internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, boo
     /// <summary>Chooses the experts of some rows and sends the rows there. normed: [T, H].</summary>
     private void Post(LayerContext context, LayerIndex layer, IAll2All all2All, ReadOnlySpan<float> normed)
     {
-        (IKernels kernels, Workspace room, int rows) = (context.Kernels, context.Room, normed.Length / router.Columns);
-        Span<float> logits = room.RouterLogits.Floats(rows * router.Rows);                                      // [T, E]
+        (IKernels kernels, Workspace room, int rows) = (context.Kernels, context.Room, normed.Length / router.Weight.Columns);
+        Span<float> logits = room.RouterLogits.Floats(rows * router.Weight.Rows);                                      // [T, E]
         Span<int> ids = room.ExpertIds.Ints(rows * topK);                                                       // [T, K]
-        Span<float> weights = room.ExpertWeights.Floats(rows * topK);                                           // [T, K]
+        Span<float> weights = room.RoutingWeights.Floats(rows * topK);                                           // [T, K]
 
         context.Enter(layer, StepActivity.Route);
-        kernels.Linear(normed, router, logits);
-        kernels.Route(logits, router.Rows, normalize, ids, weights);
+        router.Apply(kernels, normed, logits);
+        kernels.Route(logits, rule, ids, weights);
         context.Load.Add(layer, ids);
 
         StepPoint dispatch = context.Enter(layer, StepActivity.DispatchPost);
@@ -94,7 +94,7 @@ internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, boo
     private void RunTile(LayerContext context, LayerIndex layer, DispatchHandle handle, int first, int end)
     {
         (Workspace room, int rows) = (context.Room, end - first);
-        Span<float> hidden = room.Arrived.Floats(rows * router.Columns), partial = room.Partial.Floats(rows * router.Columns); // [n, H]
+        Span<float> hidden = room.Arrived.Floats(rows * router.Weight.Columns), partial = room.Partial.Floats(rows * router.Weight.Columns); // [n, H]
         Span<int> ids = room.ArrivedIds.Ints(rows * topK);                                                                    // [n, K]
         Span<float> weights = room.ArrivedWeights.Floats(rows * topK);                                                        // [n, K]
         handle.Decode(first, end, hidden);
@@ -102,7 +102,7 @@ internal sealed class MoeMlp(Weight router, ExpertWeights experts, int topK, boo
         context.Enter(layer, StepActivity.Experts);
         room.Arrivals.Sort(ids, weights, topK);
         context.Observer?.Note(room.Arrivals.Pairs, room.Arrivals.Active.Length);
-        context.Kernels.Experts(experts, room.Arrivals, hidden, room.Activation.Floats(room.Arrivals.Pairs * experts.Inner), partial);
+        context.Kernels.Experts(experts, room.Arrivals, hidden, room.Activation.Floats(room.Arrivals.Pairs * experts.Room), partial);
         context.Enter(layer, StepActivity.CombinePost);
         handle.Encode(first, end, partial);
     }

@@ -24,12 +24,16 @@ internal sealed class Workspace : IDisposable
         Arrivals = new ExpertRows(localOf, spec.Experts.Count, pairs);
         Normed = Room(rows, config.HiddenSize);
         Mixed = Room(rows, config.HiddenSize);
+        LatentShape? latent = config.Latent;
+        bool all = latent is null && split.Ranks > 1;
+        AllQueries = Room(rows, latent is null ? all ? config.Heads * config.HeadDim : 0 : split.Heads.Count * latent.Query);
+        AllKeys = Room(rows, all ? config.KvHeads * config.HeadDim : latent?.QueryRank ?? 0);
         Queries = Room(rows, split.Heads.Count * config.HeadDim);
         Keys = Room(rows, split.KvHeads.Count * config.HeadDim);
-        Values = Room(rows, split.KvHeads.Count * config.HeadDim);
-        Attended = Room(rows, split.Heads.Count * config.HeadDim);
-        Cos = Room(rows, config.HeadDim / 2);
-        Sin = Room(rows, config.HeadDim / 2);
+        Values = Room(rows, latent is null ? split.KvHeads.Count * config.ValueDim : split.Heads.Count * latent.Value);
+        Attended = Room(rows, split.Heads.Count * config.ValueDim);
+        Cos = Room(rows, config.Rope.Width / 2);
+        Sin = Room(rows, config.Rope.Width / 2);
         int inner = Math.Max(split.Inner.Count, config.SharedExpertSize);
         Gate = Room(rows, inner);
         Up = Room(rows, inner);
@@ -37,8 +41,8 @@ internal sealed class Workspace : IDisposable
         SharedGates = Room(rows, config.SharedExpertSize > 0 ? 1 : 0);
         RouterLogits = Room(rows, config.Experts);
         ExpertIds = Room(rows, config.ExpertsPerToken);
-        ExpertWeights = Room(rows, config.ExpertsPerToken);
-        Activation = Room(pairs, config.MoeIntermediateSize);
+        RoutingWeights = Room(rows, config.ExpertsPerToken);
+        Activation = Room(pairs, ExpertWeights.RoomOf(config.MoeIntermediateSize, config.HiddenSize, config.ExpertBias));
         int arrived = config.Experts > 0 ? received : 0;
         Arrived = Room(arrived, config.HiddenSize);
         ArrivedIds = Room(arrived, config.ExpertsPerToken);
@@ -67,22 +71,28 @@ internal sealed class Workspace : IDisposable
     /// <summary>[T, H] what attention and feed-forward give back to the residual.</summary>
     public NativeBuffer Mixed { get; }
 
+    /// <summary>Queries of all tensor ranks' heads, or as they are before they meet latent keys; [T, heads x their width].</summary>
+    public NativeBuffer AllQueries { get; }
+
+    /// <summary>Keys of all tensor ranks' heads, [T, all KV heads x D], or the latent vectors of queries.</summary>
+    public NativeBuffer AllKeys { get; }
+
     /// <summary>[T, heads x D]</summary>
     public NativeBuffer Queries { get; }
 
     /// <summary>[T, KV heads x D]</summary>
     public NativeBuffer Keys { get; }
 
-    /// <summary>[T, KV heads x D]</summary>
+    /// <summary>[T, KV heads x D], or what heads made of latent vectors: [T, heads x their values' width].</summary>
     public NativeBuffer Values { get; }
 
-    /// <summary>[T, heads x D]</summary>
+    /// <summary>[T, heads x width of a value in the cache]</summary>
     public NativeBuffer Attended { get; }
 
-    /// <summary>[T, D / 2] of this step's positions.</summary>
+    /// <summary>[T, half of what turns] of this step's positions.</summary>
     public NativeBuffer Cos { get; }
 
-    /// <summary>[T, D / 2] of this step's positions.</summary>
+    /// <summary>[T, half of what turns] of this step's positions.</summary>
     public NativeBuffer Sin { get; }
 
     /// <summary>[T, I] of a dense layer or a shared expert.</summary>
@@ -104,7 +114,7 @@ internal sealed class Workspace : IDisposable
     public NativeBuffer ExpertIds { get; }
 
     /// <summary>[T, K]</summary>
-    public NativeBuffer ExpertWeights { get; }
+    public NativeBuffer RoutingWeights { get; }
 
     /// <summary>[pairs, I] of an expert layer.</summary>
     public NativeBuffer Activation { get; }

@@ -39,7 +39,8 @@ public sealed class PlannerTests
         Assert.All(status.Schedulers, s => Assert.Equal(KvTokens / 16, s.KvBlocks));
         foreach (PlanRank rank in plan.Ranks)
         {
-            using var cache = new PagedKvCache(plan.Split[rank.Stage], ElementType.F32, KvTokens / 16, 16, tensor > 1 ? 1 : 2, 32);
+            using var cache = new PagedKvCache(plan.Split[rank.Stage], ElementType.F32, KvTokens / 16, 16,
+                new KvShape(tensor > 1 ? 1 : 2, 32, 32));
             Assert.Equal((cache.Bytes, cache.Bytes / KvTokens), (rank.KvBytes, rank.KvBytesPerToken));
         }
         Assert.Equal((plan.Ranks.Sum(r => r.KvBytes), plan.Ranks.Sum(r => r.WindowBytes)),

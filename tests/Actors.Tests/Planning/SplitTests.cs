@@ -27,7 +27,7 @@ public sealed class SplitTests
     [Fact]
     public void Dense_layers_weigh_what_their_feed_forward_does()
     {
-        ModelConfig model = s_sample with { MlpOnlyLayers = [0, 1], IntermediateSize = 16 * 96 };
+        ModelConfig model = s_sample with { DenseLayers = [0, 1], IntermediateSize = 16 * 96 };
         Assert.Equal(3L * 256 * ((16 - 4) * 96) - (16 * 256),
             ActiveWeights.Layer(model, new LayerIndex(0)) - ActiveWeights.Layer(model, new LayerIndex(2)));
         // Two dense layers of 1.3 M against four of 0.5 M and a head of 1 M.

@@ -51,14 +51,14 @@ public sealed class BlockTableTests
     [InlineData(24, ElementType.F32)]
     [InlineData(16, ElementType.F16)]
     public void A_cache_of_an_impossible_kind_is_refused(int blockSize, ElementType type) =>
-        Assert.Throws<ArgumentException>(() => new PagedKvCache(1, type, 4, blockSize, 2, 32));
+        Assert.Throws<ArgumentException>(() => new PagedKvCache(1, type, 4, blockSize, new KvShape(2, 32, 32)));
 
     [Fact]
     public void A_cache_says_how_many_bytes_it_takes()
     {
         // layers x blocks x positions x heads x (key + value) x bytes; a value row of 20 takes 32 places.
-        using var whole = new PagedKvCache(3, ElementType.F32, 5, 16, 2, 32);
-        using var half = new PagedKvCache(1, ElementType.BF16, 1, 16, 1, 20);
+        using var whole = new PagedKvCache(3, ElementType.F32, 5, 16, new KvShape(2, 32, 32));
+        using var half = new PagedKvCache(1, ElementType.BF16, 1, 16, new KvShape(1, 20, 20));
         Assert.Equal(3L * 5 * 16 * 2 * (32 + 32) * 4, whole.Bytes);
         Assert.Equal(16L * (20 + 32) * 2, half.Bytes);
     }

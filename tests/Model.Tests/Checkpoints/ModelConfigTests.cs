@@ -26,22 +26,22 @@ public sealed class ModelConfigTests
     public void Every_field_is_that_of_the_file()
     {
         ModelConfig mixed = ModelConfig.Load(Golden("qwen3-moe-mixed"));
-        Assert.Equal(("Qwen3MoeForCausalLM", ModelFamily.Qwen3Moe), (mixed.Architecture, mixed.Family));
+        Assert.Equal("Qwen3MoeForCausalLM", mixed.Architecture);
         Assert.Equal((96, 5, 6, 3, 16), (mixed.HiddenSize, mixed.Layers, mixed.Heads, mixed.KvHeads, mixed.HeadDim));
         Assert.Equal((128, 40, 12, 3), (mixed.IntermediateSize, mixed.MoeIntermediateSize, mixed.Experts, mixed.ExpertsPerToken));
-        Assert.Equal((331, 512, 1e-6, 10000.0), (mixed.VocabSize, mixed.MaxPositions, mixed.RmsNormEps, mixed.RopeTheta));
+        Assert.Equal((331, 512, 1e-6, 10000.0), (mixed.VocabSize, mixed.MaxPositions, mixed.RmsNormEps, mixed.Rope.Theta));
         Assert.Equal((false, true), (mixed.NormTopkProb, mixed.TieWordEmbeddings));
         Assert.Equal([2], mixed.EosTokenIds);
         Assert.Equal(1, mixed.BosTokenId);
         // decoder_sparse_step 2 and mlp_only_layers [3]: the weights on disk have experts in layer 1 alone.
         Assert.Equal([false, true, false, false, false], Enumerable.Range(0, 5).Select(mixed.IsMoeLayer));
-        Assert.Equal(1e6, ModelConfig.Load(Golden("qwen3-moe"), "config.v5.json").RopeTheta);
+        Assert.Equal(1e6, ModelConfig.Load(Golden("qwen3-moe"), "config.v5.json").Rope.Theta);
         ModelConfig dense = ModelConfig.Load(Golden("qwen3"));
-        Assert.Equal((ModelFamily.Qwen3, 0, 0), (dense.Family, dense.Experts, dense.ExpertsPerToken));
+        Assert.Equal(("Qwen3ForCausalLM", 0, 0), (dense.Architecture, dense.Experts, dense.ExpertsPerToken));
         Assert.False(dense.IsMoeLayer(0));
         ModelConfig second = ModelConfig.Load(Golden("qwen2-moe"));
-        Assert.Equal((ModelFamily.Qwen2Moe, 80, true, false),
-            (second.Family, second.SharedExpertSize, second.QkvBias, second.NormTopkProb));
+        Assert.Equal(("Qwen2MoeForCausalLM", 80, true, false),
+            (second.Architecture, second.SharedExpertSize, second.QkvBias, second.NormTopkProb));
         Assert.Equal((64, 4, 2, 16), (second.HiddenSize, second.Heads, second.KvHeads, second.HeadDim)); // head_dim is not in the file
         Assert.Equal((0, false), (mixed.SharedExpertSize, mixed.QkvBias));
     }
@@ -61,22 +61,24 @@ public sealed class ModelConfigTests
 
     [Theory]
     [InlineData("architectures", """["GPT2LMHeadModel"]""",
-        "architectures names GPT2LMHeadModel, which is not supported; known: Qwen3ForCausalLM, Qwen3MoeForCausalLM, Qwen2MoeForCausalLM")]
-    [InlineData("architectures", null, "architectures must name one architecture, got 0; known: Qwen3ForCausalLM")]
+        "architectures names GPT2LMHeadModel, which is not supported; known: DeepseekV2ForCausalLM, DeepseekV3ForCausalLM, ")]
+    [InlineData("architectures", null, "architectures must name one architecture, got 0; known: DeepseekV2ForCausalLM")]
     [InlineData("architectures", "3", "architectures must be a list of strings, got 3")]
-    [InlineData("attention_bias", "true", "attention_bias is true; only attention without biases")]
     [InlineData("attention_bias", "\"no\"", "attention_bias must be true or false, got \"no\"")]
-    [InlineData("rope_scaling", """{"rope_type": "yarn", "factor": 4.0}""", "rope_scaling.rope_type is yarn; only default")]
-    [InlineData("rope_scaling", """{"type": "linear", "factor": 4.0}""", "rope_scaling.type is linear; only default")]
-    [InlineData("rope_parameters", """{"rope_type": "llama3"}""", "rope_parameters.rope_type is llama3; only default")]
+    [InlineData("rope_scaling", """{"rope_type": "dynamic", "factor": 4.0}""", "rope_scaling.rope_type is dynamic; known: default, linear, llama3, yarn")]
+    [InlineData("rope_scaling", """{"rope_type": "yarn", "factor": "x"}""", "rope_scaling.factor must be a number")]
+    [InlineData("rope_scaling", """{"type": "longrope", "factor": 4.0}""", "rope_scaling.type is longrope; known: default")]
+    [InlineData("rope_parameters", """{"rope_type": "llama3"}""", "rope_parameters.factor is missing")]
+    [InlineData("rope_parameters", """{"mrope_section": [1]}""", "rope_parameters.mrope_section is set, which is not supported")]
     [InlineData("rope_parameters", """{"rope_theta": 5.0}""",
         "rope_theta is 1000000, but rope_parameters.rope_theta is 5; they must agree")]
-    [InlineData("rope_parameters", """{"partial_rotary_factor": 0.5}""", "rope_parameters.partial_rotary_factor is not 1")]
+    [InlineData("rope_parameters", """{"partial_rotary_factor": 0.5}""", "partial_rotary_factor is not 1; heads of this family turn whole")]
+    [InlineData("final_logit_softcapping", "30.0", "final_logit_softcapping is set, which is not supported")]
     [InlineData("rope_parameters", "7", "rope_parameters must be an object, got 7")]
     [InlineData("use_sliding_window", "true", "use_sliding_window is true; only full attention", "sliding_window", "128")]
     [InlineData("layer_types", """["full_attention", "sliding_attention"]""", "layer_types has sliding_attention; only full_attention")]
     [InlineData("hidden_act", "\"gelu\"", "hidden_act is gelu; only silu")]
-    [InlineData("quantization_config", """{"quant_method": "fp8"}""", "quantization_config is set; only weights stored as")]
+    [InlineData("quantization_config", """{"quant_method": "fp8"}""", "quantization_config")]
     [InlineData("hidden_size", null, "hidden_size is missing")]
     [InlineData("hidden_size", "0", "hidden_size must be an integer in [1, 262144], got 0")]
     [InlineData("hidden_size", "64.5", "hidden_size must be an integer in [1, 262144], got 64.5")]

@@ -48,7 +48,7 @@ public sealed class SyntheticWeightsTests
     [Fact]
     public void Layers_with_a_shared_expert_and_dense_ones_may_take_turns()
     {
-        ModelConfig config = ModelConfig.Load(Golden.Folder("qwen2-moe")) with { MlpOnlyLayers = [1] };
+        ModelConfig config = ModelConfig.Load(Golden.Folder("qwen2-moe")) with { DenseLayers = [1] };
         using var weights = new SyntheticWeights(5);
         using TestCluster cpu = new(weights.Get, config, TestCluster.Cpu, members: 2);
         using TestCluster reference = new(weights.Get, config, TestCluster.Reference);

@@ -112,7 +112,7 @@ public sealed class TensorSplitTests
         {
             using ModelShard shard = Make(rank, ranks, placement);
             held += shard.WeightBytes;
-            Assert.Equal(shard.Spec.Split.KvHeads.Count, shard.Cache.KvHeads);
+            Assert.Equal(shard.Spec.Split.KvHeads.Count, shard.Cache.Shape.Heads);
         }
         // Twice or more are: norms (2 of H, 2 of D) and key and value heads that two ranks read; and the router where there is one.
         int again = Enumerable.Range(0, ranks).Sum(r => TensorSplit.Of(c, r, ranks).KvHeads.Count) - c.KvHeads;

@@ -27,50 +27,66 @@ internal sealed unsafe class CpuKernels(WorkerPool pool) : IKernels
         fixed (float* from = x, to = y) LinearKernel.Run(pool, from, rows, weight, to);
     }
 
-    public void Rope(Span<float> x, ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int headSize)
+    public void HeadLinear(ReadOnlySpan<float> x, int xStride, HeadMatrices matrices, Span<float> y, int yStride)
     {
-        int rows = Rows(cos.Length, headSize / 2, "cos");
+        int rows = Rows(x.Length, matrices.Heads * xStride, "x");
+        Want(y.Length, (long)rows * matrices.Heads * yStride, "y");
+        if (matrices.Inputs > xStride || matrices.Outputs > yStride)
+            throw new ArgumentException($"{matrices} takes {matrices.Inputs} of {xStride} values to {matrices.Outputs} of {yStride}");
+        fixed (float* from = x, to = y) HeadLinearKernel.Run(pool, from, xStride, rows, matrices, to, yStride);
+    }
+
+    public void Rope(Span<float> x, ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, RopeHeads heads)
+    {
+        int rows = Rows(cos.Length, heads.Width / 2, "cos");
         if (rows == 0) return;
         int width = x.Length / rows;
         Want(sin.Length, cos.Length, "sin");
-        Want(x.Length, (long)rows * width / headSize * headSize, "x");
-        fixed (float* values = x, c = cos, s = sin) RowKernels.Rope(pool, values, rows, width, c, s, headSize);
+        Want(x.Length, (long)rows * width / heads.Size * heads.Size, "x");
+        fixed (float* values = x, c = cos, s = sin) RowKernels.Rope(pool, values, rows, width, c, s, heads);
     }
 
     public void StoreKv(KvBlocks kv, KvRows rows, ReadOnlySpan<float> keys, ReadOnlySpan<float> values)
     {
         Want(keys.Length, (long)rows.Count * kv.Heads * kv.HeadSize, "keys");
-        Want(values.Length, keys.Length, "values");
+        Want(values.Length, kv.ValuesInKeys ? 0 : (long)rows.Count * kv.Heads * kv.ValueSize, "values");
         RowKernels.StoreKv(kv, rows, keys, values);
     }
 
-    public void Attend(KvBlocks kv, KvRows rows, HeadGroups groups, ReadOnlySpan<float> queries, Span<float> output)
+    public void Attend(KvBlocks kv, KvRows rows, Attending how, ReadOnlySpan<float> queries, Span<float> output)
     {
         if (rows.Count == 0) return;
         int heads = queries.Length / rows.Count / kv.HeadSize;
         Want(queries.Length, (long)rows.Count * heads * kv.HeadSize, "queries");
-        Want(output.Length, queries.Length, "output");
-        if (groups.KvHeadOf(heads - 1) != kv.Heads - 1)
-            throw new ArgumentException($"{heads} query heads in {groups} read {groups.KvHeadOf(heads - 1) + 1} KV heads, got {kv.Heads}");
-        fixed (float* q = queries, to = output) AttentionKernel.Run(pool, kv, rows, heads, groups, q, to);
+        Want(output.Length, (long)rows.Count * heads * kv.ValueSize, "output");
+        if (how.Groups.KvHeadOf(heads - 1) != kv.Heads - 1)
+            throw new ArgumentException(
+                $"{heads} query heads in {how.Groups} read {how.Groups.KvHeadOf(heads - 1) + 1} KV heads, got {kv.Heads}");
+        if (how.Sinks is { } sinks) Want(sinks.Columns, heads, "sinks");
+        fixed (float* q = queries, to = output) AttentionKernel.Run(pool, kv, rows, heads, how, q, to);
     }
 
-    public void Route(Span<float> logits, int experts, bool normalize, Span<int> ids, Span<float> weights)
+    public void Route(Span<float> logits, RouteRule rule, Span<int> ids, Span<float> weights)
     {
-        int rows = Rows(logits.Length, experts, "logits");
+        int rows = Rows(logits.Length, rule.Experts, "logits");
         if (rows == 0) return;
         int topK = ids.Length / rows;
         Want(weights.Length, (long)rows * topK, "weights");
         Want(ids.Length, (long)rows * topK, "ids");
         fixed (float* values = logits, to = weights)
         fixed (int* chosen = ids)
-            RouterKernel.Run(pool, values, rows, experts, normalize, topK, chosen, to);
+            RouterKernel.Run(pool, values, rows, rule, topK, chosen, to);
     }
 
     public void SiluMultiply(Span<float> gate, ReadOnlySpan<float> up)
     {
         Want(up.Length, gate.Length, "up");
         fixed (float* g = gate, u = up) RowKernels.SiluMultiply(pool, g, u, gate.Length);
+    }
+
+    public void Clamp(Span<float> x, float limit)
+    {
+        fixed (float* values = x) RowKernels.Clamp(values, x.Length, limit);
     }
 
     public void Add(Span<float> x, ReadOnlySpan<float> y)
@@ -100,9 +116,13 @@ internal sealed unsafe class CpuKernels(WorkerPool pool) : IKernels
         partial.Clear();
         if (rows.Pairs == 0) return;
         int count = Rows(hidden.Length, experts.Gate[0].Columns, "hidden");
-        long room = (long)rows.Pairs * experts.Inner;
+        long room = (long)rows.Pairs * experts.Room;
         if (activation.Length < room) throw new ArgumentException($"activation must have room for {room} values, got {activation.Length}");
-        fixed (float* h = hidden, a = activation, p = partial) ExpertsKernel.Run(pool, experts, rows, h, a, p);
+        fixed (float* h = hidden, a = activation, p = partial)
+        {
+            if (experts.Biased is null) ExpertsKernel.Run(pool, experts, rows, h, a, p);
+            else BiasedExpertsKernel.Run(pool, experts, rows, h, a, p);
+        }
     }
 
     public bool AllFinite(ReadOnlySpan<float> x)

@@ -9,7 +9,7 @@ internal static unsafe class RowKernels
     private struct Job
     {
         public float* X, Y, Cos, Sin;
-        public int Width, Half;
+        public int Width, Half, Size, First;
     }
 
     /// <summary>output[t] = table[ids[t]].</summary>
@@ -25,11 +25,14 @@ internal static unsafe class RowKernels
         }
     }
 
-    /// <summary>x: [rows, width of whole heads]; cos, sin: [rows, headSize / 2].</summary>
-    public static void Rope(WorkerPool pool, float* x, int rows, int width, float* cos, float* sin, int headSize)
+    /// <summary>x: [rows, width of whole heads]; cos, sin: [rows, half of what turns].</summary>
+    public static void Rope(WorkerPool pool, float* x, int rows, int width, float* cos, float* sin, RopeHeads heads)
     {
-        var job = new Job { X = x, Cos = cos, Sin = sin, Width = width, Half = headSize / 2 };
-        pool.For(&RopeRows, &job, rows, width);
+        var job = new Job
+        {
+            X = x, Cos = cos, Sin = sin, Width = width, Half = heads.Width / 2, Size = heads.Size, First = heads.First,
+        };
+        pool.For(heads.Neighbours ? &RopeNeighbours : &RopeRows, &job, rows, width);
     }
 
     /// <summary>gate = silu(gate) * up.</summary>
@@ -37,6 +40,15 @@ internal static unsafe class RowKernels
     {
         var job = new Job { X = gate, Y = up, Width = count };
         pool.For(&SiluVectors, &job, (count + Lanes.Count - 1) / Lanes.Count, 4 * Lanes.Count);
+    }
+
+    /// <summary>x in [-limit, limit].</summary>
+    public static void Clamp(float* x, int count, float limit)
+    {
+        Vector512<float> top = Vector512.Create(limit);
+        int i = 0;
+        for (; i + Lanes.Count <= count; i += Lanes.Count) Vector512.Max(-top, Vector512.Min(top, Vector512.Load(x + i))).Store(x + i);
+        for (; i < count; i++) x[i] = MathF.Max(-limit, MathF.Min(limit, x[i]));
     }
 
     /// <summary>x += y.</summary>
@@ -87,9 +99,8 @@ internal static unsafe class RowKernels
             int lane = offset % KvBlocks.Group;
             for (int head = 0; head < kv.Heads; head++, at += kv.HeadSize)
             {
-                byte* group = kv.KeyGroup(block, head, offset - lane) + lane * kv.Type.Size(), row = kv.ValueRow(block, head, offset);
-                Write(keys.Slice(at, kv.HeadSize), kv.Type, group, KvBlocks.Group);
-                Write(values.Slice(at, kv.HeadSize), kv.Type, row, 1);
+                Write(keys.Slice(at, kv.HeadSize), kv.Type, kv.KeyGroup(block, head, offset - lane) + lane * kv.Type.Size(), KvBlocks.Group);
+                if (!kv.ValuesInKeys) Write(values.Slice(at, kv.HeadSize), kv.Type, kv.ValueRow(block, head, offset), 1);
             }
         }
     }
@@ -117,8 +128,26 @@ internal static unsafe class RowKernels
     {
         ref Job job = ref *(Job*)data;
         for (int row = first; row < end; row++)
-            for (int head = 0; head < job.Width; head += 2 * job.Half)
+            for (int head = job.First; head < job.Width; head += job.Size)
                 RopeHead(job.X + (long)row * job.Width + head, job.Half, job.Cos + (long)row * job.Half, job.Sin + (long)row * job.Half);
+    }
+
+    private static void RopeNeighbours(void* data, int first, int end)
+    {
+        ref Job job = ref *(Job*)data;
+        for (int row = first; row < end; row++)
+        {
+            float* cos = job.Cos + (long)row * job.Half, sin = job.Sin + (long)row * job.Half;
+            for (int head = job.First; head < job.Width; head += job.Size)
+            {
+                float* x = job.X + (long)row * job.Width + head;
+                for (int i = 0; i < job.Half; i++)
+                {
+                    (float a, float b) = (x[2 * i], x[2 * i + 1]);
+                    (x[2 * i], x[2 * i + 1]) = (a * cos[i] - b * sin[i], b * cos[i] + a * sin[i]);
+                }
+            }
+        }
     }
 
     private static void RopeHead(float* x, int half, float* cos, float* sin)

@@ -29,16 +29,30 @@ internal sealed class ReferenceKernels : IKernels
             for (int n = 0; n < weight.Rows; n++) y[t * weight.Rows + n] = Dot(x.Slice(t * weight.Columns, weight.Columns), weight, n);
     }
 
-    public void Rope(Span<float> x, ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int headSize)
+    public void HeadLinear(ReadOnlySpan<float> x, int xStride, HeadMatrices matrices, Span<float> y, int yStride)
     {
-        int half = headSize / 2, rows = cos.Length / half;
+        for (int at = 0; at < x.Length / xStride; at++)
+            for (int o = 0; o < matrices.Outputs; o++)
+            {
+                int row = at % matrices.Heads * matrices.Stride + matrices.First;
+                float sum = 0;
+                for (int i = 0; i < matrices.Inputs; i++)
+                    sum += x[at * xStride + i] * (matrices.Transposed ? matrices.All[row + i, o] : matrices.All[row + o, i]);
+                y[at * yStride + o] = sum;
+            }
+    }
+
+    public void Rope(Span<float> x, ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, RopeHeads heads)
+    {
+        int half = heads.Width / 2, rows = cos.Length / half;
         int width = rows == 0 ? 0 : x.Length / rows;
         for (int t = 0; t < rows; t++)
-            for (int head = t * width; head < (t + 1) * width; head += headSize)
+            for (int head = t * width; head < (t + 1) * width; head += heads.Size)
                 for (int i = 0; i < half; i++)
                 {
-                    (float a, float b, float c, float s) = (x[head + i], x[head + half + i], cos[t * half + i], sin[t * half + i]);
-                    (x[head + i], x[head + half + i]) = (a * c - b * s, b * c + a * s);
+                    int first = head + heads.First + (heads.Neighbours ? 2 * i : i), second = heads.Neighbours ? first + 1 : first + half;
+                    (float a, float b, float c, float s) = (x[first], x[second], cos[t * half + i], sin[t * half + i]);
+                    (x[first], x[second]) = (a * c - b * s, b * c + a * s);
                 }
     }
 
@@ -52,46 +66,69 @@ internal sealed class ReferenceKernels : IKernels
                     (int block, int offset) = (rows.BlocksOf(t)[rows.Positions[t] / kv.BlockSize], rows.Positions[t] % kv.BlockSize);
                     int lane = offset % KvBlocks.Group;
                     Write(kv.KeyGroup(block, head, offset - lane), kv.Type, d * KvBlocks.Group + lane, keys[from]);
-                    Write(kv.ValueRow(block, head, offset), kv.Type, d, values[from]);
+                    if (!kv.ValuesInKeys) Write(kv.ValueRow(block, head, offset), kv.Type, d, values[from]);
                 }
     }
 
-    public void Attend(KvBlocks kv, KvRows rows, HeadGroups groups, ReadOnlySpan<float> queries, Span<float> output)
+    public void Attend(KvBlocks kv, KvRows rows, Attending how, ReadOnlySpan<float> queries, Span<float> output)
     {
         int heads = rows.Count == 0 ? 0 : queries.Length / rows.Count / kv.HeadSize;
         for (int t = 0; t < rows.Count; t++)
             for (int head = 0; head < heads; head++)
-            {
-                int at = (t * heads + head) * kv.HeadSize;
-                AttendHead(kv, rows.BlocksOf(t), rows.Positions[t], groups.KvHeadOf(head),
-                    queries.Slice(at, kv.HeadSize), output.Slice(at, kv.HeadSize));
-            }
+                AttendHead(kv, rows.BlocksOf(t), rows.Positions[t], head, how,
+                    queries.Slice((t * heads + head) * kv.HeadSize, kv.HeadSize),
+                    output.Slice((t * heads + head) * kv.ValueSize, kv.ValueSize));
     }
 
-    public void Route(Span<float> logits, int experts, bool normalize, Span<int> ids, Span<float> weights)
+    public void Route(Span<float> logits, RouteRule rule, Span<int> ids, Span<float> weights)
     {
-        int rows = logits.Length / experts, topK = rows == 0 ? 0 : ids.Length / rows;
+        int rows = logits.Length / rule.Experts, topK = rows == 0 ? 0 : ids.Length / rows;
         for (int t = 0; t < rows; t++)
         {
-            Span<float> p = logits.Slice(t * experts, experts);
-            Softmax(p);
+            Span<float> p = logits.Slice(t * rule.Experts, rule.Experts), chosen = weights.Slice(t * topK, topK);
+            if (!rule.Sigmoid) Softmax(p);
+            else foreach (ref float value in p) value = 1 / (1 + MathF.Exp(-value));
+            float[] choice = p.ToArray();
+            if (rule.Correction is { } correction)
+                for (int e = 0; e < rule.Experts; e++) choice[e] += correction[0, e];
+            if (rule.Groups > 1) LeaveGroups(choice, rule);
+            TopK(choice, ids.Slice(t * topK, topK));
             float sum = 0;
-            for (int k = 0; k < topK; k++)
-            {
-                int best = -1;
-                for (int e = 0; e < experts; e++)
-                    if (!ids.Slice(t * topK, k).Contains(e) && (best < 0 || p[e] > p[best])) best = e;
-                (ids[t * topK + k], weights[t * topK + k]) = (best, p[best]);
-                sum += p[best];
-            }
-            if (!normalize) continue;
-            for (int k = 0; k < topK; k++) weights[t * topK + k] /= sum;
+            for (int k = 0; k < topK; k++) sum += chosen[k] = p[ids[t * topK + k]];
+            foreach (ref float weight in chosen) weight = weight / (rule.Normalize ? sum : 1) * rule.Scale;
+        }
+    }
+
+    private static void LeaveGroups(float[] choice, RouteRule rule)
+    {
+        int size = rule.Experts / rule.Groups;
+        float[] worth = [.. Enumerable.Range(0, rule.Groups).Select(g =>
+            choice.Skip(g * size).Take(size).OrderDescending().Take(rule.GroupsByTwo ? 2 : 1).Sum())];
+        int[] kept = new int[rule.KeptGroups];
+        TopK(worth, kept);
+        for (int e = 0; e < rule.Experts; e++)
+            if (!kept.Contains(e / size)) choice[e] = float.NegativeInfinity;
+    }
+
+    private static void TopK(ReadOnlySpan<float> values, Span<int> ids)
+    {
+        for (int k = 0; k < ids.Length; k++)
+        {
+            int best = -1;
+            for (int e = 0; e < values.Length; e++)
+                if (!ids[..k].Contains(e) && (best < 0 || values[e] > values[best])) best = e;
+            ids[k] = best;
         }
     }
 
     public void SiluMultiply(Span<float> gate, ReadOnlySpan<float> up)
     {
         for (int i = 0; i < gate.Length; i++) gate[i] = gate[i] / (1 + MathF.Exp(-gate[i])) * up[i];
+    }
+
+    public void Clamp(Span<float> x, float limit)
+    {
+        foreach (ref float value in x) value = MathF.Max(-limit, MathF.Min(limit, value));
     }
 
     public void Add(Span<float> x, ReadOnlySpan<float> y)
@@ -119,12 +156,14 @@ internal sealed class ReferenceKernels : IKernels
             for (int pair = rows.Offsets[e]; pair < rows.Offsets[e + 1]; pair++)
             {
                 ReadOnlySpan<float> h = hidden.Slice(rows.Rows[pair] * gate.Columns, gate.Columns);
-                Span<float> act = activation.Slice(pair * gate.Rows, gate.Rows);
+                Span<float> act = activation.Slice(pair * experts.Room, gate.Rows);
                 Span<float> sum = partial.Slice(rows.Rows[pair] * down.Rows, down.Rows);
                 Linear(h, gate, act);
                 Linear(h, up, upped);
-                SiluMultiply(act, upped);
-                for (int n = 0; n < down.Rows; n++) sum[n] += rows.Weights[pair] * Dot(act, down, n);
+                if (experts.Biased is { } biased) LimitedGlu(act, upped, biased, e);
+                else SiluMultiply(act, upped);
+                for (int n = 0; n < down.Rows; n++)
+                    sum[n] += rows.Weights[pair] * (Dot(act, down, n) + (experts.Biased?.Down[e][0, n] ?? 0));
             }
         }
     }
@@ -136,22 +175,40 @@ internal sealed class ReferenceKernels : IKernels
         return true;
     }
 
-    private static unsafe void AttendHead(
-        KvBlocks kv, ReadOnlySpan<int> blocks, int position, int head, ReadOnlySpan<float> q, Span<float> output)
+    private static void LimitedGlu(Span<float> gate, ReadOnlySpan<float> up, BiasedExperts biased, int expert)
     {
-        float[] scores = new float[position + 1];
-        for (int s = 0; s <= position; s++)
+        for (int i = 0; i < gate.Length; i++)
         {
-            int offset = s % kv.BlockSize, lane = s % KvBlocks.Group;
-            byte* group = kv.KeyGroup(blocks[s / kv.BlockSize], head, offset - lane);
-            for (int d = 0; d < kv.HeadSize; d++) scores[s] += q[d] * Elements.Read(group, kv.Type, d * KvBlocks.Group + lane);
-            scores[s] /= MathF.Sqrt(kv.HeadSize);
+            float g = MathF.Min(gate[i] + biased.Gate[expert][0, i], biased.Limit);
+            float u = Math.Clamp(up[i] + biased.Up[expert][0, i], -biased.Limit, biased.Limit);
+            gate[i] = (u + 1) * g / (1 + MathF.Exp(-biased.Alpha * g));
+        }
+    }
+
+    private static unsafe void AttendHead(
+        KvBlocks kv, ReadOnlySpan<int> blocks, int position, int queryHead, Attending how, ReadOnlySpan<float> q, Span<float> output)
+    {
+        int head = how.Groups.KvHeadOf(queryHead), from = how.Window == 0 ? 0 : Math.Max(0, position + 1 - how.Window);
+        float[] scores = new float[position + 1 - from + 1]; // the last one is the sink
+        scores[^1] = how.Sinks is { } sinks ? sinks[0, queryHead] : float.NegativeInfinity;
+        for (int s = from; s <= position; s++)
+        {
+            float score = 0;
+            for (int d = 0; d < kv.HeadSize; d++) score += q[d] * Key(blocks, s, d);
+            scores[s - from] = score * how.Scale;
         }
         Softmax(scores);
         output.Clear();
-        for (int s = 0; s <= position; s++)
-            for (int d = 0; d < kv.HeadSize; d++)
-                output[d] += scores[s] * Elements.Read(kv.ValueRow(blocks[s / kv.BlockSize], head, s % kv.BlockSize), kv.Type, d);
+        for (int s = from; s <= position; s++)
+            for (int d = 0; d < output.Length; d++)
+                output[d] += scores[s - from] * (kv.ValuesInKeys ? Key(blocks, s, d)
+                    : Elements.Read(kv.ValueRow(blocks[s / kv.BlockSize], head, s % kv.BlockSize), kv.Type, d));
+
+        float Key(ReadOnlySpan<int> blocks, int s, int d)
+        {
+            int offset = s % kv.BlockSize, lane = s % KvBlocks.Group;
+            return Elements.Read(kv.KeyGroup(blocks[s / kv.BlockSize], head, offset - lane), kv.Type, d * KvBlocks.Group + lane);
+        }
     }
 
     private static void Softmax(Span<float> x)
