@@ -41,8 +41,8 @@ public sealed class RankRuntime : IDisposable
         Shard = ModelShard.Create(source, setup.Config, Spec, Device,
             new ShardOptions
             {
-                KvType = setup.KvType, KvBlocks = sizes.Blocks, BlockSize = sizes.BlockSize, MaxRows = sizes.MaxRows,
-                    GroupSize = group.Size,
+                KvType = setup.KvType, Weights = setup.WeightType, KvBlocks = sizes.Blocks, BlockSize = sizes.BlockSize,
+                MaxRows = sizes.MaxRows, GroupSize = group.Size,
             },
             p => progress((double)p.Part / p.Parts));
         if (setup.TraceSteps > 0) Trace = new StepTrace(setup.TraceSteps, SpansPerStep(Spec.Layers, group.Size));

@@ -31,8 +31,8 @@ internal static unsafe class ExpertsKernel
         {
             var job = new Job
             {
-                Gate = gate, Up = up, Down = down, UpDots = Dots.Of(gate->Type), DownDots = Dots.Of(down->Type), Active = active, Offsets = offsets, Rows = pairs, Weights = weights, Hidden = hidden,
-                Activation = activation, Partial = partial, ActiveCount = rows.Active.Length,
+                Gate = gate, Up = up, Down = down, UpDots = Dots.Of(gate->Type), DownDots = Dots.Of(down->Type),
+                Active = active, Offsets = offsets, Rows = pairs, Weights = weights, Hidden = hidden, Activation = activation, Partial = partial, ActiveCount = rows.Active.Length,
                 Tiles = (inner + OutTile - 1) / OutTile, Intermediate = inner, Width = width,
             };
             int items = job.ActiveCount * job.Tiles, columns = (width + OutTile - 1) / OutTile;

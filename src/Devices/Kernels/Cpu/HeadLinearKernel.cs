@@ -15,7 +15,7 @@ internal static unsafe class HeadLinearKernel
         public float* X, Y;
         public HeadMatrices Matrices;
         public Weight All;
-        public delegate*<int, FourRows, Weight*, int, int, FourRows, void> Dots;
+        public delegate*<int, FourRows, Weight*, int, int, FourRows, byte*, void> Dots;
         public int XStride, YStride, Rows;
     }
 
@@ -70,7 +70,7 @@ internal static unsafe class HeadLinearKernel
         for (int item = first; item < end; item++)
         {
             int rows = Rows(ref *job, item, out FourRows x, out FourRows y, out int row);
-            job->Dots(rows, x, &job->All, row, job->Matrices.Outputs, y);
+            job->Dots(rows, x, &job->All, row, job->Matrices.Outputs, y, job->All.Row(row + job->Matrices.Outputs));
         }
     }
 
