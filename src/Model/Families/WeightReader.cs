@@ -138,10 +138,10 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
     {
         string[] parts = name.Split('.');
         if (Kept is not { } type || stored.Type == type || s_asStored.Contains(parts[^1] == "weight" ? parts[^2] : parts[^1])) return stored;
-        long rowBytes = Quantised.RowBytes(type, stored.Columns);
-        Bytes += stored.Rows * rowBytes - stored.Bytes;
+        long bytes = Quantised.Bytes(type, stored.Rows, stored.Columns);
+        Bytes += bytes - stored.Bytes;
         if (!touch) return Quantised.View(null, type, stored.Rows, stored.Columns);
-        var memory = new NativeBuffer(stored.Rows * rowBytes);
+        var memory = new NativeBuffer(bytes);
         _owned.Add(memory);
         Weight kept = Quantised.View(memory.Data, type, stored.Rows, stored.Columns);
         int slices = (stored.Rows + SliceRows - 1) / SliceRows;

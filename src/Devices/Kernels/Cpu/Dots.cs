@@ -16,8 +16,8 @@ internal static unsafe class Dots
         ElementType.BF16 => &Plain<StoredBf16>,
         ElementType.F16 => &Plain<StoredF16>,
         ElementType.F32 => &Plain<StoredF32>,
-        ElementType.Int8 => &GroupTiles<GroupedInt8>.Rows,
-        ElementType.Int4 => &GroupTiles<GroupedInt4>.Rows,
+        ElementType.Int8 => &PanelTiles<PanelInt8>.Rows,
+        ElementType.Int4 => &PanelTiles<PanelInt4>.Rows,
         ElementType.Fp8 => &GroupTiles<GroupedFp8>.Rows,
         _ => &GroupTiles<GroupedMxFp4>.Rows,
     };

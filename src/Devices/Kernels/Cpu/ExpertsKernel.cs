@@ -17,11 +17,13 @@ internal static unsafe class ExpertsKernel
         public delegate*<int, FourRows, Weight*, int, int, FourRows, byte*, void> UpDots, DownDots;
         public int* Active, Offsets, Rows;
         public float* Weights, Hidden, Activation, Partial;
-        public int ActiveCount, Tiles, Intermediate, Width;
+        public float* Gated; // activation as down reads it
+        public int HiddenStride, GatedStride, ActiveCount, Tiles, Intermediate, Width;
     }
 
     /// <summary>hidden: [rows, H]; partial: the same, zeros; activation: [pairs, I]. At least one pair.</summary>
-    public static void Run(WorkerPool pool, ExpertWeights experts, ExpertRows rows, float* hidden, float* activation, float* partial)
+    public static void Run(WorkerPool pool, ExpertWeights experts, ExpertRows rows, int hiddenRows, float* hidden, float* activation,
+        float* partial)
     {
         (int inner, int width) = (experts.Gate[0].Rows, experts.Gate[0].Columns);
         long pairWork = (long)inner * width;
@@ -35,10 +37,26 @@ internal static unsafe class ExpertsKernel
                 Active = active, Offsets = offsets, Rows = pairs, Weights = weights, Hidden = hidden, Activation = activation, Partial = partial, ActiveCount = rows.Active.Length,
                 Tiles = (inner + OutTile - 1) / OutTile, Intermediate = inner, Width = width,
             };
+            (job.HiddenStride, job.GatedStride) = (width, inner);
+            job.Gated = activation;
+            bool integers = gate->Type.IsPanel();
+            if (integers) Round(pool, ref job, gate->Type, hiddenRows, rows.Pairs);
             int items = job.ActiveCount * job.Tiles, columns = (width + OutTile - 1) / OutTile;
             pool.For(&UpTiles, &job, items, 2 * pairWork * rows.Pairs / items);
+            if (integers) QuantisedRows.Run(pool, activation, rows.Pairs, inner, down->Type, job.Gated);
             pool.For(&DownTiles, &job, columns, pairWork * rows.Pairs / columns);
         }
+    }
+
+    // Room for hidden rows and gated ones as integers, and the hidden rows in it.
+    private static void Round(WorkerPool pool, ref Job job, ElementType type, int hiddenRows, int pairs)
+    {
+        (job.HiddenStride, job.GatedStride) = (QuantisedRows.Stride(job.Width), QuantisedRows.Stride(job.Intermediate));
+        long values = (long)hiddenRows * job.HiddenStride;
+        float* room = pool.Room(values + (long)pairs * job.GatedStride);
+        QuantisedRows.Run(pool, job.Hidden, hiddenRows, job.Width, type, room);
+        job.Hidden = room;
+        job.Gated = room + values;
     }
 
     // activation[pair, tile] = silu(gate . h) * (up . h)
@@ -85,7 +103,7 @@ internal static unsafe class ExpertsKernel
                 for (int pair = job.Offsets[e]; pair < job.Offsets[e + 1]; pair += 4)
                 {
                     int rows = Math.Min(4, job.Offsets[e + 1] - pair);
-                    FourRows x = FourRows.From(job.Activation + (long)pair * job.Intermediate, job.Intermediate);
+                    FourRows x = FourRows.From(job.Gated + (long)pair * job.GatedStride, job.GatedStride);
                     byte* next = job.Down[pair + 4 < job.Offsets[e + 1] ? e : job.Active[(a + 1) % job.ActiveCount]].Row(from);
                     job.DownDots(rows, x, job.Down + e, from, outputs, y, next);
                     for (int r = 0; r < rows; r++)
@@ -105,8 +123,8 @@ internal static unsafe class ExpertsKernel
     {
         float* h = job.Hidden;
         int* at = job.Rows + pair;
-        return new FourRows(h + (long)at[0] * job.Width, h + (long)at[rows > 1 ? 1 : 0] * job.Width,
-            h + (long)at[rows > 2 ? 2 : 0] * job.Width, h + (long)at[rows > 3 ? 3 : 0] * job.Width);
+        return new FourRows(h + (long)at[0] * job.HiddenStride, h + (long)at[rows > 1 ? 1 : 0] * job.HiddenStride,
+            h + (long)at[rows > 2 ? 2 : 0] * job.HiddenStride, h + (long)at[rows > 3 ? 3 : 0] * job.HiddenStride);
     }
 
     private static void AddWeighted(float weight, float* y, float* sum, int count)

@@ -22,6 +22,7 @@ internal static unsafe class HeadLinearKernel
     /// <summary>x: [rows, heads, xStride]; y: [rows, heads, yStride].</summary>
     public static void Run(WorkerPool pool, float* x, int xStride, int rows, HeadMatrices matrices, float* y, int yStride)
     {
+        if (matrices.All.Type.IsPanel()) throw new ArgumentException($"matrices of heads cannot be {matrices.All.Type}", nameof(matrices));
         var job = new Job
         {
             X = x, Y = y, Matrices = matrices, All = matrices.All, Dots = Dots.Of(matrices.All.Type), XStride = xStride, YStride = yStride,
@@ -37,8 +38,6 @@ internal static unsafe class HeadLinearKernel
         ElementType.BF16 => &Across<StoredBf16>,
         ElementType.F16 => &Across<StoredF16>,
         ElementType.F32 => &Across<StoredF32>,
-        ElementType.Int8 => &AcrossGroups<GroupedInt8>,
-        ElementType.Int4 => &AcrossGroups<GroupedInt4>,
         ElementType.Fp8 => &AcrossGroups<GroupedFp8>,
         _ => &AcrossGroups<GroupedMxFp4>,
     };

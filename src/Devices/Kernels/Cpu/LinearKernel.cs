@@ -13,7 +13,7 @@ internal static unsafe class LinearKernel
         public float* X, Y;
         public Weight Weight;
         public delegate*<int, FourRows, Weight*, int, int, FourRows, byte*, void> Dots;
-        public int Rows, RowTile, OutTile, OutTiles;
+        public int Rows, XStride, RowTile, OutTile, OutTiles;
     }
 
     /// <summary>x: [rows, K]; y: [rows, N].</summary>
@@ -21,14 +21,22 @@ internal static unsafe class LinearKernel
     {
         long work = (long)rows * weight.Rows * weight.Columns;
         long wanted = pool.Threads == 1 ? 1 : Math.Clamp(work / (32 * 1024), 1, pool.Threads * 4);
-        int tile = (int)Math.Clamp(TileBytes / weight.RowBytes, 16, weight.Rows + 15L) / 16 * 16;
+        int tile = (int)Math.Clamp(TileBytes * weight.Rows / weight.Bytes, 16, weight.Rows + 15L) / 16 * 16;
         tile = Math.Min(tile, (int)((weight.Rows + wanted - 1) / wanted + 15) / 16 * 16);
         int tiles = (weight.Rows + tile - 1) / tile;
         int rowTiles = Math.Clamp((int)(wanted / tiles), 1, (rows + 3) / 4), rowTile = ((rows + rowTiles - 1) / rowTiles + 3) / 4 * 4;
         rowTiles = (rows + rowTile - 1) / rowTile;
+        int stride = weight.Columns;
+        if (weight.Type.IsPanel())
+        {
+            stride = QuantisedRows.Stride(stride);
+            float* integers = pool.Room((long)rows * stride);
+            QuantisedRows.Run(pool, x, rows, weight.Columns, weight.Type, integers);
+            x = integers;
+        }
         var job = new Job
         {
-            X = x, Y = y, Weight = weight, Dots = Dots.Of(weight.Type), Rows = rows, RowTile = rowTile, OutTile = tile, OutTiles = tiles,
+            X = x, XStride = stride, Y = y, Weight = weight, Dots = Dots.Of(weight.Type), Rows = rows, RowTile = rowTile, OutTile = tile, OutTiles = tiles,
         };
         pool.For(&Tiles, &job, tiles * rowTiles, work / (tiles * rowTiles));
     }
@@ -36,7 +44,7 @@ internal static unsafe class LinearKernel
     private static void Tiles(void* data, int first, int end)
     {
         var job = (Job*)data;
-        (int k, int n) = (job->Weight.Columns, job->Weight.Rows);
+        (int k, int n) = (job->XStride, job->Weight.Rows);
         for (int item = first; item < end; item++)
         {
             (int from, int row) = (item % job->OutTiles * job->OutTile, item / job->OutTiles * job->RowTile);
