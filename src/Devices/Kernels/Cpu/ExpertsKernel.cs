@@ -9,7 +9,9 @@ namespace Troupe.Devices.Kernels.Cpu;
 /// </summary>
 internal static unsafe class ExpertsKernel
 {
-    private const int OutTile = 32;
+    // Outputs of gate and up at a time; of down, too, where there are many rows. With few, what one tile reads of an expert must be long
+    // enough to be fetched ahead.
+    private const int OutTile = 32, LongTile = 128, FewRows = 4;
 
     private struct Job
     {
@@ -18,7 +20,7 @@ internal static unsafe class ExpertsKernel
         public int* Active, Offsets, Rows;
         public float* Weights, Hidden, Activation, Partial;
         public float* Gated; // activation as down reads it
-        public int HiddenStride, GatedStride, ActiveCount, Tiles, Intermediate, Width;
+        public int HiddenStride, GatedStride, ActiveCount, Tiles, DownTile, Intermediate, Width;
     }
 
     /// <summary>hidden: [rows, H]; partial: the same, zeros; activation: [pairs, I]. At least one pair.</summary>
@@ -41,7 +43,8 @@ internal static unsafe class ExpertsKernel
             job.Gated = activation;
             bool integers = gate->Type.IsPanel();
             if (integers) Round(pool, ref job, gate->Type, hiddenRows, rows.Pairs);
-            int items = job.ActiveCount * job.Tiles, columns = (width + OutTile - 1) / OutTile;
+            job.DownTile = rows.Pairs <= FewRows * job.ActiveCount && width >= pool.Threads * 2 * LongTile ? LongTile : OutTile;
+            int items = job.ActiveCount * job.Tiles, columns = (width + job.DownTile - 1) / job.DownTile;
             pool.For(&UpTiles, &job, items, 2 * pairWork * rows.Pairs / items);
             if (integers) QuantisedRows.Run(pool, activation, rows.Pairs, inner, down->Type, job.Gated);
             pool.For(&DownTiles, &job, columns, pairWork * rows.Pairs / columns);
@@ -92,11 +95,11 @@ internal static unsafe class ExpertsKernel
     private static void DownTiles(void* data, int first, int end)
     {
         ref Job job = ref *(Job*)data;
-        float* result = stackalloc float[4 * OutTile];
-        FourRows y = FourRows.From(result, OutTile);
+        float* result = stackalloc float[4 * LongTile];
+        FourRows y = FourRows.From(result, LongTile);
         for (int item = first; item < end; item++)
         {
-            int from = item * OutTile, outputs = Math.Min(OutTile, job.Width - from);
+            int from = item * job.DownTile, outputs = Math.Min(job.DownTile, job.Width - from);
             for (int a = 0; a < job.ActiveCount; a++)
             {
                 int e = job.Active[a];
@@ -109,7 +112,7 @@ internal static unsafe class ExpertsKernel
                     for (int r = 0; r < rows; r++)
                     {
                         float* sum = job.Partial + (long)job.Rows[pair + r] * job.Width + from;
-                        AddWeighted(job.Weights[pair + r], result + r * OutTile, sum, outputs);
+                        AddWeighted(job.Weights[pair + r], result + r * LongTile, sum, outputs);
                     }
                 }
             }

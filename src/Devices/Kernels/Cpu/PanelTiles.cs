@@ -28,7 +28,7 @@ internal unsafe interface IPanel
 /// </summary>
 internal static unsafe class PanelTiles<T> where T : IPanel
 {
-    private const int Outputs = Quantised.PanelRows, Distance = 8192;
+    private const int Outputs = Quantised.PanelRows, Scales = Outputs * sizeof(ushort), Distance = 4096;
 
     /// <summary>See <see cref="Dots"/>; the rows are those of <see cref="QuantisedRows"/>, the first output is a multiple of 16.</summary>
     public static void Rows(int rows, FourRows x, Weight* weight, int from, int outputs, FourRows y, byte* next)
@@ -65,7 +65,7 @@ internal static unsafe class PanelTiles<T> where T : IPanel
         Vector512<float> sum = default;
         for (int g = 0; g < groups; g++, w += T.Bytes, values += Elements.Group, scales += Outputs)
         {
-            Fetch(w, end, next);
+            Fetch(w + Distance + g * Scales, end, next);
             Vector512<float> scale = StoredBf16.Load((byte*)scales) * Vector512.Create(shares[g]);
             sum = Vector512.FusedMultiplyAdd(Vector512.ConvertToSingle(T.Sum(w, values)), scale, sum);
         }
@@ -82,7 +82,7 @@ internal static unsafe class PanelTiles<T> where T : IPanel
         Vector512<float> a = default, b = default, c = default, d = default;
         for (int g = 0; g < groups; g++, w += T.Bytes, scales += Outputs)
         {
-            Fetch(w, end, next);
+            Fetch(w + Distance + g * Scales, end, next);
             T.Sum4(w, xa, xb, xc, xd, out Vector512<int> ia, out Vector512<int> ib, out Vector512<int> ic, out Vector512<int> id);
             Vector512<float> scale = StoredBf16.Load((byte*)scales);
             a = Vector512.FusedMultiplyAdd(Vector512.ConvertToSingle(ia), scale * Vector512.Create(sa[g]), a);
@@ -101,11 +101,10 @@ internal static unsafe class PanelTiles<T> where T : IPanel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Fetch(byte* w, byte* end, byte* next)
+    private static void Fetch(byte* at, byte* end, byte* next)
     {
-        byte* at = w + Distance;
         if (at >= end) at = next + (at - end);
-        for (int line = 0; line < T.Bytes; line += 64) Ahead.Fetch64(at + line);
+        for (int line = 0; line < T.Bytes + Scales; line += 64) Ahead.Fetch64(at + line);
     }
 }
 
