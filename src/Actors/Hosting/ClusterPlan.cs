@@ -223,6 +223,7 @@ public sealed class ClusterPlan
         hub, new RequestLimits(_options.Limits.PromptBytes, _options.Limits.MaxTokens), _options.Scheduler.MaxQueue,
             _options.Scheduler.RequestTimeout, clock)
     {
+        Fast = _options.Numbers.Math == MathMode.Fast,
         WeightType = _options.Weights switch
         {
             WeightStorage.Bf16 => ElementType.BF16,

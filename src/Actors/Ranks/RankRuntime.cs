@@ -32,7 +32,7 @@ public sealed class RankRuntime : IDisposable
         World = new World(setup.Layout);
         Self = World.Rank(assign.Rank);
         Place = World.Place(Self);
-        Device = new CpuDevice(setup.Threads);
+        Device = new CpuDevice(setup.Threads, setup.Fast);
         RankGroup group = World.Stage(Place.Stage);
         Placement = ExpertPlacement.Blocks(setup.Config.Experts, group.Size);
         Spec = ShardSpec.Of(setup.Config, setup.Split, Place.Stage, Placement, group.IndexOf(Self), setup.Layout.Tensor);

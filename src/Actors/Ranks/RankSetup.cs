@@ -33,6 +33,9 @@ public sealed record RankSetup(
     /// <summary>The type that matrices are turned into as they are loaded; null for as they are stored.</summary>
     public ElementType? WeightType { get; init; }
 
+    /// <summary>Whether products may be fast rather than exact.</summary>
+    public bool Fast { get; init; }
+
     /// <summary>The layers of each stage.</summary>
     public required LayerSplit Split { get; init; }
 

@@ -22,6 +22,10 @@ internal static unsafe class Dots
         _ => &GroupTiles<GroupedMxFp4>.Rows,
     };
 
+    /// <summary>The tiles for a weight with rows that were made into an operand.</summary>
+    public static delegate*<int, FourRows, Weight*, int, int, FourRows, byte*, void> Of(Operand operand, ElementType type) =>
+        operand == Operand.Halves ? &HalfTiles.Rows : Of(type);
+
     private static void Plain<T>(int rows, FourRows x, Weight* weight, int from, int outputs, FourRows y, byte* next)
         where T : IStored
     {

@@ -33,33 +33,29 @@ internal static unsafe class ExpertsKernel
         fixed (int* active = rows.Active, offsets = rows.Offsets, pairs = rows.Rows)
         fixed (float* weights = rows.Weights)
         {
+            Operand into = Operands.Of(*gate, pool.IsFast), outOf = Operands.Of(*down, pool.IsFast);
             var job = new Job
             {
-                Gate = gate, Up = up, Down = down, UpDots = Dots.Of(gate->Type), DownDots = Dots.Of(down->Type),
+                Gate = gate, Up = up, Down = down, UpDots = Dots.Of(into, gate->Type), DownDots = Dots.Of(outOf, down->Type),
                 Active = active, Offsets = offsets, Rows = pairs, Weights = weights, Hidden = hidden, Activation = activation, Partial = partial, ActiveCount = rows.Active.Length,
                 Tiles = (inner + OutTile - 1) / OutTile, Intermediate = inner, Width = width,
             };
-            (job.HiddenStride, job.GatedStride) = (width, inner);
+            (job.HiddenStride, job.GatedStride) = (Operands.Stride(into, width), Operands.Stride(outOf, inner));
             job.Gated = activation;
-            bool integers = gate->Type.IsPanel();
-            if (integers) Round(pool, ref job, gate->Type, hiddenRows, rows.Pairs);
+            long hiddenRoom = into == Operand.Floats ? 0 : (long)hiddenRows * job.HiddenStride;
+            float* room = pool.Room(hiddenRoom + (outOf == Operand.Floats ? 0 : (long)rows.Pairs * job.GatedStride));
+            if (into != Operand.Floats)
+            {
+                Operands.Make(pool, into, hidden, hiddenRows, *gate, room);
+                job.Hidden = room;
+            }
+            if (outOf != Operand.Floats) job.Gated = room + hiddenRoom;
             job.DownTile = rows.Pairs <= FewRows * job.ActiveCount && width >= pool.Threads * 2 * LongTile ? LongTile : OutTile;
             int items = job.ActiveCount * job.Tiles, columns = (width + job.DownTile - 1) / job.DownTile;
             pool.For(&UpTiles, &job, items, 2 * pairWork * rows.Pairs / items);
-            if (integers) QuantisedRows.Run(pool, activation, rows.Pairs, inner, down->Type, job.Gated);
+            if (outOf != Operand.Floats) Operands.Make(pool, outOf, activation, rows.Pairs, *down, job.Gated);
             pool.For(&DownTiles, &job, columns, pairWork * rows.Pairs / columns);
         }
-    }
-
-    // Room for hidden rows and gated ones as integers, and the hidden rows in it.
-    private static void Round(WorkerPool pool, ref Job job, ElementType type, int hiddenRows, int pairs)
-    {
-        (job.HiddenStride, job.GatedStride) = (QuantisedRows.Stride(job.Width), QuantisedRows.Stride(job.Intermediate));
-        long values = (long)hiddenRows * job.HiddenStride;
-        float* room = pool.Room(values + (long)pairs * job.GatedStride);
-        QuantisedRows.Run(pool, job.Hidden, hiddenRows, job.Width, type, room);
-        job.Hidden = room;
-        job.Gated = room + values;
     }
 
     // activation[pair, tile] = silu(gate . h) * (up . h)

@@ -26,17 +26,17 @@ internal static unsafe class LinearKernel
         int tiles = (weight.Rows + tile - 1) / tile;
         int rowTiles = Math.Clamp((int)(wanted / tiles), 1, (rows + 3) / 4), rowTile = ((rows + rowTiles - 1) / rowTiles + 3) / 4 * 4;
         rowTiles = (rows + rowTile - 1) / rowTile;
-        int stride = weight.Columns;
-        if (weight.Type.IsPanel())
+        Operand operand = Operands.Of(weight, pool.IsFast);
+        int stride = Operands.Stride(operand, weight.Columns);
+        if (operand != Operand.Floats)
         {
-            stride = QuantisedRows.Stride(stride);
-            float* integers = pool.Room((long)rows * stride);
-            QuantisedRows.Run(pool, x, rows, weight.Columns, weight.Type, integers);
-            x = integers;
+            float* made = pool.Room((long)rows * stride);
+            Operands.Make(pool, operand, x, rows, weight, made);
+            x = made;
         }
         var job = new Job
         {
-            X = x, XStride = stride, Y = y, Weight = weight, Dots = Dots.Of(weight.Type), Rows = rows, RowTile = rowTile, OutTile = tile, OutTiles = tiles,
+            X = x, XStride = stride, Y = y, Weight = weight, Dots = Dots.Of(operand, weight.Type), Rows = rows, RowTile = rowTile, OutTile = tile, OutTiles = tiles,
         };
         pool.For(&Tiles, &job, tiles * rowTiles, work / (tiles * rowTiles));
     }
