@@ -30,7 +30,7 @@ public sealed class NarrowerMachineTests
     {
         // Other processors, and machines that have no wider vectors than these, run the narrow paths in every test.
         if (RuntimeInformation.ProcessArchitecture != Architecture.X64 || CpuDevice.VectorBits <= bits) return;
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("dotnet") { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (string argument in (string[])["vstest", typeof(NarrowerMachineTests).Assembly.Location, $"--TestCaseFilter:{Filter}"])
             start.ArgumentList.Add(argument);
         start.Environment[off] = "0";

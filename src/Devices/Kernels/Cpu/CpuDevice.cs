@@ -30,6 +30,9 @@ public sealed class CpuDevice : IDevice
     /// <summary>Bits of the widest vectors that this machine computes with.</summary>
     public static int VectorBits => Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128;
 
+    /// <summary>Whether fast products of bf16 weights use the processor's own instruction for bf16.</summary>
+    public static bool MultipliesBf16 => Emitted.IsSupported;
+
     /// <summary>Ends its threads.</summary>
     public void Dispose() => _pool.Dispose();
 }
