@@ -37,6 +37,7 @@ internal static class OptionText
 
     private static readonly (string Word, OverlapMode Value)[] s_overlaps =
         [("auto", OverlapMode.Auto), ("on", OverlapMode.On), ("off", OverlapMode.Off)];
+    private static readonly (string Word, TraceOf Value)[] s_traces = [("all", TraceOf.All), ("experts", TraceOf.Experts)];
 
     private static readonly (string Word, DrillFault Value)[] s_drills =
     [
@@ -91,7 +92,7 @@ internal static class OptionText
                 read.Int("troupe.drill.step", 1, int.MaxValue),
                 read.IntOr("any", "troupe.drill.layer", 0, ushort.MaxValue),
                 read.Duration("troupe.drill.slow-by", Tick, Hour)),
-            new TraceOptions(read.Int("troupe.trace.steps", 0, TraceOptions.MostSteps)))
+            new TraceOptions(read.Int("troupe.trace.steps", 0, TraceOptions.MostSteps), read.Choice("troupe.trace.of", s_traces)))
         {
             Split = ReadSplit(read),
         };
@@ -152,6 +153,7 @@ internal static class OptionText
         ("drill.layer", o.Drill.Layer is { } layer ? $"{layer}" : "any"),
         ("drill.slow-by", Time(o.Drill.SlowBy)),
         ("trace.steps", $"{o.Trace.Steps}"),
+        ("trace.of", Word(o.Trace.Of, s_traces)),
     ];
 
     private static Layout ReadLayout(OptionReader read)

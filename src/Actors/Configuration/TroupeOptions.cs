@@ -124,9 +124,20 @@ public sealed record LimitOptions(int PromptBytes, int MaxTokens, int StopString
 public sealed record ControlOptions(string LifelineHost, int LifelinePort, TimeSpan JoinDeadline, TimeSpan DrainDeadline,
     TimeSpan AbortReport);
 
+/// <summary>What a trace keeps of a step.</summary>
+public enum TraceOf
+{
+    /// <summary>Every activity, and waits and notifications within them.</summary>
+    All,
+
+    /// <summary>Only the experts of each layer, and how much they had to do: at next to no cost.</summary>
+    Experts,
+}
+
 /// <summary>troupe.trace</summary>
 /// <param name="Steps">How many steps' spans each rank keeps; 0 for none.</param>
-public sealed record TraceOptions(int Steps)
+/// <param name="Of">What it keeps of them.</param>
+public sealed record TraceOptions(int Steps, TraceOf Of = TraceOf.All)
 {
     /// <summary>The most steps that a rank keeps.</summary>
     public const int MostSteps = 1 << 14;

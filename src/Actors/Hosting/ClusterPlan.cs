@@ -233,7 +233,7 @@ public sealed class ClusterPlan
         },
         Split = Split,
         Drill = _options.Drill,
-        TraceSteps = _options.Trace.Steps,
+        Trace = _options.Trace,
     };
 
     /// <summary>Bytes of a value; the scales of int8 and fp8, 3 % of a row, do not count.</summary>

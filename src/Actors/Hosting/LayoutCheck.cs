@@ -1,5 +1,6 @@
 using Troupe.Actors.Configuration;
 using Troupe.Devices.All2All;
+using Troupe.Devices.Tensors;
 using Troupe.Devices.Topology;
 using Troupe.Model.Checkpoints;
 using Troupe.Model.Layers;
@@ -31,6 +32,9 @@ public static class LayoutCheck
         if (scheduler.MaxRunning < stages)
             return $"troupe.scheduler.max-running is {scheduler.MaxRunning}, but {stages} stages keep as many micro-batches in flight; set "
                 + $"it to {stages} or more";
+        if (scheduler.BlockSize % KvBlocks.Group != 0)
+            return $"troupe.scheduler.block-size must be a multiple of {KvBlocks.Group}, got {scheduler.BlockSize}; use "
+                + $"{(scheduler.BlockSize / KvBlocks.Group + 1) * KvBlocks.Group}";
         int rows = Math.Max(scheduler.PrefillChunk, scheduler.MaxRunning / stages);
         return rows <= All2AllShape.MostTokens ? null : $"troupe.scheduler: a step may have {All2AllShape.MostTokens} rows, got {rows}: "
             + "use a smaller prefill-chunk or max-running";

@@ -14,9 +14,12 @@ namespace Troupe.Actors.Planning;
 /// </summary>
 public static class ActiveWeights
 {
-    /// <summary>Values that a layer reads for one token: attention, the router, K experts and the shared one (or the dense feed-forward), and
-    /// all norms and biases. Counted by putting the layer together as the start does, so that no family is counted otherwise.</summary>
-    public static long Layer(ModelConfig model, LayerIndex layer) => Layer(model, layer, TensorSplit.Of(model, 0, 1), model.ExpertsPerToken);
+    /// <summary>
+    /// Values that a layer reads for one token: attention, the router, K experts and the shared one (or the dense feed-forward), and all
+    /// norms and biases. Counted by putting the layer together as the start does, so that no family is counted otherwise.
+    /// </summary>
+    public static long Layer(ModelConfig model, LayerIndex layer) =>
+        Layer(model, layer, TensorSplit.Of(model, 0, 1), model.ExpertsPerToken);
 
     /// <summary>The same of a tensor rank's part, with so many routed experts.</summary>
     public static long Layer(ModelConfig model, LayerIndex layer, TensorSplit split, int experts) =>

@@ -1,3 +1,4 @@
+using Troupe.Actors.Configuration;
 using Troupe.Actors.Pipeline;
 using Troupe.Actors.Protocols;
 using Troupe.Devices.All2All;
@@ -45,7 +46,7 @@ public sealed class RankRuntime : IDisposable
                 MaxRows = sizes.MaxRows, GroupSize = group.Size,
             },
             p => progress((double)p.Part / p.Parts));
-        if (setup.TraceSteps > 0) Trace = new StepTrace(setup.TraceSteps, SpansPerStep(Spec.Layers, group.Size));
+        if (setup.Trace.Steps > 0) Trace = new StepTrace(setup.Trace.Steps, SpansPerStep(setup.Trace.Of, Spec.Layers, group.Size));
         _window = new RankWindow(group, setup.Config, setup.Split, sizes, setup.Rows, assign.Hosts);
         FabricOptions options = setup.FabricOptions with { Secret = assign.Secret.ToArray(), Hosts = assign.Hosts };
         FabricKind kind = Fabrics.Parse(assign.Fabric, FabricKind.SharedMemory);
@@ -123,7 +124,7 @@ public sealed class RankRuntime : IDisposable
     public void Connect(IReadOnlyList<string> descriptors)
     {
         Fabric = FaultDrill.Wrap(_endpoint.Connect(descriptors), Setup);
-        if (Trace is not null) Fabric = new TracedFabric(Fabric, Trace, Setup.Clock);
+        if (Trace is not null && Setup.Trace.Of == TraceOf.All) Fabric = new TracedFabric(Fabric, Trace, Setup.Clock);
         Link = new StageLink(Fabric, _window.Links, Sizes.WaitingHops);
         if (Place.Stage == 0 && World.Stage(0).Size > 1) Vote = new LeaveVote(Fabric, World.Stage(0), _window.VoteFlags);
         if (_window.Tensor is { } sums)
@@ -175,9 +176,10 @@ public sealed class RankRuntime : IDisposable
 
     /// <summary>
     /// About how many spans a decode step has: of each layer its activities, of its dispatch and combine a notification and a wait for each
-    /// peer, and whatever is around the layers.
+    /// peer, and whatever is around the layers; or of each layer only its experts and what is before them.
     /// </summary>
-    private static int SpansPerStep(int layers, int members) => (layers * (10 + (4 * (members - 1)))) + 24;
+    private static int SpansPerStep(TraceOf of, int layers, int members) =>
+        of == TraceOf.Experts ? (2 * layers) + 4 : (layers * (10 + (4 * (members - 1)))) + 24;
 
     private static IAll2All? Named(List<IAll2All> strategies, string name)
     {

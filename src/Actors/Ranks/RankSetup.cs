@@ -42,6 +42,6 @@ public sealed record RankSetup(
     /// <summary>The fault that some rank makes on purpose.</summary>
     public required DrillOptions Drill { get; init; }
 
-    /// <summary>How many steps a rank's trace keeps; 0 for no trace.</summary>
-    public int TraceSteps { get; init; }
+    /// <summary>What a rank's trace keeps.</summary>
+    public required TraceOptions Trace { get; init; }
 }

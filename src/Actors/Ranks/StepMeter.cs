@@ -1,3 +1,4 @@
+using Troupe.Actors.Configuration;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Topology;
 using Troupe.Model.Layers;
@@ -6,12 +7,12 @@ namespace Troupe.Actors.Ranks;
 
 /// <summary>
 /// The one place where a rank's steps are measured: reads the clock once for each point of a step, and tells the trace, the times of
-/// exchanges and the status word. Reads no clock where nobody wants to know.
+/// exchanges and the status word. Reads no clock where nobody wants to know. A trace of experts only hears when they begin and end.
 /// </summary>
-internal sealed class StepMeter(IFabric fabric, ExchangeTimes exchanges, StepTrace? trace, TimeProvider clock) : IStepObserver
+internal sealed class StepMeter(IFabric fabric, ExchangeTimes exchanges, StepTrace? trace, TraceOf of, TimeProvider clock) : IStepObserver
 {
-    private readonly bool _timed = trace is not null || exchanges.IsOn;
     private long _started;
+    private bool _experts;
 
     /// <summary>A step begins, with bookkeeping.</summary>
     public void Begin(StepId step, int lane)
@@ -23,11 +24,14 @@ internal sealed class StepMeter(IFabric fabric, ExchangeTimes exchanges, StepTra
     /// <inheritdoc/>
     public void At(StepPoint point, StepActivity activity)
     {
-        if (_timed)
+        bool experts = activity == StepActivity.Experts, traced = trace is not null && (of == TraceOf.All || experts || _experts);
+        if (traced || exchanges.IsOn)
         {
             long now = clock.GetTimestamp();
             exchanges.At(point, now);
-            trace?.At(activity, activity.OfLayer() ? point.Layer.Value : -1, now);
+            StepActivity kept = of == TraceOf.All || experts ? activity : StepActivity.Other;
+            if (traced) trace!.At(kept, kept.OfLayer() ? point.Layer.Value : -1, now);
+            _experts = experts;
         }
         // Between activities the last one says more of where a rank is than "idle" would.
         if (activity != StepActivity.Other) fabric.SetStatus(point);

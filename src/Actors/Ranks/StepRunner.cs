@@ -43,7 +43,7 @@ public sealed class StepRunner : IStepRunner
         _hidden = new NativeBuffer((long)sizes.MaxRows * rank.Setup.Config.HiddenSize * sizeof(float));
         var exchanges = new ExchangeTimes(rank.Fabric!, rank.World.Stage(rank.Place.Stage), rank.Shard.HasExperts ? rank.Exchanges : null,
             rank.Spec.First, rank.Setup.Clock.TimestampFrequency);
-        _meter = new StepMeter(rank.Fabric!, exchanges, rank.Trace, rank.Setup.Clock);
+        _meter = new StepMeter(rank.Fabric!, exchanges, rank.Trace, rank.Setup.Trace.Of, rank.Setup.Clock);
         _drawer = _last ? new TokenDrawer(rank.Shard, rank.Setup.Config, draws: rank.Place.Tensor == 0, Enter) : null;
         _lease = new LeaseRunner(rank, sizes);
         _work = new SlotWork[sizes.MaxRunning];

@@ -92,6 +92,17 @@ public sealed class BatchState(Epoch epoch, int replica, EpochSizes sizes, int m
         return news;
     }
 
+    /// <summary>A sequence of a lane, not yet ended, that was only to be scored and whose prompt the step in hand completes.</summary>
+    public Sequence? Scored(int lane)
+    {
+        for (int slot = First(lane); slot < First(lane + 1); slot++)
+        {
+            if (_slots[slot] is { Ending: null, InFlight: > 0, Request.Mode: SequenceMode.Score } sequence
+                && sequence.Computed + sequence.InFlight >= sequence.Prompt.Length) return sequence;
+        }
+        return null;
+    }
+
     /// <summary>The result's tokens were taken: its rows are computed, and what goes on brings one more row.</summary>
     public void Settle(StepResult result, LaneNews news)
     {

@@ -25,9 +25,9 @@ public sealed class RequestStreams(Epoch epoch, TimeProvider clock, Action<Seque
         {
             if (batch.At(scores.Slot) is not { Ending: null } sequence) continue;
             sequence.Client.Tell(new ScoreChunk(epoch, result.Step, sequence.Request.Id, scores));
-            bool whole = sequence.Computed + sequence.InFlight >= sequence.Prompt.Length;
-            if (sequence.Request.Mode == SequenceMode.Score && whole) Finish(sequence, result.Step, "scored");
         }
+        // The last token of a prompt has no score, so the step that ends the prompt may bring none.
+        while (batch.Scored(result.Lane) is { } whole) Finish(whole, result.Step, "scored");
         foreach (SlotToken drawn in result.Tokens)
         {
             if (batch.At(drawn.Slot) is { Ending: null } sequence) OnToken(sequence, result.Step, drawn);

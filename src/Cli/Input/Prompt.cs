@@ -18,8 +18,12 @@ internal sealed record Prompt(string Where, string Text)
     /// <summary>Whether to go on past the end-of-text token.</summary>
     public bool? IgnoreEos { get; init; }
 
+    /// <summary>The ids of the text, where it is not for the scheduler to encode it.</summary>
+    public IReadOnlyList<int>? Ids { get; init; }
+
     /// <summary>The request for it.</summary>
-    public RequestSpec ToRequest(GenerationSettings settings) => new(NewId(), Text, [], MaxTokens ?? settings.MaxTokens,
+    public RequestSpec ToRequest(GenerationSettings settings) => new(
+        NewId(), Ids is null ? Text : null, Ids ?? [], MaxTokens ?? settings.MaxTokens,
         Sampling ?? settings.Sampling, Stop ?? settings.Stop, IgnoreEos ?? settings.IgnoreEos, SequenceMode.Generate);
 
     /// <summary>An id that no other request has.</summary>

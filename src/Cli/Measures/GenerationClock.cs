@@ -10,6 +10,12 @@ internal sealed record BenchResult(
 {
     /// <summary>From a scheduler's offer to its plan's arrival, the median of the planned steps; null where there was none.</summary>
     public double? MetadataRoundUs { get; init; }
+
+    /// <summary>See <see cref="StepTotals.ExpertImbalance"/>: of the decode steps.</summary>
+    public double? ExpertImbalance { get; init; }
+
+    /// <summary>See <see cref="StepTotals.WeightBytesPerToken"/>: of the decode steps, whose rows share what they read.</summary>
+    public double? BatchWeightBytesPerToken { get; init; }
 }
 
 /// <summary>

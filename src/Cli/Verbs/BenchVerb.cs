@@ -1,7 +1,7 @@
 using System.CommandLine;
-using System.Diagnostics;
 using System.Text.Json;
 using Troupe.Actors.Client;
+using Troupe.Actors.Configuration;
 using Troupe.Actors.Hosting;
 using Troupe.Actors.Planning;
 using Troupe.Actors.Reports;
@@ -9,12 +9,17 @@ using Troupe.Cli.Measures;
 using Troupe.Cli.Options;
 using Troupe.Cli.Output;
 using Troupe.Cli.Running;
+using Troupe.Cli.Tracing;
+using Troupe.Devices.Topology;
+using Process = System.Diagnostics.Process;
 
 namespace Troupe.Cli.Verbs;
 
 /// <summary>troupe bench generate: how fast a layout prefills and decodes.</summary>
 internal static class BenchVerb
 {
+    private const int TracedSteps = 512;
+
     /// <summary>Makes the verb.</summary>
     public static Command Create(Shell shell)
     {
@@ -24,13 +29,14 @@ internal static class BenchVerb
             "./troupe bench generate --threads 2 --prompt-tokens 128 --max-tokens 128")
         {
             Details = "One batch warms up, the next is measured. Prefill lasts until each prompt has its first token, decode from there "
-                + "to the end.",
+                + $"to the end. What experts had to do is counted in the last {TracedSteps} steps.",
         };
         verb.Add(bench);
         verb.Add(model);
         verb.Runs(async (parsed, stop) =>
         {
             RunSettings settings = bench.Over(model.Read(parsed, shell.Warn), parsed);
+            settings = settings with { Options = settings.Options with { Trace = new TraceOptions(TracedSteps, TraceOf.Experts) } };
             BenchResult result = await RunAsync(shell, settings, bench.Load(parsed), verb.Output.Verbose(parsed), stop);
             if (verb.Output.Json(parsed)) shell.Out.WriteLine(JsonSerializer.Serialize(result, CliJson.Default.BenchResult));
             else Write(shell, result);
@@ -49,6 +55,7 @@ internal static class BenchVerb
         await using LocalCluster cluster = await LocalCluster.StartAsync(shell, settings, model, verbose, stop);
         await load.WarmUp.RunAsync(shell, cluster, stop);
         long stepsBefore = (await cluster.Client.StatusAsync()).Step;
+        StepId after = (await cluster.Client.TraceAsync(1, stop)).SelectMany(r => r.Spans).Max(s => s.Step);
         (GenerationClock clock, RequestOutcome[] outcomes) = await load.RunAsync(shell, cluster, stop);
         StatusReport status = await cluster.Client.StatusAsync();
         long peak = status.Ranks.Select(PeakRss).Max();
@@ -56,6 +63,8 @@ internal static class BenchVerb
         double bandwidth = MemoryBandwidth.Measure(Math.Min(Environment.ProcessorCount, settings.Options.Threads * settings.Layout.Ranks),
             shell.Clock);
         long weightBytes = ActiveWeights.Bytes(model.Config);
+        IReadOnlyList<RankTrace> traces = await cluster.Client.TraceAsync(TracedSteps, stop);
+        StepTotals? decode = new StepMeasure([.. traces.Select(TracedRank.Of)], model.Config, after).Totals(prefill: false);
         return new BenchResult(
             Round((double)load.PromptTokens * load.Sequences / clock.PrefillSeconds), Round(clock.DecodedTokens / clock.DecodeSeconds),
                 load.Sequences,
@@ -66,6 +75,8 @@ internal static class BenchVerb
             Round(outcomes.Average(o => o.Milliseconds.Queue + o.Milliseconds.Prefill)), Round(bandwidth / weightBytes))
         {
             MetadataRoundUs = status.Schedulers.Max(s => s.MetadataRoundUs) is { } round ? Round(round) : null,
+            ExpertImbalance = decode?.ExpertImbalance,
+            BatchWeightBytesPerToken = decode?.WeightBytesPerToken,
         };
     }
 
@@ -106,6 +117,9 @@ internal static class BenchVerb
         shell.Out.WriteLine($"one sequence reads {result.WeightBytesPerToken / 1e6:0.0} MB of weights a token; at the "
             + $"{result.ReadBandwidthBytesPerSecond / 1e9:0.0} GB/s that "
             + $"were measured first, that is at most {result.MemoryBoundTokensPerSecond:0} tokens/s");
+        if (result.BatchWeightBytesPerToken is { } bytes)
+            shell.Out.WriteLine($"all of them together read {bytes / 1e6:0.0} MB a token"
+                + (result.ExpertImbalance is { } ratio ? $", the busiest rank's experts have {ratio:0.00} x the mean rows" : ""));
         IEnumerable<string> parts = result.StepBreakdownUs.Select(p => $"{p.Key.Replace('_', ' ')} {p.Value:0} µs");
         shell.Out.WriteLine($"a decode step: {string.Join(", ", parts)}"
             + (result.MetadataRoundUs is { } round ? $"; where it is planned, the plan comes {round:0} µs after the offer" : ""));

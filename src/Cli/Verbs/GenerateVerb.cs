@@ -15,21 +15,27 @@ internal static class GenerateVerb
     public static Verb Create(Shell shell)
     {
         var text = new Argument<string?>("TEXT") { Description = "The prompt; without it, stdin is", Arity = ArgumentArity.ZeroOrOne };
+        Option<string?> chat = Opt.OptionalText("--chat", "FILE.json|TEXT", "Messages for the model's chat template, or one of the user's");
         var model = new ModelOptions();
         var sampling = new SamplingOptions();
         var verb = new Verb("generate", "Completes a prompt", "./troupe generate \"ROMEO.\" --max-tokens 40 --stages 2 --replicas 2")
         {
             Details = "Starts ranks for this one prompt: processes, or threads with --in-process; one rank alone runs in this process. "
-                + "The completion goes to stdout as it comes.",
+                + "The completion goes to stdout as it comes. --chat takes a JSON list of messages, or an object with messages, tools "
+                + "and what else the template reads: ./troupe generate --chat \"Who wrote Hamlet?\" --model DIR",
         };
         verb.Arguments.Add(text);
+        verb.Add(new OwnOptions(chat));
         verb.Add(model);
         verb.Add(sampling);
         return verb.Runs(async (parsed, stop) =>
         {
             RunSettings settings = model.Read(parsed, shell.Warn);
             GenerationSettings generation = sampling.Read(parsed);
-            Prompt prompt = ReadPrompt(shell, parsed.GetValue(text));
+            if (parsed.GetValue(text) is not null && parsed.GetValue(chat) is not null)
+                throw new UsageException("a prompt and --chat contradict each other: give one of them");
+            Prompt prompt = parsed.GetValue(chat) is { } messages
+                ? ChatReader.Read(settings.Options.Model, messages, shell.Clock) : ReadPrompt(shell, parsed.GetValue(text));
             return await RunAsync(shell, settings, prompt, generation, verb.Output.Json(parsed), verb.Output.Verbose(parsed), stop);
         });
     }

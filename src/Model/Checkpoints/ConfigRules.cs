@@ -21,7 +21,7 @@ internal sealed record ConfigDefaults(double Theta = 10000, double Epsilon = 1e-
 /// <param name="Kept">How many of them are open to a token.</param>
 internal sealed record RoutingDefaults(double Scale = 1, int Groups = 1, int Kept = 1);
 
-/// <summary>Keys that most families have, with their bounds, and what is refused because the runtime would compute something else.</summary>
+/// <summary>Keys that most families have, with their bounds, and what is refused because something else would be computed.</summary>
 internal static class ConfigRules
 {
     /// <summary>Bounds of what a config may say.</summary>
@@ -37,7 +37,7 @@ internal static class ConfigRules
         "compression_config", "sparse_attention_config",
     ];
 
-    /// <summary>A model of grouped-query attention and dense feed-forwards, as far as all families spell it; families add the rest.</summary>
+    /// <summary>A model of grouped-query attention, as far as all families spell it; families add the rest.</summary>
     public static ModelConfig Read(ConfigReader reader, ConfigDefaults defaults)
     {
         foreach (string key in s_notBuilt)
@@ -45,7 +45,8 @@ internal static class ConfigRules
         if (reader.Text("hidden_act") is { } act && act is not ("silu" or "swish"))
             throw reader.Error("hidden_act", $"is {act}; only silu is supported");
         int hidden = reader.Int(1, MaxWidth, null, "hidden_size"), heads = reader.Int(1, MaxHeads, null, "num_attention_heads");
-        int kvHeads = reader.Int(1, heads, heads, "num_key_value_heads"), maxPositions = reader.Int(1, MaxContext, null, "max_position_embeddings");
+        int kvHeads = reader.Int(1, heads, heads, "num_key_value_heads");
+        int maxPositions = reader.Int(1, MaxContext, null, "max_position_embeddings");
         int? fallback = defaults.HeadDimWanted ? null : defaults.HeadDim ?? (hidden % heads == 0 ? hidden / heads : null);
         int headDim = reader.Int(2, 4096, fallback, "head_dim"), vocabulary = reader.Int(1, MaxVocabulary, null, "vocab_size");
         if (heads % kvHeads != 0) throw reader.Error("num_key_value_heads", $"must divide num_attention_heads = {heads}, got {kvHeads}");
@@ -117,7 +118,10 @@ internal static class ConfigRules
         int groups = reader.Int(1, c.Experts, defaults.Groups, "n_group"), kept = reader.Int(1, groups, defaults.Kept, "topk_group");
         if (c.Experts % groups != 0) throw reader.Error("n_group", $"must divide {c.Experts} experts, got {groups}");
         if (c.Experts / groups * kept < c.ExpertsPerToken)
-            throw reader.Error("topk_group", $"is {kept} groups of {c.Experts / groups} experts, and each token goes to {c.ExpertsPerToken}");
+        {
+            throw reader.Error("topk_group",
+                $"is {kept} groups of {c.Experts / groups} experts, and each token goes to {c.ExpertsPerToken}");
+        }
         return c with { RoutingScale = scale, RoutingGroups = groups, RoutingGroupsKept = kept };
     }
 

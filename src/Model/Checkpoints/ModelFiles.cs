@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.Win32.SafeHandles;
 
 namespace Troupe.Model.Checkpoints;
 
@@ -24,10 +25,17 @@ internal static class ModelFiles
         if (!File.Exists(path)) throw new ModelException($"{folder} has no {name}; is it a model folder, fully downloaded?");
         return Guard(path, () =>
         {
-            long length = new FileInfo(path).Length;
+            long length = Length(path);
             if (length > MaxJsonBytes) throw new ModelException($"{path}: {length} bytes, at most {MaxJsonBytes} are read");
             return File.ReadAllBytes(path);
         });
+    }
+
+    /// <summary>Bytes of a file, or of the one that a link leads to: download caches keep links in a model's folder.</summary>
+    public static long Length(string path)
+    {
+        using SafeFileHandle file = File.OpenHandle(path);
+        return RandomAccess.GetLength(file);
     }
 
     /// <summary>The file's bytes as one JSON object.</summary>

@@ -14,7 +14,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
     private SafetensorsFile(string path)
     {
         Path = path;
-        FileBytes = new FileInfo(path).Length;
+        FileBytes = ModelFiles.Length(path);
         // An empty file cannot be mapped: say so as for any other short file.
         if (FileBytes == 0) SafetensorsHeader.DataStart(path, [], 0);
         _file = MemoryMappedFile.CreateFromFile(path, FileMode.Open, mapName: null, 0, MemoryMappedFileAccess.Read);

@@ -12,8 +12,8 @@ internal static class DeepSeek
     public static ModelConfig Read(ConfigReader reader, int firstDense)
     {
         int Width(string key, int least = 1) => reader.Int(least, ConfigRules.MaxWidth, null, key);
-        var latent = new LatentShape(reader.Int(0, ConfigRules.MaxWidth, 0, "q_lora_rank"), Width("kv_lora_rank"), Width("qk_nope_head_dim"),
-            Width("qk_rope_head_dim", 2), Width("v_head_dim"));
+        var latent = new LatentShape(reader.Int(0, ConfigRules.MaxWidth, 0, "q_lora_rank"), Width("kv_lora_rank"),
+            Width("qk_nope_head_dim"), Width("qk_rope_head_dim", 2), Width("v_head_dim"));
         ModelConfig c = ConfigRules.Read(reader, new ConfigDefaults { HeadDim = latent.Turning });
         // Newer files say here what turns.
         if (c.HeadDim != latent.Turning) throw reader.Error("head_dim", $"must be qk_rope_head_dim = {latent.Turning}, got {c.HeadDim}");
@@ -39,11 +39,9 @@ internal static class DeepSeek
         Weight query = weights.Outputs($"{at}.{(compressed ? "q_b_proj" : "q_proj")}.weight", c.Heads * shape.Query,
             compressed ? shape.QueryRank : c.HiddenSize, heads.Times(shape.Query));
         int perHead = shape.Still + shape.Value;
-        return new LatentAttention(shape,
-            compressed
-                ? new LatentProjection(Biased($"{at}.q_a_proj", shape.QueryRank), weights.Vector($"{at}.q_a_layernorm.weight", shape.QueryRank))
-                : null,
-            new Projection(query),
+        LatentProjection? queryLatent = !compressed ? null : new LatentProjection(Biased($"{at}.q_a_proj", shape.QueryRank),
+            weights.Vector($"{at}.q_a_layernorm.weight", shape.QueryRank));
+        return new LatentAttention(shape, queryLatent, new Projection(query),
             latent: Biased($"{at}.kv_a_proj_with_mqa", shape.KvRank + shape.Turning),
             weights.Vector($"{at}.kv_a_layernorm.weight", shape.KvRank),
             heads: weights.Outputs($"{at}.kv_b_proj.weight", c.Heads * perHead, shape.KvRank, heads.Times(perHead)),
@@ -58,8 +56,8 @@ internal static class DeepSeek
     public static SharedExpert? Shared(LayerWeights l) => l.Config.SharedExpertSize > 0 ? Parts.Shared(l, "shared_experts") : null;
 
     /// <summary>
-    /// Routed experts by the sigmoid of each logit, chosen after a correction and among the best groups, a group counting as much as its two
-    /// best. (DeepSeek-V3, 2024; GLM-4.5 has it too.)
+    /// Routed experts by the sigmoid of each logit, chosen after a correction and among the best groups, a group counting as much as its
+    /// two best. (DeepSeek-V3, 2024; GLM-4.5 has it too.)
     /// </summary>
     public static MoeMlp Corrected(LayerWeights l) => Parts.Routed(l, ExpertNames.Usual, Shared(l), Parts.Rule(l.Config) with
     {

@@ -3,7 +3,9 @@ using Troupe.Model.Layers;
 
 namespace Troupe.Model.Families;
 
-/// <summary>Mixtral: routed experts in every layer, under names of their own, and a window of attention if asked for. (Jiang et al. 2024)</summary>
+/// <summary>
+/// Mixtral: routed experts in every layer, under names of their own, and a window of attention if asked for. (Jiang et al. 2024)
+/// </summary>
 internal sealed class Mixtral : IFamily
 {
     private static readonly ExpertNames s_names = new("block_sparse_moe.gate", "block_sparse_moe.experts", "w1", "w3", "w2");

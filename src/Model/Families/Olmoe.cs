@@ -3,7 +3,9 @@ using Troupe.Model.Layers;
 
 namespace Troupe.Model.Families;
 
-/// <summary>OLMoE: norms over all heads together, and queries, keys and values within bounds if asked for. (Muennighoff et al. 2024)</summary>
+/// <summary>
+/// OLMoE: norms over all heads together, and queries, keys and values within bounds if asked for. (Muennighoff et al. 2024)
+/// </summary>
 internal sealed class Olmoe : IFamily
 {
     public string Architecture => "OlmoeForCausalLM";

@@ -19,7 +19,7 @@ public static class ShardWeights
         foreach (ShardSpec spec in specs)
         {
             if (spec.Embedding) reader.Table(Parts.Embedding, config.VocabSize, config.HiddenSize, spec.Split.Vocabulary);
-            for (int i = 0; i < spec.Layers; i++) 
+            for (int i = 0; i < spec.Layers; i++)
                 KnownFamilies.Of(config).Layer(new LayerWeights(reader, config, spec, new LayerIndex(spec.First.Value + i)));
             if (!spec.Head) continue;
             reader.Vector(Parts.FinalNorm, config.HiddenSize);

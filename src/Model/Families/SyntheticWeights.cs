@@ -4,9 +4,10 @@ using Troupe.Model.Checkpoints;
 namespace Troupe.Model.Families;
 
 /// <summary>
-/// Random bf16 weights (and 4-bit experts where a config has such) of any shape that is asked for, to measure models that nobody has here. A tensor depends on seed and name only, so
-/// that ranks agree without a file. Matrices are uniform with variance 1 / inputs, which keeps hidden states near 1, and the embedding with
-/// variance 1, so that tokens differ and spread over the experts; norms are 1, biases 0. Owns its memory; one thread at a time.
+/// Random bf16 weights (and 4-bit experts where a config has such) of any shape that is asked for, to measure models that nobody has
+/// here. A tensor depends on seed and name only, so that ranks agree without a file. Matrices are uniform with variance 1 / inputs, which
+/// keeps hidden states near 1, and the embedding with variance 1, so that tokens differ and spread over the experts; norms are 1, biases 0.
+/// Owns its memory; one thread at a time.
 /// </summary>
 public sealed unsafe class SyntheticWeights(ulong seed) : IDisposable
 {
@@ -41,7 +42,11 @@ public sealed unsafe class SyntheticWeights(ulong seed) : IDisposable
     private TensorView Bytes8(string name, long count, ReadOnlySpan<int> shape)
     {
         var memory = new NativeBuffer(count);
-        if (IsScales(name)) new Span<byte>(memory.Data, (int)count).Fill((byte)(127 - (int)Math.Round(Math.Log2(8.25 * 32 * shape[^1]) / 2)));
+        if (IsScales(name))
+        {
+            double exponent = -Math.Log2(8.25 * 32 * shape[^1]) / 2;
+            new Span<byte>(memory.Data, (int)count).Fill((byte)(127 + (int)Math.Round(exponent)));
+        }
         else
             for (ulong state = Start(name), i = 0; i < (ulong)count; i++) memory.Data[i] = (byte)Mix(state += 0x9E3779B97F4A7C15);
         var view = new TensorView(name, TensorDType.U8, shape.ToArray(), memory.Data);
@@ -58,7 +63,8 @@ public sealed unsafe class SyntheticWeights(ulong seed) : IDisposable
     {
         if (name.EndsWith("_blocks", StringComparison.Ordinal) || IsScales(name)) return TensorDType.U8;
         if (name.EndsWith("_scale_inv", StringComparison.Ordinal)) return TensorDType.F32;
-        bool projection = name.EndsWith("_proj.weight", StringComparison.Ordinal) || name.EndsWith("_with_mqa.weight", StringComparison.Ordinal);
+        bool projection = name.EndsWith("_proj.weight", StringComparison.Ordinal)
+            || name.EndsWith("_with_mqa.weight", StringComparison.Ordinal);
         return form == QuantizedForm.Fp8 && projection ? TensorDType.F8E4M3 : usual;
     }
 

@@ -93,9 +93,9 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
         for (int i = 0; i < inputs; i++)
             for (int o = 0; o < which.Count; o++)
             {
-                byte* source = from + ((long)i * outputs + (long)o * which.Step) * size, to = copy.Data + ((long)o * inputs + i) * size;
-                if (size == sizeof(float)) *(uint*)to = *(uint*)source;
-                else *(ushort*)to = *(ushort*)source;
+                byte* stored = from + ((long)i * outputs + (long)o * which.Step) * size, to = copy.Data + ((long)o * inputs + i) * size;
+                if (size == sizeof(float)) *(uint*)to = *(uint*)stored;
+                else *(ushort*)to = *(ushort*)stored;
             }
         return new Weight(copy.Data, type, which.Count, inputs);
     }
@@ -175,8 +175,10 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
         TensorView scales = Get($"{view.Name}_scale_inv", blockRows, blockColumns);
         if (scales.DType != TensorDType.F32) throw new ModelException($"tensor {scales.Name} is {scales.DType}, wanted F32");
         if (columns.First % Lanes != 0)
-            throw new ModelException($"tensor {view.Name} is F8_E4M3, of which a tensor rank takes columns from a multiple of {Lanes} on, got "
-                + $"{columns.First}; use fewer tensor ranks");
+        {
+            throw new ModelException($"tensor {view.Name} is F8_E4M3, of which a tensor rank takes columns from a multiple of {Lanes} on, "
+                + $"got {columns.First}; use fewer tensor ranks");
+        }
         bool byRows = columns.Count == width;
         Bytes += byRows ? New(view.Name, rows) * (long)width : New(view.Name, columns) * (long)rows.Count;
         Bytes += New(scales.Name, new Part(0, blockRows)) * (long)blockColumns * sizeof(float);

@@ -9,10 +9,10 @@ namespace Troupe.Model.Layers;
 internal readonly record struct LatentProjection(Projection Projection, Weight Norm);
 
 /// <summary>
-/// Attention through latent vectors (DeepSeek-V2, 2024). The cache keeps a position's latent vector and the part of its key that turns, once
-/// for all heads. Heads never make keys and values of it: the matrix that would make keys is put before the query instead, and the one that
-/// would make values behind the weighted sum, so that a row costs the same whatever stands before it. C width of a latent vector, N and R of
-/// the parts of a query that do not turn and that do, V of a value.
+/// Attention through latent vectors (DeepSeek-V2, 2024). The cache keeps a position's latent vector and the part of its key that turns,
+/// once for all heads. Heads never make keys and values of it: the matrix that would make keys is put before the query instead, and the
+/// one that would make values behind the weighted sum, so that a row costs the same whatever stands before it. C width of a latent vector,
+/// N and R of the parts of a query that do not turn and that do, V of a value.
 /// </summary>
 /// <param name="shape">The widths.</param>
 /// <param name="queryLatent">[its width, H]; null where queries come from the hidden state.</param>

@@ -39,7 +39,6 @@ public sealed class ModelShard : IDisposable
             _embedding = weights.Table(Parts.Embedding, config.VocabSize, config.HiddenSize, spec.Split.Vocabulary);
             Report();
         }
-        _room = new Workspace(config, spec, options);
         _layers = new DecoderLayer[spec.Layers];
         for (int i = 0; i < _layers.Length; i++)
         {
@@ -54,6 +53,8 @@ public sealed class ModelShard : IDisposable
             Report();
         }
         WeightBytes = weights.Bytes;
+        // By now the tensors have vouched for the sizes that config.json says.
+        _room = new Workspace(config, spec, options);
         _owned = weights.Owned;
         Cache = new PagedKvCache(spec.Layers, options.KvType, options.KvBlocks, options.BlockSize, config.Kv(spec.Split.KvHeads.Count));
         Load = new ExpertLoad(spec.First, spec.Layers, config.Experts);

@@ -19,6 +19,8 @@ namespace Troupe.Model.Layers;
 /// <param name="shared">The expert of all rows; null where the family has none.</param>
 internal sealed class MoeMlp(Projection router, ExpertWeights experts, RouteRule rule, int topK, SharedExpert? shared = null) : IFeedForward
 {
+    private readonly int _hidden = router.Weight.Columns, _experts = router.Weight.Rows;
+
     public bool OnOwnRows => true;
 
     public void Forward(LayerContext context, LayerIndex layer, ReadOnlySpan<float> normed, Span<float> output)
@@ -27,7 +29,7 @@ internal sealed class MoeMlp(Projection router, ExpertWeights experts, RouteRule
             ?? throw new InvalidOperationException($"{layer} has routed experts: give the step a way to reach them");
         if (context.SecondHalf is { } second)
         {
-            int half = (normed.Length / router.Weight.Columns + 1) / 2 * router.Weight.Columns; // a rank with rows has some in the first half
+            int half = (normed.Length / _hidden + 1) / 2 * _hidden; // a rank with rows has some in the first half
             Post(context, layer, all2All, normed[..half]);
             Post(context, layer, second, normed[half..]);
             shared?.Forward(context, layer, normed);
@@ -51,8 +53,8 @@ internal sealed class MoeMlp(Projection router, ExpertWeights experts, RouteRule
     /// <summary>Chooses the experts of some rows and sends the rows there. normed: [T, H].</summary>
     private void Post(LayerContext context, LayerIndex layer, IAll2All all2All, ReadOnlySpan<float> normed)
     {
-        (IKernels kernels, Workspace room, int rows) = (context.Kernels, context.Room, normed.Length / router.Weight.Columns);
-        Span<float> logits = room.RouterLogits.Floats(rows * router.Weight.Rows);                                      // [T, E]
+        (IKernels kernels, Workspace room, int rows) = (context.Kernels, context.Room, normed.Length / _hidden);
+        Span<float> logits = room.RouterLogits.Floats(rows * _experts);                                      // [T, E]
         Span<int> ids = room.ExpertIds.Ints(rows * topK);                                                       // [T, K]
         Span<float> weights = room.RoutingWeights.Floats(rows * topK);                                           // [T, K]
 
@@ -94,7 +96,7 @@ internal sealed class MoeMlp(Projection router, ExpertWeights experts, RouteRule
     private void RunTile(LayerContext context, LayerIndex layer, DispatchHandle handle, int first, int end)
     {
         (Workspace room, int rows) = (context.Room, end - first);
-        Span<float> hidden = room.Arrived.Floats(rows * router.Weight.Columns), partial = room.Partial.Floats(rows * router.Weight.Columns); // [n, H]
+        Span<float> hidden = room.Arrived.Floats(rows * _hidden), partial = room.Partial.Floats(rows * _hidden); // [n, H]
         Span<int> ids = room.ArrivedIds.Ints(rows * topK);                                                                    // [n, K]
         Span<float> weights = room.ArrivedWeights.Floats(rows * topK);                                                        // [n, K]
         handle.Decode(first, end, hidden);

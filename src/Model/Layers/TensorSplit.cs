@@ -25,8 +25,9 @@ public readonly record struct Part(int First, int Count)
 
 /// <summary>
 /// Which part of each layer, of the embedding and of the head a tensor rank holds, pure. Query heads, the width of a dense feed-forward and
-/// the vocabulary are shared out; a rank holds the key/value heads that its query heads read, so that some may be on several ranks. Routed
-/// experts are not its affair: they are spread over all ranks of a stage. Nor are norms, routers and shared experts, which every rank has.
+/// the vocabulary are shared out; a rank holds the key/value heads that its query heads read, so that some may be on several ranks, as a
+/// latent vector that all heads read is on all. Routed experts are not its affair: they are spread over all ranks of a stage. Nor are
+/// norms, routers and shared experts, which every rank has.
 /// <para>What is shared out by outputs comes first (queries, keys and values; gate and up), then what is shared out by inputs (output;
 /// down): so each half of a layer ends in one sum over the ranks (Shoeybi et al. 2019).</para>
 /// </summary>

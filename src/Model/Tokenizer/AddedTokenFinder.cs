@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Text;
+using Troupe.Model.Tokenizer.Patterns;
 
 namespace Troupe.Model.Tokenizer;
 
@@ -6,23 +8,68 @@ namespace Troupe.Model.Tokenizer;
 internal sealed class AddedTokenFinder
 {
     private readonly SearchValues<string> _texts;
-    private readonly AddedToken[] _longestFirst;
+    // A tree of their characters; the nodes behind a whole token.
+    private readonly Dictionary<(int Node, char Next), int> _nodes = [];
+    private readonly Dictionary<int, AddedToken> _ends = [];
 
     public AddedTokenFinder(IEnumerable<AddedToken> tokens)
     {
-        // Where two have the same text the later one counts, as in the reference.
-        _longestFirst = [.. tokens.Reverse().DistinctBy(token => token.Text).OrderByDescending(token => token.Text.Length)];
-        _texts = SearchValues.Create([.. _longestFirst.Select(token => token.Text)], StringComparison.Ordinal);
+        var texts = new List<string>();
+        foreach (AddedToken token in tokens)
+        {
+            int node = 0;
+            foreach (char c in token.Text)
+                if (!_nodes.TryAdd((node, c), _nodes.Count + 1)) node = _nodes[(node, c)];
+                else node = _nodes.Count;
+            texts.Add(token.Text);
+            // Where two have the same text the later one counts, as in the reference.
+            _ends[node] = token;
+        }
+        _texts = SearchValues.Create([.. texts], StringComparison.Ordinal);
     }
 
-    /// <summary>The first token at or behind the start, and where it stands; null if there is none.</summary>
-    public (AddedToken Token, int At)? Next(ReadOnlySpan<char> text, int start)
+    /// <summary>One that was found: the token and the text that it takes in, white space too where it does that.</summary>
+    public readonly record struct Found(AddedToken Token, int Start, int End);
+
+    /// <summary>Splits a text at the added tokens in it, one after the other.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="from">Where to look from; then behind the token.</param>
+    /// <param name="floor">Where the text begins that no token has taken in yet.</param>
+    public Found? Next(ReadOnlySpan<char> text, ref int from, int floor)
     {
-        if (_longestFirst.Length == 0) return null;
-        int found = text[start..].IndexOfAny(_texts);
-        if (found < 0) return null;
-        foreach (AddedToken token in _longestFirst)
-            if (text[(start + found)..].StartsWith(token.Text, StringComparison.Ordinal)) return (token, start + found);
-        throw new InvalidOperationException($"a search for added tokens stopped at {start + found}, where none stands");
+        while (_ends.Count > 0 && from < text.Length && text[from..].IndexOfAny(_texts) is >= 0 and int ahead)
+        {
+            int start = from + ahead;
+            AddedToken token = Longest(text[start..]);
+            int end = from = start + token.Text.Length;
+            if (token.SingleWord && (EndsInWord(text[..start]) || BeginsWithWord(text[end..]))) continue;
+            if (token.StripsLeft)
+            {
+                while (start > floor && char.IsWhiteSpace(text[start - 1])) start--;
+                start = Math.Max(start, floor);
+            }
+            if (token.StripsRight)
+                while (end < text.Length && char.IsWhiteSpace(text[end])) end++;
+            return new Found(token, start, end);
+        }
+        return null;
     }
+
+    private AddedToken Longest(ReadOnlySpan<char> text)
+    {
+        AddedToken? longest = null;
+        int node = 0;
+        foreach (char c in text)
+        {
+            if (!_nodes.TryGetValue((node, c), out node)) break;
+            if (_ends.TryGetValue(node, out AddedToken? token)) longest = token;
+        }
+        return longest ?? throw new InvalidOperationException("a search for added tokens stopped where none stands");
+    }
+
+    private static bool EndsInWord(ReadOnlySpan<char> text) =>
+        Rune.DecodeLastFromUtf16(text, out Rune rune, out _) == OperationStatus.Done && CodePointSet.WideWord.Contains(rune.Value);
+
+    private static bool BeginsWithWord(ReadOnlySpan<char> text) =>
+        Rune.DecodeFromUtf16(text, out Rune rune, out _) == OperationStatus.Done && CodePointSet.WideWord.Contains(rune.Value);
 }

@@ -25,16 +25,23 @@ internal static class ByteAlphabet
     /// <summary>The character that spells a byte.</summary>
     public static char Spell(byte value) => Chars[value];
 
-    /// <summary>The bytes that a token spells; a token with any other character (an added one) is its own UTF-8.</summary>
-    public static byte[] BytesOf(string token)
+    /// <summary>Adds the bytes that a token (in UTF-8) spells; a token with any other character (an added one) is its own UTF-8.</summary>
+    public static void AddBytes(ReadOnlySpan<byte> token, List<byte> bytes)
     {
-        byte[] bytes = new byte[token.Length];
+        int start = bytes.Count;
         for (int i = 0; i < token.Length; i++)
         {
-            int value = token[i] < Bytes.Length ? Bytes[token[i]] : NoByte;
-            if (value == NoByte) return System.Text.Encoding.UTF8.GetBytes(token);
-            bytes[i] = (byte)value;
+            // The alphabet lies below U+0200: one byte, or two of which the first is C2 to C7.
+            int c = token[i];
+            if (c is >= 0xC2 and <= 0xC7) c = ((c & 0x1F) << 6) | (token[++i] & 0x3F);
+            int value = c < Bytes.Length && (c < 0x80 || token[i] < 0xC0) ? Bytes[c] : NoByte;
+            if (value == NoByte)
+            {
+                bytes.RemoveRange(start, bytes.Count - start);
+                bytes.AddRange(token);
+                return;
+            }
+            bytes.Add((byte)value);
         }
-        return bytes;
     }
 }

@@ -1,116 +1,140 @@
-using System.Globalization;
-using System.Text;
+using Troupe.Model.Tokenizer.Patterns;
 
 namespace Troupe.Model.Tokenizer;
 
-/// <summary>The known ways to cut a text into pieces before merging.</summary>
-internal enum PreTokenizerKind
+/// <summary>What becomes of the matches of a Split, the delimiters.</summary>
+internal enum SplitBehavior
 {
-    /// <summary>The pattern of GPT-2, which ByteLevel uses by itself.</summary>
-    Gpt2,
+    /// <summary>Each is a piece of its own, and so is what stands between them.</summary>
+    Isolated,
 
-    /// <summary>The pattern of Qwen2 and Qwen3.</summary>
-    Qwen,
+    /// <summary>They are left out.</summary>
+    Removed,
+
+    /// <summary>Those in a row are one piece.</summary>
+    Contiguous,
+
+    /// <summary>Each ends the piece before it.</summary>
+    MergedWithPrevious,
+
+    /// <summary>Each begins the piece behind it.</summary>
+    MergedWithNext,
 }
 
-/// <summary>
-/// Cuts a text as the two known regular expressions do, scanned by hand over whole code points: .NET's Regex sees half of a letter
-/// outside the BMP, and these patterns need no search. Linear in the text.
-/// </summary>
-internal static class PreTokenizer
+/// <summary>When a sign is set before a piece.</summary>
+internal enum PrefixScheme
 {
-    /// <summary>What ByteLevel with use_regex stands for.</summary>
-    public const string Gpt2Pattern = @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+    /// <summary>Never.</summary>
+    Never,
 
-    /// <summary>The Split of Qwen2 and Qwen3.</summary>
-    public const string QwenPattern = @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-        + @"|\s*[\r\n]+|\s+(?!\S)|\s+";
+    /// <summary>Before what the text begins with.</summary>
+    First,
 
-    private enum Class : byte { Other, Letter, Number, Space }
+    /// <summary>Before every piece that does not begin with it.</summary>
+    Always,
+}
 
-    private static readonly Class[] Ascii = [.. Enumerable.Range(0, 128).Select(c => Of(new Rune(c)))];
+/// <summary>One step of cutting; each takes every piece of the one before.</summary>
+internal abstract record CuttingStep
+{
+    /// <summary>Cuts at the matches of a pattern.</summary>
+    public sealed record Split(PatternScanner Pattern, SplitBehavior Behavior, bool Invert) : CuttingStep;
 
-    /// <summary>Where the piece that begins at the start ends. The start lies in the text; no piece is empty.</summary>
-    public static int End(PreTokenizerKind kind, ReadOnlySpan<char> text, int start) =>
-        kind == PreTokenizerKind.Gpt2 ? Gpt2End(text, start) : QwenEnd(text, start);
+    /// <summary>Replaces blanks, if Blank is given, and sets a sign before a piece.</summary>
+    public sealed record Prefix(char Sign, bool ReplacesBlanks, PrefixScheme Scheme) : CuttingStep;
+}
 
-    private static int Gpt2End(ReadOnlySpan<char> text, int start)
+/// <summary>Cuts a text into the pieces that merges do not cross. Linear in the text.</summary>
+/// <param name="Steps">The steps, in order.</param>
+/// <param name="ByteLevel">Whether pieces are then spelled in bytes; otherwise in characters.</param>
+internal sealed record PreTokenizer(IReadOnlyList<CuttingStep> Steps, bool ByteLevel)
+{
+    /// <summary>What takes a piece.</summary>
+    public delegate void Taker(ReadOnlySpan<char> piece);
+
+    /// <summary>Gives all pieces of a text in order; none is empty. No half of a surrogate pair may stand in the text.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="first">Whether the whole text begins here.</param>
+    /// <param name="take">Gets the pieces.</param>
+    public void Cut(ReadOnlySpan<char> text, bool first, Taker take) => Cut(0, text, first, take);
+
+    private void Cut(int step, ReadOnlySpan<char> text, bool first, Taker take)
     {
-        if (Contraction(text, start, ignoreCase: false) is > 0 and int contraction) return contraction;
-        (Class first, int next) = Read(text, start);
-        // One space goes with the letters, numbers or others behind it.
-        if (text[start] == ' ' && next < text.Length && Read(text, next).Class is not Class.Space and Class behind)
-            return Run(text, next, behind);
-        return first == Class.Space ? SpaceEnd(text, start) : Run(text, next, first);
+        if (text.IsEmpty) return;
+        if (step == Steps.Count)
+            take(text);
+        else if (Steps[step] is CuttingStep.Prefix prefix)
+            Cut(step + 1, WithSign(prefix, text, first), first, take);
+        else if (Steps[step] is CuttingStep.Split { Behavior: SplitBehavior.Isolated } isolated)
+            CutIsolated(step, isolated.Pattern, text, first, take);
+        else if (Steps[step] is CuttingStep.Split split)
+            foreach ((int start, int end) in Parts(split, text)) Cut(step + 1, text[start..end], first && start == 0, take);
     }
 
-    private static int QwenEnd(ReadOnlySpan<char> text, int start)
+    private void CutIsolated(int step, PatternScanner pattern, ReadOnlySpan<char> text, bool first, Taker take)
     {
-        if (Contraction(text, start, ignoreCase: true) is > 0 and int contraction) return contraction;
-        (Class first, int next) = Read(text, start);
-        if (first == Class.Letter) return Run(text, next, Class.Letter);
-        if (first == Class.Number) return next;
-        // Any one character but a line end goes with the letters behind it; a space alone also goes with others.
-        Class? behind = next < text.Length ? Read(text, next).Class : null;
-        if (behind == Class.Letter && text[start] is not ('\r' or '\n')) return Run(text, next, Class.Letter);
-        if (first == Class.Other || (text[start] == ' ' && behind == Class.Other))
+        PatternScanner.Failures failures = default;
+        for (int at = 0; at < text.Length;)
         {
-            int end = Run(text, next, Class.Other);
-            while (end < text.Length && text[end] is '\r' or '\n') end++;
-            return end;
+            (int start, int end) = pattern.Find(text, at, ref failures);
+            if (start < 0) (start, end) = (text.Length, text.Length);
+            Cut(step + 1, text[at..start], first && at == 0, take);
+            Cut(step + 1, text[start..end], first && start == 0, take);
+            at = end;
         }
-        int line = text[start..Run(text, start, Class.Space)].LastIndexOfAny('\r', '\n');
-        return line >= 0 ? start + line + 1 : SpaceEnd(text, start);
+        failures.Dispose();
     }
 
-    /// <summary>\s+(?!\S)|\s+: a run of spaces leaves its last one to what follows, unless it has but one or nothing follows.</summary>
-    private static int SpaceEnd(ReadOnlySpan<char> text, int start)
+    private static ReadOnlySpan<char> WithSign(CuttingStep.Prefix prefix, ReadOnlySpan<char> text, bool first)
     {
-        int end = Run(text, start, Class.Space);
-        // All spaces are one UTF-16 unit long.
-        return end == text.Length || end == start + 1 ? end : end - 1;
+        bool replaces = prefix.ReplacesBlanks && text.Contains(' ');
+        char begin = text[0] == ' ' && prefix.ReplacesBlanks ? prefix.Sign : text[0];
+        bool sets = begin != prefix.Sign && (prefix.Scheme == PrefixScheme.Always || (prefix.Scheme == PrefixScheme.First && first));
+        if (!replaces && !sets) return text;
+        char[] result = new char[text.Length + (sets ? 1 : 0)];
+        result[0] = prefix.Sign;
+        Span<char> rest = result.AsSpan(sets ? 1 : 0);
+        if (replaces) text.Replace(rest, ' ', prefix.Sign);
+        else text.CopyTo(rest);
+        return result;
     }
 
-    private static int Run(ReadOnlySpan<char> text, int at, Class wanted)
+    /// <summary>The pieces of a split other than Isolated, by the reference's rules for the matches and what lies between them.</summary>
+    private static List<(int Start, int End)> Parts(CuttingStep.Split split, ReadOnlySpan<char> text)
     {
-        while (at < text.Length)
+        List<(int Start, int End, bool Match)> found = Matches(split, text);
+        var parts = new List<(int Start, int End)>();
+        bool backwards = split.Behavior == SplitBehavior.MergedWithNext, previous = false;
+        if (backwards) found.Reverse();
+        foreach ((int start, int end, bool match) in found)
         {
-            (Class found, int next) = Read(text, at);
-            if (found != wanted) break;
-            at = next;
+            bool joins = parts.Count > 0 && split.Behavior switch
+            {
+                SplitBehavior.Contiguous => match == previous,
+                SplitBehavior.Removed => false,
+                _ => match && !previous,
+            };
+            if (joins) parts[^1] = backwards ? (start, parts[^1].End) : (parts[^1].Start, end);
+            else if (!match || split.Behavior != SplitBehavior.Removed) parts.Add((start, end));
+            previous = match;
         }
-        return at;
+        if (backwards) parts.Reverse();
+        return parts;
     }
 
-    private static int Contraction(ReadOnlySpan<char> text, int start, bool ignoreCase)
+    private static List<(int, int, bool)> Matches(CuttingStep.Split split, ReadOnlySpan<char> text)
     {
-        if (text[start] != '\'' || start + 1 >= text.Length) return 0;
-        char first = text[start + 1], second = start + 2 < text.Length ? text[start + 2] : '\0';
-        if (ignoreCase) (first, second) = (Fold(first), Fold(second));
-        return (first, second) switch
+        var found = new List<(int, int, bool)>();
+        PatternScanner.Failures failures = default;
+        int at = 0;
+        while (split.Pattern.Find(text, at, ref failures) is (>= 0 and int start, var end))
         {
-            ('s' or 't' or 'm' or 'd', _) => start + 2,
-            ('r' or 'v', 'e') or ('l', 'l') => start + 3,
-            _ => 0,
-        };
+            if (start > at) found.Add((at, start, split.Invert));
+            found.Add((start, end, !split.Invert));
+            at = end;
+        }
+        failures.Dispose();
+        if (at < text.Length) found.Add((at, text.Length, split.Invert));
+        return found;
     }
-
-    // The long s is the only letter beyond ASCII that folds to one of a contraction.
-    private static char Fold(char c) => c == '\u017F' ? 's' : char.IsAsciiLetterUpper(c) ? (char)(c | 0x20) : c;
-
-    private static (Class Class, int Next) Read(ReadOnlySpan<char> text, int at)
-    {
-        char c = text[at];
-        if (c < 128) return (Ascii[c], at + 1);
-        Rune.DecodeFromUtf16(text[at..], out Rune rune, out int units);
-        return (Of(rune), at + units);
-    }
-
-    private static Class Of(Rune rune) => Rune.GetUnicodeCategory(rune) switch
-    {
-        UnicodeCategory.UppercaseLetter or UnicodeCategory.LowercaseLetter or UnicodeCategory.TitlecaseLetter
-            or UnicodeCategory.ModifierLetter or UnicodeCategory.OtherLetter => Class.Letter,
-        UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber => Class.Number,
-        _ => Rune.IsWhiteSpace(rune) ? Class.Space : Class.Other,
-    };
 }

@@ -7,7 +7,7 @@ using Troupe.Model.Checkpoints;
 
 namespace Troupe.Model.Tokenizer;
 
-/// <summary>What a tokenizer makes of one text.</summary>
+/// <summary>What a tokenizer makes of one text; it is decoded from the ids without the template's special tokens.</summary>
 public sealed record TokenizedLine(string Text, int[] Ids, int[] IdsWithoutSpecial, string Decoded, string DecodedSkipSpecial);
 
 /// <summary>The command line's tokenize: lines of JSON strings in, lines of JSON objects out.</summary>
@@ -20,9 +20,8 @@ public static class TokenizeLines
     /// <summary>Encodes a text and decodes its ids again.</summary>
     public static TokenizedLine Tokenize(BpeTokenizer tokenizer, string text)
     {
-        int[] ids = tokenizer.Encode(text);
-        return new TokenizedLine(text, ids, tokenizer.Encode(text, addSpecial: false),
-            tokenizer.Decode(ids), tokenizer.Decode(ids, skipSpecial: true));
+        int[] ids = tokenizer.Encode(text), plain = tokenizer.Encode(text, addSpecial: false);
+        return new TokenizedLine(text, ids, plain, tokenizer.Decode(plain), tokenizer.Decode(plain, skipSpecial: true));
     }
 
     /// <summary>

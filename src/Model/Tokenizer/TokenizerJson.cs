@@ -1,12 +1,13 @@
 using System.Text.Json;
 using Troupe.Model.Checkpoints;
+using Troupe.Model.Tokenizer.Patterns;
 
 namespace Troupe.Model.Tokenizer;
 
 /// <summary>Typed reads from a tokenizer.json; each error names the file and the place.</summary>
 internal sealed class TokenizerJson(string path)
 {
-    private const int MaxId = 1 << 22;
+    internal const int MaxId = 1 << 22;
 
     /// <summary>The object's "type", which must be one of the known.</summary>
     public string Kind(JsonElement value, string at, params ReadOnlySpan<string> known)
@@ -23,10 +24,11 @@ internal sealed class TokenizerJson(string path)
             ? id
             : throw Wrong($"{at} must have an id in [0, {MaxId}), got {ModelFiles.Kind(value)}");
 
-    /// <summary>True or false; absent is false.</summary>
-    public bool Flag(JsonElement value, string key) => Optional(value, key) switch
+    /// <summary>True or false.</summary>
+    public bool Flag(JsonElement value, string key, bool absent = false) => Optional(value, key) switch
     {
-        null or { ValueKind: JsonValueKind.False } => false,
+        null => absent,
+        { ValueKind: JsonValueKind.False } => false,
         { ValueKind: JsonValueKind.True } => true,
         { } other => throw Wrong($"{key} must be true or false, got {ModelFiles.Kind(other)}"),
     };
@@ -46,6 +48,31 @@ internal sealed class TokenizerJson(string path)
         null => throw Wrong($"{at}{key} is missing"),
         { } other => throw Wrong($"{at}{key} must be an object, got {ModelFiles.Kind(other)}"),
     };
+
+    /// <summary>The objects of a list that must be there, and where each stands.</summary>
+    public IEnumerable<(JsonElement Value, string At)> Items(JsonElement value, string key, string at)
+    {
+        if (!value.TryGetProperty(key, out JsonElement list) || list.ValueKind != JsonValueKind.Array)
+            throw Wrong($"{at}.{key} must be a list");
+        int index = 0;
+        foreach (JsonElement item in list.EnumerateArray()) yield return (item, $"{at}.{key}[{index++}]");
+    }
+
+    /// <summary>The "pattern" of a Split or Replace: {"String": ...} or {"Regex": ...}.</summary>
+    public PatternScanner Pattern(JsonElement value, string at)
+    {
+        JsonElement pattern = Object(value, "pattern", at + ".");
+        bool literal = Optional(pattern, "String") is not null;
+        string text = Text(pattern, literal ? "String" : "Regex", at + ".pattern.");
+        try
+        {
+            return PatternScanner.Of(literal ? PatternParser.Literal(text) : PatternParser.Parse(text));
+        }
+        catch (FormatException e)
+        {
+            throw Wrong($"{at}: the pattern {(text.Length <= 200 ? text : string.Concat(text.AsSpan(0, 200), "..."))} {e.Message}");
+        }
+    }
 
     /// <summary>A value, or null if it is absent or null.</summary>
     public static JsonElement? Optional(JsonElement value, string key) =>

@@ -54,11 +54,13 @@ public sealed class TraceTests
         }
     }
 
-    [Fact]
-    public async Task Each_rank_ran_the_same_steps_and_prompts_are_told_from_decode()
+    [Theory]
+    [InlineData("all")]
+    [InlineData("experts")]
+    public async Task Each_rank_ran_the_same_steps_and_prompts_are_told_from_decode(string of)
     {
         ModelSource model = ModelSource.FromFolder(InProcessWorld.SampleModel);
-        await using InProcessWorld world = await InProcessWorld.StartAsync(model, 2, 2, "troupe.trace.steps = 512");
+        await using InProcessWorld world = await InProcessWorld.StartAsync(model, 2, 2, $"troupe.trace {{ steps = 512, of = {of} }}");
         IReadOnlyList<RankTrace> traces = await RunAndTraceAsync(world, 512);
         // Steps without rows may still run when the trace is read.
         (StepId Step, long Rows)[][] rows =
@@ -78,6 +80,12 @@ public sealed class TraceTests
         long all = rows.Take(2).SelectMany(r => r).Sum(r => r.Rows);
         int layers = ActiveWeights.Split(model.Config, 2).Counts[0];
         Assert.Equal(all * model.Config.ExpertsPerToken * layers, pairs);
+        if (of == "all") return;
+        StepActivity[] kept =
+            [StepActivity.Idle, StepActivity.DecodeStep, StepActivity.PrefillStep, StepActivity.Other, StepActivity.Experts];
+        Assert.Empty(traces.SelectMany(t => t.Spans).Select(s => s.Activity).Except(kept));
+        Assert.All(traces, t => Assert.All(Steps(t), s => Assert.Equal(s[^1].Ticks, s.Where(p => p.Activity >= StepActivity.Other)
+            .Sum(p => p.Ticks))));
     }
 
     [Fact]

@@ -14,7 +14,7 @@ namespace Troupe.Actors.Tests.Pipeline;
 /// </summary>
 internal sealed class ScheduleRun
 {
-    private const int Hidden = 4;
+    private const int Hidden = 4, ShortMs = 300;
 
     private readonly Schedule _schedule;
     private readonly StageLinkPlan _link;
@@ -54,7 +54,7 @@ internal sealed class ScheduleRun
     public static void Stops(Schedule schedule, ScheduleDeadlock expected)
     {
         var run = new ScheduleRun(schedule, expected);
-        FabricOptions options = Testing.Ranks.Options with { WaitDeadline = TimeSpan.FromMilliseconds(300), Clock = run._clock };
+        FabricOptions options = Testing.Ranks.Options with { WaitDeadline = TimeSpan.FromMilliseconds(ShortMs), Clock = run._clock };
         IReadOnlyList<Exception?> outcomes = Testing.Ranks.Outcomes(FabricKind.InProcess, schedule.World, run._plan, run.Meet, options);
         foreach ((int rank, Exception? outcome) in outcomes.Index())
         {
@@ -65,7 +65,7 @@ internal sealed class ScheduleRun
             }
             var error = Assert.IsType<FabricException>(outcome);
             Assert.Equal((wait.Rank, wait.On), (error.Self, error.Culprit!.Value));
-            Assert.Contains("did not answer within 300 ms", error.Reason, StringComparison.Ordinal);
+            Assert.Contains($"did not answer within {ShortMs} ms", error.Reason, StringComparison.Ordinal);
         }
         // So the errors, followed from culprit to culprit, go round the very cycle that the checker names.
         if (expected.Cycle is [{ Never: true }]) return;

@@ -28,16 +28,17 @@ public sealed class SteadyDecodeTests
     [InlineData(1, 1, true, "high_throughput", 3, OverlapMode.Off, 4)]
     [InlineData(1, 1, false, "allgather_reducescatter", 0, OverlapMode.Off, 1, 4)]
     [InlineData(2, 2, true, "low_latency", 0, OverlapMode.Off, 1, 4)]
+    [InlineData(2, 2, true, "low_latency", 0, OverlapMode.Off, 1, 4, TraceOf.Experts)]
     public void Steady_decode_allocates_nothing_on_the_executor_thread(int stages, int replicas, bool leased,
         string strategy = "allgather_reducescatter", int shadowEvery = 0, OverlapMode overlap = OverlapMode.Off,
-        int tensor = 1, int traceSteps = 0)
+        int tensor = 1, int traceSteps = 0, TraceOf traceOf = TraceOf.All)
     {
         TroupeOptions plain = TroupeOptions.Default;
         TroupeOptions options = plain with
         {
             Layout = new Layout(stages, replicas, tensor),
             Routing = plain.Routing with { ShadowEvery = shadowEvery, Overlap = overlap },
-            Trace = new TraceOptions(traceSteps),
+            Trace = new TraceOptions(traceSteps, traceOf),
         };
         ClusterPlan plan = ClusterPlan.Make(options, ModelSource.FromFolder(Repository.At("models", "sample")));
         EpochSizes sizes = plan.Sizes(1L << 30);

@@ -113,6 +113,36 @@ public sealed class BadInputTests
         }
     }
 
+    [Theory]
+    [InlineData("stages = 7", "--stages 7: the model has 6 layers and each stage needs at least one; use --stages 1 to 6")]
+    [InlineData("tensor = 3", "--tensor 3: the model's 8 query heads do not divide over 3 tensor ranks (8 mod 3 = 2); use 1, 2, 4 or 8")]
+    [InlineData("{ stages = 2, split = \"4,3\" }", "--split 4,3: 4 + 3 = 7 layers, but the model has 6")]
+    [InlineData("{ stages = 3, split = \"4,2\" }", "--split 4,2 names 2 stages, but --stages is 3; give 3 numbers that add up to 6")]
+    public async Task A_layout_in_a_file_that_cannot_work_is_refused_with_the_arithmetic_by_every_node(string layout, string says)
+    {
+        using var folder = new TempFolder();
+        string key = layout.StartsWith('{') ? "troupe.layout " : "troupe.layout.";
+        string settings = $"troupe.model = \"{s_sample}\"\n{key}{layout}\n";
+        Assert.Equal($"troupe: {says}", (await CliRun.Of("up", "-c", folder.Write("up.conf", settings))).OneLine(ExitCode.WrongUsage));
+        foreach (string role in (string[])["control", "rank"])
+        {
+            string file = folder.Write($"{role}.conf", settings + $"akka.cluster.roles = [{role}]\n"
+                + "akka.cluster.seed-nodes = [\"akka.tcp://troupe@127.0.0.1:1\"]\n");
+            Assert.Equal($"troupe: {says}", (await CliRun.Of("node", "-c", file)).OneLine(ExitCode.Failed));
+        }
+    }
+
+    [Theory]
+    [InlineData("block-size = 24", "troupe.scheduler.block-size must be a multiple of 16, got 24; use 32")]
+    [InlineData("max-running = 1", "troupe.scheduler.max-running is 1, but 2 stages keep as many micro-batches in flight; set it to 2 or "
+        + "more")]
+    public async Task Sizes_of_a_scheduler_that_cannot_work_are_refused_before_anything_starts(string setting, string says)
+    {
+        using var folder = new TempFolder();
+        string file = folder.Write("up.conf", $"troupe {{ model = \"{s_sample}\"\n layout.stages = 2\n scheduler.{setting} }}");
+        Assert.Equal($"troupe: {says}", (await CliRun.Of("up", "-c", file)).OneLine(ExitCode.Failed));
+    }
+
     [Fact]
     public async Task A_golden_that_is_missing_or_none_is_named()
     {

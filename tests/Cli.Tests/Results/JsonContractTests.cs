@@ -101,10 +101,27 @@ public sealed class JsonContractTests
             "--sequences", "2")).Json();
         Has(result, "prefill_tokens_per_second", "decode_tokens_per_second", "sequences", "ranks", "threads", "weights", "peak_rss_bytes",
             "load_seconds",
-            "read_bandwidth_bytes_per_second", "weight_bytes_per_token", "step_breakdown_us");
+            "read_bandwidth_bytes_per_second", "weight_bytes_per_token", "step_breakdown_us", "expert_imbalance",
+            "batch_weight_bytes_per_token");
         Assert.Equal((2, 1), (result.GetProperty("sequences").GetInt32(), result.GetProperty("ranks").GetInt32()));
         Assert.True(result.GetProperty("decode_tokens_per_second").GetDouble() > 0);
         Assert.True(result.GetProperty("weight_bytes_per_token").GetInt64() > 0);
+        Assert.Equal(JsonValueKind.Null, result.GetProperty("expert_imbalance").ValueKind); // one rank is its own mean
+    }
+
+    [Theory]
+    [InlineData("--replicas", "2")]
+    [InlineData("--stages", "2", "--replicas", "2")]
+    [InlineData("--tensor", "2")]
+    public async Task Bench_generate_counts_what_the_experts_of_ranks_had_to_do(params string[] layout)
+    {
+        JsonElement result = (await CliRun.Of(["bench", "generate", "--model", s_sample, "--json", "--in-process", "--prompt-tokens", "8",
+            "--max-tokens", "6", "--sequences", "4", .. layout])).Json();
+        // Of 2 ranks the busier one has from as many rows as the other to all of them.
+        Assert.InRange(result.GetProperty("expert_imbalance").GetDouble(), 1, 2);
+        // Rows of a step share what they read: less than each would alone, but the experts of four rows are more than those of one.
+        double together = result.GetProperty("batch_weight_bytes_per_token").GetDouble();
+        Assert.InRange(together, 1e6, result.GetProperty("weight_bytes_per_token").GetDouble());
     }
 
     [Fact]

@@ -129,6 +129,15 @@ public sealed class PlanTests : IDisposable
         Assert.Contains(says, line, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_host_that_ranks_ask_for_and_the_file_does_not_have_is_one_line()
+    {
+        string settings = _folder.Write("my.conf", "troupe { layout { stages = 2, replicas = 2 }\n fabric.host = \"a,a,b,c\" }");
+        string line = (await CliRun.Of("plan", "--model", s_sample, "-c", settings, "--hosts", _folder.Write("hosts", "a 2\nb 2")))
+            .OneLine(ExitCode.Failed);
+        Assert.Contains("hosts: unknown host c, which troupe.fabric.host names; the file has a, b", line, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("does not fit: --stages 7: the model has 6 layers and each stage needs at least one", "--stages", "7")]
     [InlineData("does not fit: --tensor 3: the model's 8 query heads do not divide over 3 tensor ranks (8 mod 3 = 2)", "--tensor", "3")]

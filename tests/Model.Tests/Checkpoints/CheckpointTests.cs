@@ -29,6 +29,19 @@ public sealed class CheckpointTests
     }
 
     [Fact]
+    public void A_folder_of_links_as_download_caches_keep_it_opens_like_the_files_they_lead_to()
+    {
+        using var folder = new TempFolder();
+        foreach (string file in Directory.GetFiles(Repository.At("models", "sample")))
+            File.CreateSymbolicLink(Path.Combine(folder.Path, Path.GetFileName(file)), file);
+        using var linked = Checkpoint.Open(folder.Path);
+        using var plain = Checkpoint.Open(Repository.At("models", "sample"));
+        Assert.Equal(plain.Names, linked.Names);
+        int hidden = plain.Config.HiddenSize;
+        Assert.True(linked.Get("model.norm.weight", hidden).Bytes.SequenceEqual(plain.Get("model.norm.weight", hidden).Bytes));
+    }
+
+    [Fact]
     public void Shards_give_the_same_bytes_as_the_files_they_lie_in()
     {
         string folder = Repository.At("tests", "goldens", "models", "qwen3-moe-mixed");

@@ -35,6 +35,39 @@ public sealed class ExactnessTests : IDisposable
         Same(whole.Feed(_prompt), cut.Feed(_prompt, slot: 3, chunk: chunk));
     }
 
+    [Theory]
+    [InlineData("olmoe")]
+    [InlineData("mixtral")]
+    [InlineData("deepseek-v2-lite")]
+    [InlineData("deepseek-v3")]
+    [InlineData("glm4-moe")]
+    [InlineData("gpt-oss")]
+    [InlineData("gpt-oss-mxfp4")]
+    [InlineData("qwen3-moe-fp8")]
+    public void In_every_family_chunks_threads_stages_and_company_change_no_bit(string model)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Golden.Folder(model));
+        using TestCluster whole = new(checkpoint.Get, checkpoint.Config, TestCluster.Cpu, members: 2);
+        using TestCluster cut = new(checkpoint.Get, checkpoint.Config, TestCluster.CpuTwoThreads, stages: 2, members: 2);
+        whole.Place(0, 100, member: 1);
+        cut.Place(1, 100, member: 1);
+        int[] prompt = [.. _prompt.Take(100).Select(token => token % checkpoint.Config.VocabSize)];
+        List<float[]> wanted = whole.Feed(prompt, member: 1);
+        Same(wanted, cut.Feed(prompt, slot: 1, chunk: 37, member: 1));
+        // Once more, one row at a time among others.
+        for (int member = 0; member < 2; member++) cut.Place(2, 100, member);
+        cut.Place(3, 100, member: 1);
+        for (int i = 0; i < 60; i++)
+        {
+            for (int member = 0; member < 2; member++) cut.Rows(member).Clear();
+            cut.Rows(0).Add(prompt[99 - i], i, 2);
+            cut.Rows(1).Add(prompt[50 - i / 2], i, 2);
+            cut.Rows(1).Add(prompt[i], i, 3);
+            cut.Step();
+            Assert.True(wanted[i].AsSpan().SequenceEqual(cut.Logits(1, member: 1)), $"row {i} differs");
+        }
+    }
+
     [Fact]
     public void Bf16_keys_and_values_are_exact_by_chunk_too()
     {

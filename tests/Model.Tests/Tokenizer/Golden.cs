@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using Troupe.Model.Tokenizer;
 using Troupe.Testing;
@@ -7,13 +8,23 @@ namespace Troupe.Model.Tests.Tokenizer;
 /// <summary>The tokenizers and goldens that the tests here share.</summary>
 internal static class Golden
 {
-    public static BpeTokenizer Qwen { get; } = BpeTokenizer.Load(QwenFolder);
+    private static readonly ConcurrentDictionary<string, BpeTokenizer> Loaded = new();
+
+    public static BpeTokenizer Qwen { get; } = Of("qwen");
     public static BpeTokenizer Sample { get; } = BpeTokenizer.Load(Repository.At("models", "sample"));
 
-    private static string QwenFolder => Repository.At("tests", "goldens", "tokenizers", "qwen");
+    /// <summary>The styles of tokenizer.json of which there are goldens.</summary>
+    public static string[] Styles { get; } = ["deepseek", "o200k", "qwen", "sentencepiece"];
 
-    public static JsonElement.ArrayEnumerator QwenCases() =>
-        Read(Path.Combine(QwenFolder, "golden.json")).GetProperty("cases").EnumerateArray();
+    /// <summary>The tokenizer of a style.</summary>
+    public static BpeTokenizer Of(string style) => Loaded.GetOrAdd(style, name => BpeTokenizer.Load(Folder(name)));
+
+    public static JsonElement.ArrayEnumerator QwenCases() => Cases("qwen");
+
+    public static JsonElement.ArrayEnumerator Cases(string style) =>
+        Read(Path.Combine(Folder(style), "golden.json")).GetProperty("cases").EnumerateArray();
+
+    public static string Folder(string style) => Repository.At("tests", "goldens", "tokenizers", style);
 
     /// <summary>A JSON file that lies beside these tests.</summary>
     public static JsonElement Beside(string name) => Read(Repository.At("tests", "Model.Tests", "Tokenizer", name));

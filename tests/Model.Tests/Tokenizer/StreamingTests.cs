@@ -19,7 +19,9 @@ public sealed class StreamingTests
         int held = 0;
         for (int round = 0; round < 2000; round++)
         {
-            BpeTokenizer tokenizer = round % 2 == 0 ? Golden.Qwen : Golden.Sample;
+            string[] styles = [.. Golden.Styles, "sample"];
+            string style = styles[round % styles.Length];
+            BpeTokenizer tokenizer = style == "sample" ? Golden.Sample : Golden.Of(style);
             // Most ids are single bytes, so that characters are broken and completed often.
             int[] ids = [.. Enumerable.Range(0, random.Next(40)).Select(_ =>
                 random.Next(4) == 0 ? random.Next(tokenizer.Size) : random.Next(3, 259))];

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Troupe.Model.Tokenizer;
+using Troupe.Model.Tokenizer.Patterns;
 using Troupe.Testing;
 using Xunit;
 
@@ -14,13 +15,16 @@ public sealed class TextPartsTests
     [InlineData("qwen")]
     public void Texts_are_cut_where_the_reference_cuts_them(string pattern)
     {
-        PreTokenizerKind kind = pattern == "gpt2" ? PreTokenizerKind.Gpt2 : PreTokenizerKind.Qwen;
+        const string qwen = @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|"
+            + @"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+        var scanner = PatternScanner.Of(PatternParser.Parse(pattern == "gpt2" ? PreTokenizerReader.Gpt2Pattern : qwen));
+        var cutter = new PreTokenizer([new CuttingStep.Split(scanner, SplitBehavior.Isolated, Invert: false)], ByteLevel: true);
         foreach (JsonElement golden in Golden.Beside("pieces.json").GetProperty("cases").EnumerateArray())
         {
             string[] wanted = golden.Texts(pattern);
             string text = string.Concat(wanted);
             var got = new List<string>();
-            for (int at = 0, end; at < text.Length; at = end) got.Add(text[at..(end = PreTokenizer.End(kind, text, at))]);
+            cutter.Cut(text, first: true, piece => got.Add(piece.ToString()));
             Assert.Equal(wanted, got);
         }
     }

@@ -22,12 +22,15 @@ public sealed class TokenizerFileTests
     [InlineData("model", null, "model is missing")]
     [InlineData("model", "7", "model must be an object, got 7")]
     [InlineData("model.dropout", "0.1", "model.dropout is 0.1; only BPE without it")]
-    [InlineData("model.unk_token", "\"<unk>\"", "model.unk_token is \"<unk>\"; only BPE without it")]
+    [InlineData("model.unk_token", "\"<unk>\"", "model.unk_token <unk> is not in model.vocab")]
+    [InlineData("model.extra", "1", "model has the unknown key extra; known are type, dropout")]
+    [InlineData("extra", "1", "the key extra is not known; known are version, truncation")]
+    [InlineData("version", "\"2.0\"", "version is \"2.0\"; supported: 1.0")]
     [InlineData("model.end_of_word_suffix", "\"</w>\"", "model.end_of_word_suffix is \"</w>\"")]
-    [InlineData("model.byte_fallback", "true", "model.byte_fallback is true; only byte-level")]
+    [InlineData("model.byte_fallback", "3", "byte_fallback must be true or false, got 3")]
     [InlineData("model.vocab", null, "model.vocab is missing")]
-    [InlineData("model.vocab", "{}", "model.vocab lacks the token of byte 0x00")]
-    [InlineData("model.vocab.!", null, "lacks the token of byte 0x21")]
+    [InlineData("model.vocab", "{}", "model.merges[0]: Ġ + ")]
+    [InlineData("model.vocab.!", null, "a part or the whole is not in model.vocab")]
     [InlineData("model.vocab.!", "-1", "model.vocab: ! must have an id in [0, 4194304), got -1")]
     [InlineData("model.vocab.!", "\"a\"", "model.vocab: ! must have an id in [0, 4194304), got \"a\"")]
     [InlineData("model.vocab.!", "5", "# and ! both have id 5")]
@@ -36,15 +39,14 @@ public sealed class TokenizerFileTests
     [InlineData("model.merges", """["a"]""", "model.merges[0] must be \"a b\"")]
     [InlineData("model.merges", """[["a", 1]]""", "model.merges[0] must be \"a b\"")]
     [InlineData("model.merges", """["! !!!!"]""", "model.merges[0]: ! + !!!!: a part or the whole is not in model.vocab")]
-    [InlineData("normalizer", """{"type": "NFKC"}""", "normalizer is of kind NFKC; supported: NFC")]
-    [InlineData("normalizer", """{"type": "Sequence", "normalizers": []}""", "normalizer is of kind Sequence; supported: NFC")]
+    [InlineData("normalizer", """{"type": "NFKC"}""", "normalizer is of kind NFKC; supported: NFC, Prepend, Replace, Sequence")]
+    [InlineData("normalizer", """{"type": "Sequence", "normalizers": [{"type": "Nmt"}]}""", "normalizer.normalizers[0] is of kind Nmt")]
+    [InlineData("normalizer", """{"type": "Replace", "pattern": {"String": ""}, "content": ""}""", "normalizer.pattern.String is empty")]
     [InlineData("normalizer", "[]", "normalizer must be an object, got a list")]
-    [InlineData("pre_tokenizer", null, "pre_tokenizer is missing")]
-    [InlineData("pre_tokenizer.type", "\"Metaspace\"", "pre_tokenizer is of kind Metaspace; supported: ByteLevel, Sequence")]
-    [InlineData("pre_tokenizer.add_prefix_space", "true", "pre_tokenizer.add_prefix_space is true; only false")]
-    [InlineData("pre_tokenizer.use_regex", "false", "pre_tokenizer.use_regex must be true here")]
+    [InlineData("pre_tokenizer.type", "\"BertPreTokenizer\"", "pre_tokenizer is of kind BertPreTokenizer; supported: ByteLevel, Digits")]
+    [InlineData("pre_tokenizer", """{"type": "Metaspace", "replacement": "ab"}""", "pre_tokenizer.replacement must be one character")]
     [InlineData("decoder", null, "decoder is missing")]
-    [InlineData("decoder.type", "\"Fuse\"", "decoder is of kind Fuse; supported: ByteLevel")]
+    [InlineData("decoder.type", "\"Fuse\"", "decoder is of kind Fuse; supported: ByteLevel, Metaspace, Sequence")]
     [InlineData("post_processor", """{"type": "BertProcessing"}""", "post_processor is of kind BertProcessing; supported: ByteLevel, Temp")]
     [InlineData("post_processor", """{"type": "TemplateProcessing"}""", "post_processor.single must be a list")]
     [InlineData("post_processor", """{"type": "TemplateProcessing", "single": []}""", "post_processor.single does not name the text")]
@@ -52,18 +54,39 @@ public sealed class TokenizerFileTests
     [InlineData("added_tokens", """[{"id": 9000000, "content": "x"}]""", "added_tokens: x must have an id in [0, 4194304), got 9000000")]
     [InlineData("added_tokens", """[{"content": "x"}]""", "added_tokens: x has no id")]
     [InlineData("added_tokens", """[{"id": 1, "content": ""}]""", "added_tokens: one has an empty content")]
-    [InlineData("added_tokens", """[{"id": 1, "content": "x", "lstrip": true}]""", "added_tokens: x has lstrip; only tokens without it")]
+    [InlineData("added_tokens", """[{"id": 1, "content": "x", "lstrip": 1}]""", "lstrip must be true or false, got 1")]
+    [InlineData("added_tokens", """[{"id": 1, "content": "!"}]""", "added_tokens: ! has id 1, in model.vocab it has")]
+    [InlineData("added_tokens", """[{"id": 4000000, "content": "x"}]""", "added_tokens: x has id 4000000 among 4097 tokens; is the file")]
+    [InlineData("decoder", """{"type": "Sequence", "decoders": [{"type": "Strip", "content": " ", "start": 1, "stop": 0}]}""",
+        "decoder.decoders[0] is Strip without Fuse before it")]
+    [InlineData("decoder", """{"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "ByteFallback"}]}""",
+        "decoder.decoders[1] is ByteFallback; supported in this order: Replace, ByteFallback, Fuse, Strip")]
     public void A_kind_that_is_not_supported_is_refused_by_name(string key, string? value, string expected) =>
         Assert.Contains(expected, Refusal(Changed(key, value)));
 
     [Theory]
-    [InlineData("""{"type": "Digits"}""", "pre_tokenizer.pretokenizers[0] is of kind Digits; supported: Split")]
-    [InlineData("""{"type": "Split", "pattern": {"Regex": "\\w+"}, "behavior": "Isolated"}""", "the pattern \\w+ is not one of the known")]
-    [InlineData("""{"type": "Split", "pattern": {"Regex": "x"}, "behavior": "Removed"}""", "behavior is Removed; only Isolated")]
-    [InlineData("""{"type": "Split", "pattern": {"String": "x"}, "behavior": "Isolated"}""", "pattern.Regex is missing")]
-    [InlineData("""{"type": "Split", "pattern": {"Regex": "x"}, "behavior": "Isolated", "invert": true}""", "invert is true; only false")]
+    [InlineData("""{"type": "Whitespace"}""", "pre_tokenizer.pretokenizers[0] is of kind Whitespace; supported: ByteLevel, Digits")]
+    [InlineData("""{"type": "Split", "pattern": {"Regex": "(?<!a)b"}, "behavior": "Isolated"}""",
+        "(?<!a)b has this kind of group at character 3")]
+    [InlineData("""{"type": "Split", "pattern": {"Regex": "a*"}, "behavior": "Isolated"}""", "the pattern a* can match the empty text")]
+    [InlineData("""{"type": "Split", "pattern": {"Regex": "a+?"}, "behavior": "Isolated"}""", "has a lazy repeat at character 3")]
+    [InlineData("""{"type": "Split", "pattern": {"Regex": "\\p{Greek}"}, "behavior": "Isolated"}""",
+        "has the category Greek at character 3")]
+    [InlineData("""{"type": "Split", "pattern": {"Regex": "(a"}, "behavior": "Isolated"}""", "has a group that is not closed")]
+    [InlineData("""{"type": "Split", "pattern": {"Regex": "((a{900}){900}){9}"}, "behavior": "Isolated"}""", "takes more than 4096 steps")]
+    [InlineData("""{"type": "Split", "pattern": {"Regex": "x"}, "behavior": "Away"}""", "behavior is Away; supported: Isolated, Removed")]
+    [InlineData("""{"type": "Split", "pattern": {}, "behavior": "Isolated"}""", "pattern.Regex is missing")]
     public void A_split_that_is_not_known_is_refused_with_its_pattern(string split, string expected) =>
         Assert.Contains(expected, Refusal(Changed("pre_tokenizer", Sequence.Replace("SPLIT", split))));
+
+    [Fact]
+    public void A_byte_level_vocabulary_has_all_bytes()
+    {
+        JsonObject root = Root();
+        root["model"]!["vocab"]!.AsObject().Remove("!");
+        root["model"]!["merges"] = new JsonArray();
+        Assert.Contains("model.vocab lacks the token of byte 0x21", Refusal(root.ToJsonString(Plain)));
+    }
 
     [Fact]
     public void A_folder_without_a_tokenizer_says_so()
@@ -91,7 +114,7 @@ public sealed class TokenizerFileTests
     {
         BpeTokenizer tokenizer = Parse(Changed("added_tokens", """
             [{"id": 5000, "content": "<a"}, {"id": 5001, "content": "<a>"}, {"id": 5002, "content": "x<"},
-             {"id": 5003, "content": "é", "special": true}]
+             {"id": 5003, "content": "é~", "special": true}]
             """));
         int x = tokenizer.IdOf("x")!.Value, greater = tokenizer.IdOf(">")!.Value;
         Assert.Equal([5001, 5000, x], tokenizer.Encode("<a><ax"));

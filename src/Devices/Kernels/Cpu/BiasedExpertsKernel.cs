@@ -19,7 +19,10 @@ internal static unsafe class BiasedExpertsKernel
             float* x = room + (long)first * experts.Room, gate = x + (long)count * width, up = gate + (long)count * inner;
             float* y = up + (long)count * inner; // [n, H], as x; gate and up: [n, I]
             for (int i = 0; i < count; i++)
-                new ReadOnlySpan<float>(hidden + (long)rows.Rows[first + i] * width, width).CopyTo(new Span<float>(x + (long)i * width, width));
+            {
+                var row = new ReadOnlySpan<float>(hidden + (long)rows.Rows[first + i] * width, width);
+                row.CopyTo(new Span<float>(x + (long)i * width, width));
+            }
             LinearKernel.Run(pool, x, count, experts.Gate[e], gate);
             LinearKernel.Run(pool, x, count, experts.Up[e], up);
             RowKernels.AddBias(gate, count, experts.Biased!.Gate[e]);

@@ -37,7 +37,8 @@ internal static unsafe class ExpertsKernel
             var job = new Job
             {
                 Gate = gate, Up = up, Down = down, UpDots = Dots.Of(into, gate->Type), DownDots = Dots.Of(outOf, down->Type),
-                Active = active, Offsets = offsets, Rows = pairs, Weights = weights, Hidden = hidden, Activation = activation, Partial = partial, ActiveCount = rows.Active.Length,
+                Active = active, Offsets = offsets, Rows = pairs, Weights = weights, Hidden = hidden,
+                Activation = activation, Partial = partial, ActiveCount = rows.Active.Length,
                 Tiles = (inner + OutTile - 1) / OutTile, Intermediate = inner, Width = width,
             };
             (job.HiddenStride, job.GatedStride) = (Operands.Stride(into, width), Operands.Stride(outOf, inner));

@@ -90,17 +90,18 @@ internal static unsafe class RowKernels
         return Vector512.EqualsAll(zeros, default);
     }
 
-    /// <summary>Writes keys and values, [T, KvHeads, D] each, into the blocks of their positions.</summary>
+    /// <summary>Writes keys and values, [T, KvHeads, width] each, into the blocks of their positions.</summary>
     public static void StoreKv(KvBlocks kv, KvRows rows, ReadOnlySpan<float> keys, ReadOnlySpan<float> values)
     {
         for (int t = 0, at = 0; t < rows.Count; t++)
         {
             int block = rows.BlocksOf(t)[rows.Positions[t] / kv.BlockSize], offset = rows.Positions[t] % kv.BlockSize;
             int lane = offset % KvBlocks.Group;
-            for (int head = 0; head < kv.Heads; head++, at += kv.HeadSize)
+            for (int head = 0; head < kv.Heads; head++, at++)
             {
-                Write(keys.Slice(at, kv.HeadSize), kv.Type, kv.KeyGroup(block, head, offset - lane) + lane * kv.Type.Size(), KvBlocks.Group);
-                if (!kv.ValuesInKeys) Write(values.Slice(at, kv.HeadSize), kv.Type, kv.ValueRow(block, head, offset), 1);
+                byte* group = kv.KeyGroup(block, head, offset - lane) + lane * kv.Type.Size();
+                Write(keys.Slice(at * kv.HeadSize, kv.HeadSize), kv.Type, group, KvBlocks.Group);
+                if (!kv.ValuesInKeys) Write(values.Slice(at * kv.ValueSize, kv.ValueSize), kv.Type, kv.ValueRow(block, head, offset), 1);
             }
         }
     }

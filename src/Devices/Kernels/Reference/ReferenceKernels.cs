@@ -60,14 +60,14 @@ internal sealed class ReferenceKernels : IKernels
     {
         for (int t = 0; t < rows.Count; t++)
             for (int head = 0; head < kv.Heads; head++)
+            {
+                (int block, int offset) = (rows.BlocksOf(t)[rows.Positions[t] / kv.BlockSize], rows.Positions[t] % kv.BlockSize);
+                int lane = offset % KvBlocks.Group, at = t * kv.Heads + head;
                 for (int d = 0; d < kv.HeadSize; d++)
-                {
-                    int from = (t * kv.Heads + head) * kv.HeadSize + d;
-                    (int block, int offset) = (rows.BlocksOf(t)[rows.Positions[t] / kv.BlockSize], rows.Positions[t] % kv.BlockSize);
-                    int lane = offset % KvBlocks.Group;
-                    Write(kv.KeyGroup(block, head, offset - lane), kv.Type, d * KvBlocks.Group + lane, keys[from]);
-                    if (!kv.ValuesInKeys) Write(kv.ValueRow(block, head, offset), kv.Type, d, values[from]);
-                }
+                    Write(kv.KeyGroup(block, head, offset - lane), kv.Type, d * KvBlocks.Group + lane, keys[at * kv.HeadSize + d]);
+                for (int d = 0; d < (kv.ValuesInKeys ? 0 : kv.ValueSize); d++)
+                    Write(kv.ValueRow(block, head, offset), kv.Type, d, values[at * kv.ValueSize + d]);
+            }
     }
 
     public void Attend(KvBlocks kv, KvRows rows, Attending how, ReadOnlySpan<float> queries, Span<float> output)

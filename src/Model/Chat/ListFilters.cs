@@ -1,0 +1,168 @@
+using System.Globalization;
+
+namespace Troupe.Model.Chat;
+
+/// <summary>Jinja's filters of lists.</summary>
+internal sealed class ListFilters(TemplateBudget budget, Filters filters)
+{
+    /// <summary>A filter of a value; null if there is none of the name.</summary>
+    public Box? Apply(string name, object? value, CallArguments arguments)
+    {
+        Func<IReadOnlyList<object?>, object?>? run = name switch
+        {
+            "list" => items => items.ToList(),
+            "first" => items => items.Count > 0 ? items[0] : new Undefined("No first item, sequence was empty."),
+            "last" => items => items.Count > 0 ? items[^1] : new Undefined("No last item, sequence was empty."),
+            "reverse" => items => value is string ? string.Concat(items.Reverse()) : items.Reverse().ToList(),
+            "join" => items => Joined(items, arguments),
+            "map" => items => Mapped(items, arguments),
+            "select" or "reject" => items => Selected(items, arguments, name == "select", byMember: false),
+            "selectattr" or "rejectattr" => items => Selected(items, arguments, name == "selectattr", byMember: true),
+            "sort" => items => Sorted(items, arguments),
+            "unique" => items => Unique(items, arguments),
+            "min" or "max" => items => Extreme(items, arguments, name == "max"),
+            "sum" => items => Sum(items, arguments),
+            "groupby" => items => Groups(items, arguments),
+            "batch" => items => Batches(items, arguments),
+            _ => null,
+        };
+        if (run is not null)
+        {
+            IReadOnlyList<object?> items = Filters.Items(value);
+            budget.Spend(items.Count);
+            return new Box(run(items));
+        }
+        return name switch
+        {
+            "items" => new Box(value is Undefined ? new List<object?>() : Pairs(value)),
+            "dictsort" => new Box(DictSort(value, arguments)),
+            _ => null,
+        };
+    }
+
+    private static List<object?> Pairs(object? value) => value is Map map
+        ? [.. map.Select(item => new Fixed([Values.Unkey(item.Key), item.Value]))]
+        : throw new TemplateFault("Can only get item pairs from a mapping.");
+
+    private string Joined(IReadOnlyList<object?> items, CallArguments arguments)
+    {
+        string separator = Values.Text(arguments.Or("d", ""));
+        object? member = arguments.Or("attribute", null);
+        return Filters.Join(member is null ? items : [.. items.Select(item => Member(item, member))], separator, budget);
+    }
+
+    private List<object?> Mapped(IReadOnlyList<object?> items, CallArguments arguments)
+    {
+        if (!arguments.More)
+        {
+            object? member = arguments.Must("attribute"), fallback = arguments.Or("default", new Undefined("no default"));
+            return [.. items.Select(item => Member(item, member) is var value && value is Undefined && fallback is not Undefined
+                ? fallback : value)];
+        }
+        string name = arguments.Text("filter");
+        (List<object?> plain, Dictionary<string, object?> named) = Rest(arguments);
+        return [.. items.Select(item => filters.Apply(name, item, Fresh(plain, named)))];
+    }
+
+    private List<object?> Selected(IReadOnlyList<object?> items, CallArguments arguments, bool keep, bool byMember)
+    {
+        object? member = byMember ? arguments.Must("attribute") : null;
+        string? test = arguments.More ? arguments.Text("test") : null;
+        (List<object?> plain, Dictionary<string, object?> named) = Rest(arguments);
+        bool Holds(object? item)
+        {
+            object? value = byMember ? Member(item, member) : item;
+            budget.Spend();
+            return test is null ? Values.Truth(value) : filters.Test(test, value, Fresh(plain, named));
+        }
+        return [.. items.Where(item => Holds(item) == keep)];
+    }
+
+    private static (List<object?>, Dictionary<string, object?>) Rest(CallArguments arguments)
+    {
+        var plain = new List<object?>();
+        while (arguments.More) plain.Add(arguments.Must(""));
+        var named = new Dictionary<string, object?>(arguments.Named, StringComparer.Ordinal);
+        arguments.Named.Clear();
+        return (plain, named);
+    }
+
+    private static CallArguments Fresh(List<object?> plain, Dictionary<string, object?> named) =>
+        new([.. plain], new Dictionary<string, object?>(named, StringComparer.Ordinal));
+
+    private List<object?> Sorted(IReadOnlyList<object?> items, CallArguments arguments)
+    {
+        bool reverse = Values.Truth(arguments.Or("reverse", false)), cases = Values.Truth(arguments.Or("case_sensitive", false));
+        object? member = arguments.Or("attribute", null);
+        return Ordered(items, item => Folded(member is null ? item : Member(item, member), cases), reverse);
+    }
+
+    private List<object?> Ordered(IReadOnlyList<object?> items, Func<object?, object?> key, bool reverse)
+    {
+        budget.Spend(items.Count * 8L);
+        var order = Comparer<object?>.Create((a, b) => Values.Order(a, b));
+        return reverse ? [.. items.OrderByDescending(key, order)] : [.. items.OrderBy(key, order)];
+    }
+
+    private List<object?> Unique(IReadOnlyList<object?> items, CallArguments arguments)
+    {
+        bool cases = Values.Truth(arguments.Or("case_sensitive", false));
+        object? member = arguments.Or("attribute", null);
+        return [.. items.DistinctBy(item => Values.Key(Folded(member is null ? item : Member(item, member), cases)), Values.Keys)];
+    }
+
+    private object? Extreme(IReadOnlyList<object?> items, CallArguments arguments, bool most)
+    {
+        bool cases = Values.Truth(arguments.Or("case_sensitive", false));
+        object? member = arguments.Or("attribute", null);
+        if (items.Count == 0) return new Undefined("No aggregated item, sequence was empty.");
+        return Ordered(items, item => Folded(member is null ? item : Member(item, member), cases), most)[0];
+    }
+
+    private object? Sum(IReadOnlyList<object?> items, CallArguments arguments)
+    {
+        object? member = arguments.Or("attribute", null), sum = arguments.Or("start", 0L);
+        return items.Aggregate(sum, (total, item) => Arithmetic.Of("+", total, member is null ? item : Member(item, member)));
+    }
+
+    private List<object?> Groups(IReadOnlyList<object?> items, CallArguments arguments)
+    {
+        object? member = arguments.Must("attribute"), fallback = arguments.Or("default", null);
+        bool cases = Values.Truth(arguments.Or("case_sensitive", false));
+        object? Key(object? item) => Member(item, member) is var value && value is Undefined && fallback is not null ? fallback : value;
+        return [.. Ordered(items, item => Folded(Key(item), cases), reverse: false)
+            .GroupBy(item => Values.Key(Folded(Key(item), cases)), Values.Keys)
+            .Select(group => new Fixed([Key(group.First()), group.ToList()]))];
+    }
+
+    private static List<object?> Batches(IReadOnlyList<object?> items, CallArguments arguments)
+    {
+        long size = arguments.Whole("linecount", 0);
+        object? fill = arguments.Or("fill_with", null);
+        if (size is < 1 or > 1_000_000) throw new TemplateFault("batch wants a size of at least 1");
+        var batches = items.Chunk((int)size).Select(chunk => (object?)chunk.ToList()).ToList();
+        if (fill is not null && batches is [.., List<object?> last])
+            while (last.Count < size) last.Add(fill);
+        return batches;
+    }
+
+    private List<object?> DictSort(object? value, CallArguments arguments)
+    {
+        bool cases = Values.Truth(arguments.Or("case_sensitive", false));
+        int by = arguments.Or("by", "key") is "value" ? 1 : 0;
+        bool reverse = Values.Truth(arguments.Or("reverse", false));
+        return Ordered(Pairs(value), pair => Folded(((Fixed)pair!).Items[by], cases), reverse);
+    }
+
+    private static object? Folded(object? value, bool cases) => !cases && value is string text ? text.ToLowerInvariant() : value;
+
+    /// <summary>A member named "a.b.0": items, one within the other.</summary>
+    private object? Member(object? item, object? path)
+    {
+        var members = new Members(budget);
+        if (path is not string names) return members.Item(item, path);
+        foreach (string name in names.Split('.'))
+            item = members.Item(item, long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out long place) ? place : name);
+        return item;
+    }
+}
