@@ -94,7 +94,7 @@ public readonly unsafe struct Weight
     public Weight TakeRows(int first, int count)
     {
         if (Type.IsPanel() && first % Quantised.PanelRows != 0)
-            throw new ArgumentException($"rows of {Type} can be taken from multiples of {Quantised.PanelRows} on, got {first}", nameof(first));
+            throw new ArgumentException($"rows of {Type} can be taken from multiples of {Quantised.PanelRows} on, got {first}");
         int at = Type == ElementType.Fp8 ? (_firstRow + first) % Elements.Block : 0;
         return new Weight(this, Row(first), ScaleRow(first), count, Columns, at, _firstColumn);
     }
@@ -103,7 +103,7 @@ public readonly unsafe struct Weight
     /// <exception cref="ArgumentException">They begin inside a group, or in Fp8 not at a multiple of 16; or lie in panels.</exception>
     public Weight TakeColumns(int first, int count)
     {
-        if (Type.IsPanel()) throw new ArgumentException($"columns of {Type} cannot be taken: it is made of those that are wanted", nameof(first));
+        if (Type.IsPanel()) throw new ArgumentException($"columns of {Type} cannot be taken: it is made of those that are wanted");
         int unit = Type.IsPlain() ? 1 : Type == ElementType.Fp8 ? Elements.Group / 2 : Elements.Group;
         if (first % unit != 0)
             throw new ArgumentException($"columns of {Type} can be taken from multiples of {unit} on, got {first}", nameof(first));

@@ -137,7 +137,8 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
     private Weight Keep(string name, Weight stored)
     {
         string[] parts = name.Split('.');
-        if (Kept is not { } type || stored.Type == type || s_asStored.Contains(parts[^1] == "weight" ? parts[^2] : parts[^1])) return stored;
+        string last = parts[^1] == "weight" ? parts[^2] : parts[^1];
+        if (Kept is not { } type || stored.Type == type || s_asStored.Contains(last)) return stored;
         long bytes = Quantised.Bytes(type, stored.Rows, stored.Columns);
         Bytes += bytes - stored.Bytes;
         if (!touch) return Quantised.View(null, type, stored.Rows, stored.Columns);

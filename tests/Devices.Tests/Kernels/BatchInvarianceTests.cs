@@ -28,11 +28,12 @@ public sealed class BatchInvarianceTests : IDisposable
         foreach (ElementType type in Enum.GetValues<ElementType>())
             for (int round = 0; round < 12; round++)
             {
-                (int rows, int inputs, int outputs) = (_values.Size(40), 32 * _values.Size(9) + (round % 3 == 0 && type != ElementType.MxFp4 ? 16 : 0),
-                    _values.Size(150));
+                int rest = round % 3 == 0 && type != ElementType.MxFp4 ? 16 : 0;
+                (int rows, int inputs, int outputs) = (_values.Size(40), 32 * _values.Size(9) + rest, _values.Size(150));
                 Weight weight = _values.Weight(outputs, inputs, type);
                 float[] x = _values.Floats(rows * inputs);
-                AlsoAlone(fast, rows, inputs, outputs, x, (k, rowsOfX, y) => k.Linear(rowsOfX, weight, y), $"{type} {rows} x {inputs} x {outputs}");
+                AlsoAlone(fast, rows, inputs, outputs, x, (k, some, y) => k.Linear(some, weight, y),
+                    $"{type} {rows} x {inputs} x {outputs}");
             }
     }
 
@@ -44,7 +45,8 @@ public sealed class BatchInvarianceTests : IDisposable
         foreach (ElementType type in Enum.GetValues<ElementType>())
             for (int round = 0; round < 6; round++)
             {
-                (int rows, int width, int inner, int experts, int topK) = (_values.Size(40), 32 * _values.Size(6), 32 * _values.Size(4), 9, 3);
+                const int experts = 9, topK = 3;
+                (int rows, int width, int inner) = (_values.Size(40), 32 * _values.Size(6), 32 * _values.Size(4));
                 var weights = new ExpertWeights(All(inner, width), All(inner, width), All(width, inner));
                 // A row's experts follow from the row, so that it has the same ones alone.
                 float[] x = _values.Floats(rows * width);
@@ -64,7 +66,8 @@ public sealed class BatchInvarianceTests : IDisposable
                     k.Experts(weights, sorted, hidden, new float[sorted.Pairs * inner], y);
                 }, $"{type}, {rows} x {width} x {inner}");
 
-                Weight[] All(int outputs, int inputs) => [.. Enumerable.Range(0, experts).Select(_ => _values.Weight(outputs, inputs, type))];
+                Weight[] All(int outputs, int inputs) =>
+                    [.. Enumerable.Range(0, experts).Select(_ => _values.Weight(outputs, inputs, type))];
             }
     }
 

@@ -67,7 +67,8 @@ internal static unsafe class Emitted
     private static bool HasInstruction()
     {
         // CPUID leaf 7, subleaf 1: EAX bit 5 (Intel SDM, volume 2). The operating system's support is that for AVX-512, which .NET checked.
-        if (!Avx512BW.IsSupported || !OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64) return false;
+        if (!Avx512BW.IsSupported || !OperatingSystem.IsLinux()) return false;
+        if (RuntimeInformation.ProcessArchitecture != Architecture.X64) return false;
         return X86Base.CpuId(7, 0).Eax >= 1 && (X86Base.CpuId(7, 1).Eax & (1 << 5)) != 0;
     }
 

@@ -4,7 +4,9 @@ using Troupe.Devices.Tensors;
 
 namespace Troupe.Devices.Kernels.Cpu;
 
-/// <summary>Products of rows that were rounded to bf16 with bf16 weights, by <see cref="Emitted"/> code. For whole 32 columns only.</summary>
+/// <summary>
+/// Products of rows that were rounded to bf16 with bf16 weights, by <see cref="Emitted"/> code. For whole 32 columns only.
+/// </summary>
 internal static unsafe class HalfTiles
 {
     /// <summary>Columns of a turn: rows must be multiples of it.</summary>
@@ -55,7 +57,8 @@ internal static unsafe class HalfTiles
 
     private static void Store(float* sums, float* to, int count)
     {
-        Vector128<float> y = Lanes.Sum4(Vector512.Load(sums), Vector512.Load(sums + 16), Vector512.Load(sums + 32), Vector512.Load(sums + 48));
+        Vector128<float> y = Lanes.Sum4(
+            Vector512.Load(sums), Vector512.Load(sums + 16), Vector512.Load(sums + 32), Vector512.Load(sums + 48));
         if (count == 4) y.Store(to);
         else
             for (int i = 0; i < count; i++) to[i] = y[i];

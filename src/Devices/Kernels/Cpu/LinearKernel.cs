@@ -36,7 +36,8 @@ internal static unsafe class LinearKernel
         }
         var job = new Job
         {
-            X = x, XStride = stride, Y = y, Weight = weight, Dots = Dots.Of(operand, weight.Type), Rows = rows, RowTile = rowTile, OutTile = tile, OutTiles = tiles,
+            X = x, XStride = stride, Y = y, Weight = weight, Dots = Dots.Of(operand, weight.Type), Rows = rows, RowTile = rowTile,
+            OutTile = tile, OutTiles = tiles,
         };
         pool.For(&Tiles, &job, tiles * rowTiles, work / (tiles * rowTiles));
     }
