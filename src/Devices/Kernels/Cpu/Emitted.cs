@@ -96,7 +96,8 @@ internal static unsafe class Emitted
         private const int Lines = 4;
         private byte* _at = at;
 
-        /// <summary>System V: the call's address is in rdi. rbx counts bytes; x in rax, rcx, rdx, rsi; w in r8 to r11; r12 is ahead.</summary>
+        /// <summary>System V: the call's address is in rdi. rbx counts bytes; x in rax, rcx, rdx, rsi; w in r8 to r11; r12 is
+        // ahead.</summary>
         public void Loop(int rows)
         {
             ReadOnlySpan<int> x = [Rax, Rcx, Rdx, Rsi];
