@@ -96,8 +96,7 @@ internal static unsafe class Emitted
         private const int Lines = 4;
         private byte* _at = at;
 
-        /// <summary>System V: the call's address is in rdi. rbx counts bytes; x in rax, rcx, rdx, rsi; w in r8 to r11; r12 is
-        // ahead.</summary>
+        /// <summary>System V: the call is in rdi; rbx counts bytes; x: rax, rcx, rdx, rsi; w: r8 to r11; r12: ahead.</summary>
         public void Loop(int rows)
         {
             ReadOnlySpan<int> x = [Rax, Rcx, Rdx, Rsi];
