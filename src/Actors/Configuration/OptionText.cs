@@ -199,6 +199,8 @@ internal static class OptionText
             read.Int("troupe.limits.stop-bytes", 1, 1 << 16));
     }
 
+    public static string WordOf(WeightStorage weights) => Word(weights, s_weights);
+
     private static string Word<T>(T value, IEnumerable<(string Word, T Value)> words) =>
         words.First(w => EqualityComparer<T>.Default.Equals(w.Value, value)).Word;
 

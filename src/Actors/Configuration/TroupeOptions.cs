@@ -16,6 +16,9 @@ public sealed record TroupeOptions(
     FabricSettings Fabric, RoutingOptions Routing, SchedulerOptions Scheduler, LimitOptions Limits, ControlOptions Control,
     DrillOptions Drill, TraceOptions Trace)
 {
+    /// <summary>How weights are kept, as it is written.</summary>
+    public string WeightsName => OptionText.WordOf(Weights);
+
     /// <summary>The layers of each stage as given by hand; null to balance them.</summary>
     public LayerSplit? Split { get; init; }
 

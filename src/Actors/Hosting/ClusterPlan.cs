@@ -223,6 +223,14 @@ public sealed class ClusterPlan
         hub, new RequestLimits(_options.Limits.PromptBytes, _options.Limits.MaxTokens), _options.Scheduler.MaxQueue,
             _options.Scheduler.RequestTimeout, clock)
     {
+        Fast = _options.Numbers.Math == MathMode.Fast,
+        WeightType = _options.Weights switch
+        {
+            WeightStorage.Bf16 => ElementType.BF16,
+            WeightStorage.Int8 => ElementType.Int8,
+            WeightStorage.Int4 => ElementType.Int4,
+            _ => null,
+        },
         Split = Split,
         Drill = _options.Drill,
         Trace = _options.Trace,

@@ -29,8 +29,6 @@ public static class LayoutCheck
     public static string? Sizes(TroupeOptions options)
     {
         (int stages, SchedulerOptions scheduler) = (options.Layout.Stages, options.Scheduler);
-        if (options.Weights != WeightStorage.AsStored)
-            return $"--weights {options.Weights.ToString().ToLowerInvariant()}: only as-stored is built yet";
         if (scheduler.MaxRunning < stages)
             return $"troupe.scheduler.max-running is {scheduler.MaxRunning}, but {stages} stages keep as many micro-batches in flight; set "
                 + $"it to {stages} or more";

@@ -33,7 +33,7 @@ public sealed class RankRuntime : IDisposable
         World = new World(setup.Layout);
         Self = World.Rank(assign.Rank);
         Place = World.Place(Self);
-        Device = new CpuDevice(setup.Threads);
+        Device = new CpuDevice(setup.Threads, setup.Fast);
         RankGroup group = World.Stage(Place.Stage);
         Placement = ExpertPlacement.Blocks(setup.Config.Experts, group.Size);
         Spec = ShardSpec.Of(setup.Config, setup.Split, Place.Stage, Placement, group.IndexOf(Self), setup.Layout.Tensor);
@@ -42,8 +42,8 @@ public sealed class RankRuntime : IDisposable
         Shard = ModelShard.Create(source, setup.Config, Spec, Device,
             new ShardOptions
             {
-                KvType = setup.KvType, KvBlocks = sizes.Blocks, BlockSize = sizes.BlockSize, MaxRows = sizes.MaxRows,
-                    GroupSize = group.Size,
+                KvType = setup.KvType, Weights = setup.WeightType, KvBlocks = sizes.Blocks, BlockSize = sizes.BlockSize,
+                MaxRows = sizes.MaxRows, GroupSize = group.Size,
             },
             p => progress((double)p.Part / p.Parts));
         if (setup.Trace.Steps > 0) Trace = new StepTrace(setup.Trace.Steps, SpansPerStep(setup.Trace.Of, Spec.Layers, group.Size));

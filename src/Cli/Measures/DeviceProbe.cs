@@ -20,7 +20,9 @@ internal static class DeviceProbe
         Environment.ProcessorCount, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
             RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant(),
         new SimdResult(CpuDevice.VectorBits, [.. Features()]),
-        new AvailabilityResult("onednn", false, "absent: this build has no kernels that call it; its own are used for every product"),
+        new AvailabilityResult("onednn", false, "absent: this build has no kernels that call it; " + (CpuDevice.MultipliesBf16
+            ? "--math fast multiplies bf16 by the processor's own instruction"
+            : "this processor does not multiply bf16, so --math fast computes as exact does")),
         [.. Enum.GetValues<FabricKind>().Select(kind => Fabric(kind, clock))],
         [.. Strategies.Names.Select(Strategy)]);
 
@@ -30,6 +32,7 @@ internal static class DeviceProbe
         [
             ("sse4.2", Sse42.IsSupported), ("avx", Avx.IsSupported), ("avx2", Avx2.IsSupported), ("fma", Fma.IsSupported),
             ("avx512f", Avx512F.IsSupported), ("avx512bw", Avx512BW.IsSupported), ("avx512vbmi", Avx512Vbmi.IsSupported),
+            ("avx512_bf16", CpuDevice.MultipliesBf16),
             ("neon", AdvSimd.IsSupported), ("dot product", Dp.IsSupported),
         ];
         return known.Where(k => k.Has).Select(k => k.Name);

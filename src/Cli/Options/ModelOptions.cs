@@ -35,7 +35,8 @@ internal sealed class ModelOptions : IOptions
     private readonly Option<string> _overlap = Opt.Choice("--overlap",
         "Large steps in two halves, one travels while the other is computed", "off", ["auto", "on", "off"]);
     private readonly Option<string> _weights =
-        Opt.Choice("--weights", "Type that weights are kept in", "as-stored", ["as-stored"], "bf16", "int8", "int4");
+        Opt.Choice("--weights", "Type that weights are kept in: int8 and int4 carry a scale per 32 values", "as-stored",
+            ["as-stored", "bf16", "int8", "int4"]);
     private readonly Option<string> _rows = Opt.Choice("--rows",
         "Type of rows on the fabric: int8 and fp8 carry a scale per 128 values", "fp32",
         [.. Enum.GetValues<RowType>().Select(RowTypes.NameOf)]);

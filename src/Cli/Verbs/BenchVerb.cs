@@ -68,7 +68,7 @@ internal static class BenchVerb
         return new BenchResult(
             Round((double)load.PromptTokens * load.Sequences / clock.PrefillSeconds), Round(clock.DecodedTokens / clock.DecodeSeconds),
                 load.Sequences,
-            settings.Layout.Ranks, settings.Options.Threads, settings.Options.Weights.ToString() is "AsStored" ? "as-stored" : "other",
+            settings.Layout.Ranks, settings.Options.Threads, settings.Options.WeightsName,
             peak, Round(cluster.LoadSeconds), Math.Round(bandwidth), weightBytes,
             Breakdown(status, stepsBefore, outcomes), settings.Options.Model, settings.Layout.ToString(), status.Fabric, load.PromptTokens,
                 load.MaxTokens,

@@ -24,13 +24,14 @@ public readonly unsafe struct Weight
     }
 
     /// <summary>A view of N x K values of any type.</summary>
-    /// <param name="data">Values. Int8 and Fp8: a byte each. Int4 and MxFp4: see <see cref="this[int, int]"/>.</param>
+    /// <param name="data">Values. Fp8: a byte each; MxFp4: byte j holds columns 2j (lower half) and 2j + 1, as public checkpoints have it;
+    /// Int8 and Int4: see <see cref="Quantised"/>.</param>
     /// <param name="type">How they are stored.</param>
     /// <param name="rows">N.</param>
     /// <param name="columns">K; of MxFp4 a multiple of 32.</param>
-    /// <param name="rowBytes">Bytes from a row of values to the next.</param>
+    /// <param name="rowBytes">Bytes from a row of values to the next; of Int8 and Int4 from a panel of 16 rows to the next.</param>
     /// <param name="scales">
-    /// Int8 and Int4: bf16 [N, K / 32 rounded up]; MxFp4: a byte each, [N, K / 32]; Fp8: fp32 [N / 128, K / 128], both rounded up.
+    /// MxFp4: a byte each, [N, K / 32]; Fp8: fp32 [N / 128, K / 128], both rounded up; Int8 and Int4: bf16, of a panel [K / 32, 16].
     /// </param>
     /// <param name="scaleBytes">Bytes from a row of scales to the next.</param>
     /// <exception cref="ArgumentException">MxFp4 of part of a group.</exception>
@@ -74,39 +75,41 @@ public readonly unsafe struct Weight
     /// <summary>Bytes of its values and scales.</summary>
     public long Bytes => Type switch
     {
-        ElementType.Int8 or ElementType.Int4 => (long)Rows * Quantised.RowBytes(Type, Columns),
+        ElementType.Int8 or ElementType.Int4 => Quantised.Bytes(Type, Rows, Columns),
         ElementType.MxFp4 => (long)Rows * (Columns / 2 + Columns / Elements.Group),
         ElementType.Fp8 => (long)Rows * Columns + (long)Blocks(Rows) * Blocks(Columns) * sizeof(float),
         _ => (long)Rows * Columns * Type.Size(),
     };
 
-    /// <summary>The first byte of a row.</summary>
-    public byte* Row(int row) => Data + row * RowBytes;
+    /// <summary>The first byte of a row, or of the panel that it is in.</summary>
+    public byte* Row(int row) => Data + (Type.IsPanel() ? row / Quantised.PanelRows : row) * RowBytes;
 
     /// <summary>The first scale of a row: that of the group or block that its first value is in.</summary>
     public byte* ScaleRow(int row) => Type == ElementType.Fp8
         ? Scales + (_firstRow + row) / Elements.Block * ScaleBytes
-        : Scales + row * ScaleBytes;
+        : Scales + (Type.IsPanel() ? row / Quantised.PanelRows : row) * ScaleBytes;
 
     /// <summary>Some of its rows.</summary>
+    /// <exception cref="ArgumentException">They begin inside a panel.</exception>
     public Weight TakeRows(int first, int count)
     {
+        if (Type.IsPanel() && first % Quantised.PanelRows != 0)
+            throw new ArgumentException($"rows of {Type} can be taken from multiples of {Quantised.PanelRows} on, got {first}");
         int at = Type == ElementType.Fp8 ? (_firstRow + first) % Elements.Block : 0;
         return new Weight(this, Row(first), ScaleRow(first), count, Columns, at, _firstColumn);
     }
 
     /// <summary>Some of its columns: a part of each row, where it lies.</summary>
-    /// <exception cref="ArgumentException">They begin inside a group, or in Fp8 not at a multiple of 16.</exception>
+    /// <exception cref="ArgumentException">They begin inside a group, or in Fp8 not at a multiple of 16; or lie in panels.</exception>
     public Weight TakeColumns(int first, int count)
     {
+        if (Type.IsPanel()) throw new ArgumentException($"columns of {Type} cannot be taken: it is made of those that are wanted");
         int unit = Type.IsPlain() ? 1 : Type == ElementType.Fp8 ? Elements.Group / 2 : Elements.Group;
         if (first % unit != 0)
             throw new ArgumentException($"columns of {Type} can be taken from multiples of {unit} on, got {first}", nameof(first));
-        byte* data = Type is ElementType.Int4 or ElementType.MxFp4 ? Data + first / 2 : Data + (long)first * Type.Size();
+        byte* data = Type == ElementType.MxFp4 ? Data + first / 2 : Data + (long)first * Type.Size();
         return Type switch
         {
-            ElementType.Int8 or ElementType.Int4 =>
-                new Weight(this, data, Scales + first / Elements.Group * sizeof(ushort), Rows, count, 0, 0),
             ElementType.MxFp4 => new Weight(this, data, Scales + first / Elements.Group, Rows, count, 0, 0),
             ElementType.Fp8 => new Weight(this, data, Scales + (_firstColumn + first) / Elements.Block * sizeof(float), Rows, count,
                 _firstRow, (_firstColumn + first) % Elements.Block),
@@ -114,28 +117,22 @@ public readonly unsafe struct Weight
         };
     }
 
-    /// <summary>
-    /// One value as float32. Byte j of a group of MxFp4 holds values 2j (lower half) and 2j + 1, as public checkpoints have it; of Int4
-    /// j and j + 16, so that a kernel needs no shuffle.
-    /// </summary>
+    /// <summary>One value as float32.</summary>
     public float this[int row, int column]
     {
         get
         {
             byte* data = Row(row), scales = ScaleRow(row);
-            int group = column / Elements.Group, within = column % Elements.Group;
             return Type switch
             {
-                ElementType.Int8 => ((sbyte*)data)[column] * Bf16(scales, group),
-                ElementType.Int4 => (((data[group * 16 + within % 16] >> (within / 16 * 4)) & 15) - 8) * Bf16(scales, group),
-                ElementType.MxFp4 => Elements.FromFp4(data[column / 2] >> (column % 2 * 4)) * Elements.FromE8M0(scales[group]),
+                ElementType.Int8 or ElementType.Int4 => Quantised.Value(this, row, column),
+                ElementType.MxFp4 =>
+                    Elements.FromFp4(data[column / 2] >> (column % 2 * 4)) * Elements.FromE8M0(scales[column / Elements.Group]),
                 ElementType.Fp8 => Elements.FromFp8(data[column]) * ((float*)scales)[(_firstColumn + column) / Elements.Block],
                 _ => Elements.Read(data, Type, column),
             };
         }
     }
-
-    private static float Bf16(byte* scales, int index) => Elements.FromBf16(((ushort*)scales)[index]);
 
     private static int Blocks(int count) => (count + Elements.Block - 1) / Elements.Block;
 }

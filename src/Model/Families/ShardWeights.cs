@@ -18,7 +18,7 @@ public static class ShardWeights
         var reader = new WeightReader(source, touch: false);
         foreach (ShardSpec spec in specs)
         {
-            if (spec.Embedding) reader.Outputs(Parts.Embedding, config.VocabSize, config.HiddenSize, spec.Split.Vocabulary);
+            if (spec.Embedding) reader.Table(Parts.Embedding, config.VocabSize, config.HiddenSize, spec.Split.Vocabulary);
             for (int i = 0; i < spec.Layers; i++)
                 KnownFamilies.Of(config).Layer(new LayerWeights(reader, config, spec, new LayerIndex(spec.First.Value + i)));
             if (!spec.Head) continue;

@@ -19,7 +19,10 @@ internal readonly record struct Every(int First, int Step, int Count);
 /// </summary>
 internal sealed unsafe class WeightReader(WeightSource source, bool touch = true)
 {
-    private const int PageBytes = 4096, Lanes = 16;
+    private const int PageBytes = 4096, Lanes = 16, SliceRows = 64;
+
+    // What is no product of many outputs, or is read by other kernels: it stays as it is stored.
+    private static readonly string[] s_asStored = ["gate", "router", "shared_expert_gate", "kv_b_proj"];
 
     private readonly List<NativeBuffer> _owned = [];
     private readonly Dictionary<string, TensorView> _asked = new(StringComparer.Ordinal); // whether there were such
@@ -28,6 +31,12 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
 
     /// <summary>Bytes of all tensors so far, or of the parts of them that are used; what is read twice counts once.</summary>
     public long Bytes { get; private set; }
+
+    /// <summary>BF16, Int8 or Int4 that matrices are turned into, or null for as they are stored. Never the embedding as a table.</summary>
+    public ElementType? Kept { get; init; }
+
+    /// <summary>How many threads turn them.</summary>
+    public int Threads { get; init; } = 1;
 
     /// <summary>Memory of weights that could not stay as they are stored; whoever computes with them gives it back.</summary>
     public IReadOnlyList<NativeBuffer> Owned => _owned;
@@ -48,7 +57,7 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
 
     /// <summary>Some rows of one matrix of many that lie in one tensor [count, rows, columns].</summary>
     public Weight Stacked(string name, int count, int rows, int columns, int index, Part part) =>
-        Hold(Get(name, count, rows, columns), columns, new Part(index * rows + part.First, part.Count), new Part(0, columns));
+        Keep(name, Hold(Get(name, count, rows, columns), columns, new Part(index * rows + part.First, part.Count), new Part(0, columns)));
 
     /// <summary>
     /// Some outputs of one mxfp4 matrix of many, where they lie: blocks [count, outputs, groups, 16] with two values a byte, and scales
@@ -96,14 +105,18 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
 
     /// <summary>Some outputs of a matrix [outputs, inputs]: whole rows of it.</summary>
     public Weight Outputs(string name, int outputs, int inputs, Part part) =>
-        Hold(Get(name, outputs, inputs), inputs, part, new Part(0, inputs));
+        Keep(name, Table(name, outputs, inputs, part));
+
+    /// <summary>Some rows of a matrix that single rows are read of, as it is stored.</summary>
+    public Weight Table(string name, int rows, int columns, Part part) =>
+        Hold(Get(name, rows, columns), columns, part, new Part(0, columns));
 
     /// <summary>
     /// Some inputs of a matrix [outputs, inputs]: a part of each row, where it lies. Copied, they would follow each other, but be in
     /// memory a second time, and no longer shared with the other ranks of the host.
     /// </summary>
     public Weight Inputs(string name, int outputs, int inputs, Part part) =>
-        Hold(Get(name, outputs, inputs), inputs, new Part(0, outputs), part);
+        Keep(name, Hold(Get(name, outputs, inputs), inputs, new Part(0, outputs), part));
 
     /// <summary>A vector, as one row.</summary>
     public Weight Vector(string name, int width) => VectorPart(name, width, new Part(0, width));
@@ -118,6 +131,24 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
         if (other is { } like && like.Type != weight.Type)
             throw new ModelException($"tensor {name} is {weight.Type}, wanted {like.Type} as the other experts of its layer");
         return weight;
+    }
+
+    /// <summary>A matrix in the type that matrices are kept in, made straight from where it is stored, slice by slice.</summary>
+    private Weight Keep(string name, Weight stored)
+    {
+        string[] parts = name.Split('.');
+        string last = parts[^1] == "weight" ? parts[^2] : parts[^1];
+        if (Kept is not { } type || stored.Type == type || s_asStored.Contains(last)) return stored;
+        long bytes = Quantised.Bytes(type, stored.Rows, stored.Columns);
+        Bytes += bytes - stored.Bytes;
+        if (!touch) return Quantised.View(null, type, stored.Rows, stored.Columns);
+        var memory = new NativeBuffer(bytes);
+        _owned.Add(memory);
+        Weight kept = Quantised.View(memory.Data, type, stored.Rows, stored.Columns);
+        int slices = (stored.Rows + SliceRows - 1) / SliceRows;
+        Parallel.For(0, slices, new ParallelOptions { MaxDegreeOfParallelism = Threads }, slice =>
+            Quantised.Fill(kept, stored, slice * SliceRows, Math.Min((slice + 1) * SliceRows, stored.Rows)));
+        return kept;
     }
 
     private TensorView Get(string name, params ReadOnlySpan<int> shape) =>

@@ -41,6 +41,9 @@ public sealed record ShardOptions
     /// <summary>How keys and values are kept: F32 or BF16.</summary>
     public ElementType KvType { get; init; } = ElementType.F32;
 
+    /// <summary>BF16, Int8 or Int4 that matrices are turned into as they are loaded; null for as they are stored.</summary>
+    public ElementType? Weights { get; init; }
+
     /// <summary>KV blocks of the cache.</summary>
     public required int KvBlocks { get; init; }
 

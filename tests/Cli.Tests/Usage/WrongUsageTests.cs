@@ -31,7 +31,7 @@ public sealed class WrongUsageTests
     [InlineData("--repetition-penalty must be in [0.01, 100]", "generate", "x", "--repetition-penalty", "0")]
     [InlineData("--seed must be a whole number in [0, 2^64)", "generate", "x", "--seed", "-1")]
     [InlineData("--stop must not be empty", "generate", "x", "--stop", "")]
-    [InlineData("--weights can be as-stored in this build, int8 is not built yet", "generate", "x", "--weights", "int8")]
+    [InlineData("--weights must be one of as-stored, bf16, int8, int4, got 'int2'", "generate", "x", "--weights", "int2")]
     [InlineData("--rows must be one of fp32, bf16, int8, fp8, got 'fp12'", "generate", "x", "--rows", "fp12")]
     [InlineData("--math must be one of exact, fast", "generate", "x", "--math", "sloppy")]
     [InlineData("--in-process and fabric shm contradict each other", "generate", "x", "--in-process", "--fabric", "shm")]

@@ -61,7 +61,7 @@ public sealed unsafe class QuantisedTests
         foreach (int columns in (int[])[1, 31, 32, 33, 96, 200])
         {
             float[] from = [.. Enumerable.Range(0, 3 * columns).Select(_ => (random.NextSingle() - 0.5f) * MathF.Exp(random.Next(-9, 9)))];
-            using NativeBuffer memory = new(3 * Quantised.RowBytes(type, columns));
+            using NativeBuffer memory = new(Quantised.Bytes(type, 3, columns));
             Weight to = Quantised.View(memory.Data, type, 3, columns);
             fixed (float* values = from)
             {
@@ -84,7 +84,7 @@ public sealed unsafe class QuantisedTests
     public void Rows_and_columns_that_are_taken_are_those_of_the_whole()
     {
         var values = new Values(Seed.For("taken"));
-        foreach (ElementType type in Enum.GetValues<ElementType>())
+        foreach (ElementType type in Enum.GetValues<ElementType>().Where(type => !type.IsPanel()))
         {
             Weight whole = values.Weight(300, 320, type), part = whole.TakeRows(140, 150).TakeColumns(96, 192).TakeRows(1, 100);
             Assert.Equal((100, 192), (part.Rows, part.Columns));
@@ -93,6 +93,14 @@ public sealed unsafe class QuantisedTests
             if (type.IsPlain()) continue;
             Assert.Throws<ArgumentException>(() => whole.TakeColumns(8, 32));
             Assert.Throws<ArgumentException>(() => new Weight(null, type, 1, 32));
+        }
+        foreach (ElementType type in (ElementType[])[ElementType.Int8, ElementType.Int4])
+        {
+            Weight whole = values.Weight(70, 40, type), part = whole.TakeRows(48, 20);
+            for (int row = 0; row < part.Rows; row++)
+                for (int column = 0; column < part.Columns; column++) Assert.Equal(whole[48 + row, column], part[row, column]);
+            Assert.Throws<ArgumentException>(() => whole.TakeRows(8, 16));
+            Assert.Throws<ArgumentException>(() => whole.TakeColumns(32, 8));
         }
         values.Dispose();
         Assert.Throws<ArgumentException>(() => new Weight(null, ElementType.MxFp4, 1, 48, 24, null, 1));

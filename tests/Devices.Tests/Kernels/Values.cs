@@ -60,23 +60,23 @@ internal sealed unsafe class Values(Random random) : IDisposable
         return new Weight(data, type, rows, columns);
     }
 
-    /// <summary>Random bits with scales that bring their values near 1; what fills rows up is of no matter, so it is random too.</summary>
+    /// <summary>Panels made of random values, or random bits of mxfp4 with scales that bring their values near 1.</summary>
     private Weight Grouped(int rows, int columns, ElementType type)
     {
         int groups = (columns + Elements.Group - 1) / Elements.Group;
-        bool own = type is ElementType.Int8 or ElementType.Int4;
-        long bytes = own ? rows * Quantised.RowBytes(type, columns) : (long)rows * columns / 2;
-        byte* data = Memory(bytes), scales = own ? null : Memory((long)rows * groups);
+        if (type.IsPanel())
+        {
+            Weight from = Weight(rows, columns, ElementType.F32);
+            byte* panels = Memory(Quantised.Bytes(type, rows, columns));
+            Weight to = Quantised.View(panels, type, rows, columns);
+            Quantised.Fill(to, from, 0, rows);
+            return to;
+        }
+        long bytes = (long)rows * columns / 2;
+        byte* data = Memory(bytes), scales = Memory((long)rows * groups);
         random.NextBytes(new Span<byte>(data, (int)bytes));
-        Weight weight = own ? Quantised.View(data, type, rows, columns)
-            : new Weight(data, type, rows, columns, columns / 2, scales, groups);
-        for (int row = 0; row < rows; row++)
-            for (int g = 0; g < groups; g++)
-                if (own)
-                    ((ushort*)weight.ScaleRow(row))[g] =
-                        Elements.ToBf16((random.NextSingle() - 0.5f) / (type == ElementType.Int8 ? 64 : 4));
-                else weight.ScaleRow(row)[g] = (byte)(127 - random.Next(5));
-        return weight;
+        for (int i = 0; i < rows * groups; i++) scales[i] = (byte)(127 - random.Next(5));
+        return new Weight(data, type, rows, columns, columns / 2, scales, groups);
     }
 
     /// <summary>Some rows and columns of a wider matrix of blocks.</summary>

@@ -30,13 +30,16 @@ internal sealed class TestCluster : IDisposable
     private long _step;
 
     public TestCluster(WeightSource source, ModelConfig config, Func<IDevice> device, int stages = 1, int members = 1,
-        ElementType kv = ElementType.F32, Exchange? exchange = null, int tensor = 1)
+        ElementType kv = ElementType.F32, Exchange? exchange = null, int tensor = 1, ElementType? weights = null)
     {
         (Config, _tensor, int ranks) = (config, tensor, members * tensor);
         _shards = new ModelShard[stages, ranks];
         _devices = new IDevice[stages, ranks];
         var placement = ExpertPlacement.Blocks(config.Experts, ranks);
-        var options = new ShardOptions { KvType = kv, KvBlocks = Blocks, BlockSize = BlockSize, MaxRows = MaxRows, GroupSize = ranks };
+        var options = new ShardOptions
+        {
+            KvType = kv, KvBlocks = Blocks, BlockSize = BlockSize, MaxRows = MaxRows, GroupSize = ranks, Weights = weights,
+        };
         var shape = new All2AllShape(ShardOptions.MostOwnRows(MaxRows, tensor), config.HiddenSize, Math.Max(1, config.ExpertsPerToken),
             RowType.Fp32);
         _groups = [.. Enumerable.Range(0, stages).Select(_ =>

@@ -120,7 +120,7 @@ internal sealed unsafe class CpuKernels(WorkerPool pool) : IKernels
         if (activation.Length < room) throw new ArgumentException($"activation must have room for {room} values, got {activation.Length}");
         fixed (float* h = hidden, a = activation, p = partial)
         {
-            if (experts.Biased is null) ExpertsKernel.Run(pool, experts, rows, h, a, p);
+            if (experts.Biased is null) ExpertsKernel.Run(pool, experts, rows, count, h, a, p);
             else BiasedExpertsKernel.Run(pool, experts, rows, h, a, p);
         }
     }

@@ -23,18 +23,20 @@ internal static unsafe class DotTiles<T> where T : IStored
     private const int TailFloats = 8 * Lanes.Count, TailOfW = 4 * Lanes.Count;
 
     /// <summary>
-    /// y[r, n] = x[r] . w[n] for 4 rows and some outputs. stride: bytes from one weight row to the next; k: length of a row.
+    /// y[r, n] = x[r] . w[n] for 4 rows and some outputs. stride: bytes from one weight row to the next; k: length of a row; next: the
+    /// weights that are read after these.
     /// </summary>
     [SkipLocalsInit]
-    public static void Rows4(FourRows x, int k, byte* w, long stride, int outputs, FourRows y)
+    public static void Rows4(FourRows x, int k, byte* w, long stride, int outputs, FourRows y, byte* next)
     {
+        var ahead = new Ahead(stride, outputs, next);
         float* tails = stackalloc float[TailFloats];
         FillXTails(x, k, tails);
         int n = 0;
         for (; n + 4 <= outputs; n += 4, w += 4 * stride)
         {
             FillWTails(w, stride, k, tails);
-            Tile4x4(x, k, w, stride, tails, new FourRows(y.A + n, y.B + n, y.C + n, y.D + n));
+            Tile4x4(x, k, w, stride, ahead.Of(n, w), tails, new FourRows(y.A + n, y.B + n, y.C + n, y.D + n));
         }
         for (; n < outputs; n++, w += stride)
         {
@@ -47,15 +49,16 @@ internal static unsafe class DotTiles<T> where T : IStored
 
     /// <summary>The same for up to 3 rows.</summary>
     [SkipLocalsInit]
-    public static void RowsUpTo3(int rows, FourRows x, int k, byte* w, long stride, int outputs, FourRows y)
+    public static void RowsUpTo3(int rows, FourRows x, int k, byte* w, long stride, int outputs, FourRows y, byte* next)
     {
         if (rows == 3)
         {
             x.D = x.C;
             y.D = y.C;
-            Rows4(x, k, w, stride, outputs, y);
+            Rows4(x, k, w, stride, outputs, y, next);
             return;
         }
+        var ahead = new Ahead(stride, outputs, next);
         if (rows == 1) x.B = x.A;
         x.C = x.D = x.A;
         float* tails = stackalloc float[TailFloats];
@@ -64,8 +67,8 @@ internal static unsafe class DotTiles<T> where T : IStored
         for (; n + 4 <= outputs; n += 4, w += 4 * stride)
         {
             FillWTails(w, stride, k, tails);
-            Tile1x4(x.A, k, w, stride, tails, tails + TailOfW, y.A + n);
-            if (rows == 2) Tile1x4(x.B, k, w, stride, tails + Lanes.Count, tails + TailOfW, y.B + n);
+            Tile1x4(x.A, k, w, stride, ahead.Of(n, w), tails, tails + TailOfW, y.A + n);
+            if (rows == 2) Tile1x4(x.B, k, w, stride, w, tails + Lanes.Count, tails + TailOfW, y.B + n);
         }
         for (; n < outputs; n++, w += stride)
         {
@@ -83,15 +86,16 @@ internal static unsafe class DotTiles<T> where T : IStored
         return Lanes.Sum(sum);
     }
 
-    private static void Tile1x4(float* x, int k, byte* w, long stride, float* xTail, float* wTails, float* y)
+    private static void Tile1x4(float* x, int k, byte* w, long stride, byte* ahead, float* xTail, float* wTails, float* y)
     {
         Vector512<float> a = default, b = default, c = default, d = default;
         byte* w1 = w + stride, w2 = w1 + stride, w3 = w2 + stride;
         int i = 0;
-        for (; i + Lanes.Count <= k; i += Lanes.Count)
+        for (; i + Lanes.Count <= k; i += Lanes.Count, ahead += 4 * Lanes.Count * T.Size)
         {
             Vector512<float> v = Vector512.Load(x + i);
             long at = (long)i * T.Size;
+            Ahead.Fetch128(ahead);
             a = Fma(v, T.Load(w + at), a);
             b = Fma(v, T.Load(w1 + at), b);
             c = Fma(v, T.Load(w2 + at), c);
@@ -108,7 +112,7 @@ internal static unsafe class DotTiles<T> where T : IStored
         Lanes.Sum4(a, b, c, d).Store(y);
     }
 
-    private static void Tile4x4(FourRows x, int k, byte* w, long stride, float* tails, FourRows y)
+    private static void Tile4x4(FourRows x, int k, byte* w, long stride, byte* ahead, float* tails, FourRows y)
     {
         Vector512<float> a0 = default, a1 = default, a2 = default, a3 = default, b0 = default, b1 = default, b2 = default, b3 = default;
         Vector512<float> c0 = default, c1 = default, c2 = default, c3 = default, d0 = default, d1 = default, d2 = default, d3 = default;
@@ -116,8 +120,9 @@ internal static unsafe class DotTiles<T> where T : IStored
         byte* w1 = w + stride, w2 = w1 + stride, w3 = w2 + stride;
         float* xa = x.A, xb = x.B, xc = x.C, xd = x.D;
         int i = 0;
-        for (; i + Lanes.Count <= k; i += Lanes.Count)
+        for (; i + Lanes.Count <= k; i += Lanes.Count, ahead += 4 * Lanes.Count * T.Size)
         {
+            Ahead.Fetch128(ahead);
             long at = (long)i * T.Size;
             (v0, v1, v2, v3) = (T.Load(w + at), T.Load(w1 + at), T.Load(w2 + at), T.Load(w3 + at));
             u = Vector512.Load(xa + i);

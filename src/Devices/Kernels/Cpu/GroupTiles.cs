@@ -15,8 +15,9 @@ internal static unsafe class GroupTiles<T> where T : IGrouped
 
     /// <summary>y[r, n - from] = x[r] . w[n] for 1 to 4 rows and some outputs of a weight.</summary>
     [SkipLocalsInit]
-    public static void Rows(int rows, FourRows x, Weight* weight, int from, int outputs, FourRows y)
+    public static void Rows(int rows, FourRows x, Weight* weight, int from, int outputs, FourRows y, byte* next)
     {
+        var ahead = new Ahead(weight->RowBytes, outputs, next);
         if (rows < 4)
         {
             x.D = rows == 3 ? x.C : x.A;
@@ -29,13 +30,14 @@ internal static unsafe class GroupTiles<T> where T : IGrouped
         for (; n + 4 <= outputs; n += 4)
         {
             if (rest > 0) FillWTails(weight, from + n, 4, tails + TailOfW);
+            byte* at = ahead.Of(n, weight->Row(from + n));
             if (rows > 2)
             {
-                Tile4(x, weight, from + n, tails, new FourRows(y.A + n, y.B + n, y.C + n, y.D + n));
+                Tile4(x, weight, from + n, at, tails, new FourRows(y.A + n, y.B + n, y.C + n, y.D + n));
                 continue;
             }
-            Tile1(x.A, weight, from + n, tails, tails + TailOfW, y.A + n);
-            if (rows == 2) Tile1(x.B, weight, from + n, tails + Step, tails + TailOfW, y.B + n);
+            Tile1(x.A, weight, from + n, at, tails, tails + TailOfW, y.A + n);
+            if (rows == 2) Tile1(x.B, weight, from + n, at, tails + Step, tails + TailOfW, y.B + n);
         }
         for (; n < outputs; n++)
         {
@@ -62,15 +64,17 @@ internal static unsafe class GroupTiles<T> where T : IGrouped
         return Lanes.Sum(sum);
     }
 
-    private static void Tile1(float* x, Weight* weight, int row, float* xTail, float* wTails, float* y)
+    private static void Tile1(float* x, Weight* weight, int row, byte* ahead, float* xTail, float* wTails, float* y)
     {
         Vector512<float> a = default, b = default, c = default, d = default;
         byte* w0 = weight->Row(row), w1 = weight->Row(row + 1), w2 = weight->Row(row + 2), w3 = weight->Row(row + 3);
         byte* s0 = weight->ScaleRow(row), s1 = weight->ScaleRow(row + 1), s2 = weight->ScaleRow(row + 2), s3 = weight->ScaleRow(row + 3);
         (int k, int skip) = (weight->Columns, weight->FirstColumn);
         int i = 0;
-        for (; i + Step <= k; i += Step)
+        for (; i + Step <= k; i += Step, ahead += 4 * T.Bytes)
         {
+            if (T.Bytes > 16) Ahead.Fetch128(ahead);
+            else Ahead.Fetch64(ahead);
             Vector512<float> u = Vector512.Load(x + i), v = Vector512.Load(x + i + Lanes.Count);
             T.Load(w0, s0, i, skip, out Vector512<float> low, out Vector512<float> high);
             a = Fma(v, high, Fma(u, low, a));
@@ -90,24 +94,25 @@ internal static unsafe class GroupTiles<T> where T : IGrouped
     }
 
     // Four rows times two outputs at a time: with four the sums and the values being expanded are more than there are registers.
-    private static void Tile4(FourRows x, Weight* weight, int row, float* tails, FourRows y)
+    private static void Tile4(FourRows x, Weight* weight, int row, byte* ahead, float* tails, FourRows y)
     {
         for (int half = 0; half < 4; half += 2)
         {
-            Tile4x2(x, weight, row + half, tails, tails + TailOfW + half * Step,
+            Tile4x2(x, weight, row + half, ahead + half * weight->RowBytes, tails, tails + TailOfW + half * Step,
                 new FourRows(y.A + half, y.B + half, y.C + half, y.D + half));
         }
     }
 
-    private static void Tile4x2(FourRows x, Weight* weight, int row, float* xTails, float* wTails, FourRows y)
+    private static void Tile4x2(FourRows x, Weight* weight, int row, byte* ahead, float* xTails, float* wTails, FourRows y)
     {
         Vector512<float> a0 = default, a1 = default, b0 = default, b1 = default, c0 = default, c1 = default, d0 = default, d1 = default;
         byte* w0 = weight->Row(row), w1 = weight->Row(row + 1), s0 = weight->ScaleRow(row), s1 = weight->ScaleRow(row + 1);
         (int k, int skip) = (weight->Columns, weight->FirstColumn);
         float* xa = x.A, xb = x.B, xc = x.C, xd = x.D;
         int i = 0;
-        for (; i + Step <= k; i += Step)
+        for (; i + Step <= k; i += Step, ahead += 2 * T.Bytes)
         {
+            Ahead.Fetch64(ahead);
             T.Load(w0, s0, i, skip, out Vector512<float> low0, out Vector512<float> high0);
             T.Load(w1, s1, i, skip, out Vector512<float> low1, out Vector512<float> high1);
             Vector512<float> u = Vector512.Load(xa + i), v = Vector512.Load(xa + i + Lanes.Count);

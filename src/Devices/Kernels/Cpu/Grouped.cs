@@ -11,6 +11,9 @@ namespace Troupe.Devices.Kernels.Cpu;
 /// </summary>
 internal unsafe interface IGrouped
 {
+    /// <summary>Bytes of 32 values, without scales.</summary>
+    static abstract int Bytes { get; }
+
     /// <summary>32 values from a column on, which is a multiple of 16 (Fp8) or 32.</summary>
     /// <param name="row">Of the values.</param>
     /// <param name="scales">Of the row.</param>
@@ -21,39 +24,10 @@ internal unsafe interface IGrouped
     static abstract void Load(byte* row, byte* scales, int column, int skip, out Vector512<float> low, out Vector512<float> high);
 }
 
-internal unsafe struct GroupedInt8 : IGrouped
-{
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Load(byte* row, byte* scales, int column, int skip, out Vector512<float> low, out Vector512<float> high)
-    {
-        Vector512<float> scale = Widened.Bf16((ushort*)scales + column / Elements.Group);
-        low = Vector512.ConvertToSingle(Widened.Signed((sbyte*)row + column)) * scale;
-        high = Vector512.ConvertToSingle(Widened.Signed((sbyte*)row + column + Lanes.Count)) * scale;
-    }
-}
-
-internal unsafe struct GroupedInt4 : IGrouped
-{
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Load(byte* row, byte* scales, int column, int skip, out Vector512<float> low, out Vector512<float> high)
-    {
-        Vector512<float> scale = Widened.Bf16((ushort*)scales + column / Elements.Group);
-        Vector512<int> pairs = Widened.Unsigned(row + column / 2);
-        if (Avx512F.IsSupported)
-        {
-            // A table of the 16 values times the scale: the lookup looks at the lowest four bits only, so nothing is masked or converted.
-            Vector512<float> table = scale * Vector512.Create(-8f, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7);
-            low = Avx512F.PermuteVar16x32(table, pairs);
-            high = Avx512F.PermuteVar16x32(table, pairs >>> 4);
-            return;
-        }
-        low = Vector512.ConvertToSingle((pairs & Vector512.Create(15)) - Vector512.Create(8)) * scale;
-        high = Vector512.ConvertToSingle((pairs >>> 4) - Vector512.Create(8)) * scale;
-    }
-}
-
 internal unsafe struct GroupedMxFp4 : IGrouped
 {
+    public static int Bytes => 16;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load(byte* row, byte* scales, int column, int skip, out Vector512<float> low, out Vector512<float> high)
     {
@@ -78,6 +52,8 @@ internal unsafe struct GroupedMxFp4 : IGrouped
 
 internal unsafe struct GroupedFp8 : IGrouped
 {
+    public static int Bytes => 32;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Load(byte* row, byte* scales, int column, int skip, out Vector512<float> low, out Vector512<float> high)
     {
@@ -103,11 +79,6 @@ internal unsafe struct GroupedFp8 : IGrouped
 /// <summary>16 small integers as a vector of 32-bit ones, by one instruction where there is one.</summary>
 internal static unsafe class Widened
 {
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<int> Signed(sbyte* from) => Avx512F.IsSupported
-        ? Avx512F.ConvertToVector512Int32(Vector128.Load(from))
-        : Signed(Vector128.Load(from));
-
     /// <summary>Half of each value times a scale.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Signed(Vector128<byte> doubled, float scale) =>
@@ -122,10 +93,6 @@ internal static unsafe class Widened
         (Vector128<uint> c, Vector128<uint> d) = Vector128.Widen(high);
         return Vector512.Create(Vector256.Create(a, b), Vector256.Create(c, d)).AsInt32();
     }
-
-    /// <summary>A bf16 value in all lanes.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Bf16(ushort* from) => (Vector512.Create(*from).AsUInt32() << 16).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<int> Signed(Vector128<sbyte> values)

@@ -15,13 +15,14 @@ internal static unsafe class HeadLinearKernel
         public float* X, Y;
         public HeadMatrices Matrices;
         public Weight All;
-        public delegate*<int, FourRows, Weight*, int, int, FourRows, void> Dots;
+        public delegate*<int, FourRows, Weight*, int, int, FourRows, byte*, void> Dots;
         public int XStride, YStride, Rows;
     }
 
     /// <summary>x: [rows, heads, xStride]; y: [rows, heads, yStride].</summary>
     public static void Run(WorkerPool pool, float* x, int xStride, int rows, HeadMatrices matrices, float* y, int yStride)
     {
+        if (matrices.All.Type.IsPanel()) throw new ArgumentException($"matrices of heads cannot be {matrices.All.Type}", nameof(matrices));
         var job = new Job
         {
             X = x, Y = y, Matrices = matrices, All = matrices.All, Dots = Dots.Of(matrices.All.Type), XStride = xStride, YStride = yStride,
@@ -37,8 +38,6 @@ internal static unsafe class HeadLinearKernel
         ElementType.BF16 => &Across<StoredBf16>,
         ElementType.F16 => &Across<StoredF16>,
         ElementType.F32 => &Across<StoredF32>,
-        ElementType.Int8 => &AcrossGroups<GroupedInt8>,
-        ElementType.Int4 => &AcrossGroups<GroupedInt4>,
         ElementType.Fp8 => &AcrossGroups<GroupedFp8>,
         _ => &AcrossGroups<GroupedMxFp4>,
     };
@@ -70,7 +69,7 @@ internal static unsafe class HeadLinearKernel
         for (int item = first; item < end; item++)
         {
             int rows = Rows(ref *job, item, out FourRows x, out FourRows y, out int row);
-            job->Dots(rows, x, &job->All, row, job->Matrices.Outputs, y);
+            job->Dots(rows, x, &job->All, row, job->Matrices.Outputs, y, job->All.Row(row + job->Matrices.Outputs));
         }
     }
 

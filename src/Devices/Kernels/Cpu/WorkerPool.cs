@@ -21,6 +21,7 @@ internal sealed unsafe class WorkerPool : IDisposable
     private readonly int[] _parked;
     private readonly NativeBuffer _shared = new(3 * 64);
     private readonly long* _ticket, _done;
+    private NativeBuffer _room = new(0);
     private delegate*<void*, int, int, void> _body;
     private void* _job;
     private int _items, _chunk;
@@ -28,8 +29,9 @@ internal sealed unsafe class WorkerPool : IDisposable
     private volatile bool _stopping;
 
     /// <summary>Starts the workers; one thread in all means none.</summary>
-    public WorkerPool(int threads)
+    public WorkerPool(int threads, bool fast = false)
     {
+        IsFast = fast;
         if (threads is < 1 or > 1024)
             throw new ArgumentOutOfRangeException(nameof(threads), $"threads must be in [1, 1024], got {threads}");
         // The ticket is (generation, chunks not yet taken); each on a cache line of its own.
@@ -47,8 +49,24 @@ internal sealed unsafe class WorkerPool : IDisposable
         }
     }
 
+    /// <summary>Whether its kernels may round rows for faster products.</summary>
+    public bool IsFast { get; }
+
     /// <summary>Threads, the caller included.</summary>
     public int Threads => _threads.Length + 1;
+
+    /// <summary>
+    /// Room that a kernel needs between its jobs, until the next call; it grows to the largest that was asked for and so soon no more.
+    /// </summary>
+    public float* Room(long floats)
+    {
+        if (_room.Bytes < floats * sizeof(float))
+        {
+            _room.Dispose();
+            _room = NativeBuffer.OfFloats(floats + floats / 4);
+        }
+        return (float*)_room.Data;
+    }
 
     /// <summary>
     /// Runs body(job, first, end) over [0, items) in ranges, and returns when all are done. The body must not throw. Work: multiply-adds of
@@ -88,6 +106,7 @@ internal sealed unsafe class WorkerPool : IDisposable
         foreach (Thread thread in _threads) thread.Join();
         foreach (SemaphoreSlim wake in _wake) wake.Dispose();
         _shared.Dispose();
+        _room.Dispose();
     }
 
     // Whoever lowers the ticket owns the chunk. The fields of the job belong to it: the caller cannot return, and so not change them,

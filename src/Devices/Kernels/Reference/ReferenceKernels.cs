@@ -221,8 +221,23 @@ internal sealed class ReferenceKernels : IKernels
 
     private static float Dot(ReadOnlySpan<float> x, Weight weight, int row)
     {
+        if (weight.Type.IsPanel()) return IntegerDot(x, weight, row);
         float sum = 0;
         for (int k = 0; k < x.Length; k++) sum += x[k] * weight[row, k];
+        return sum;
+    }
+
+    private static float IntegerDot(ReadOnlySpan<float> x, Weight weight, int row)
+    {
+        float sum = 0;
+        Span<int> values = stackalloc int[Elements.Group];
+        for (int first = 0; first < x.Length; first += Elements.Group)
+        {
+            int count = Math.Min(Elements.Group, x.Length - first), products = 0;
+            float scale = Quantised.Round(x.Slice(first, count), values);
+            for (int i = 0; i < count; i++) products += values[i] * Quantised.Integer(weight, row, first + i);
+            sum += products * (Quantised.Scale(weight, row, first) * scale);
+        }
         return sum;
     }
 

@@ -1,0 +1,131 @@
+using Troupe.Devices.Kernels;
+using Troupe.Devices.Kernels.Cpu;
+using Troupe.Devices.Kernels.Reference;
+using Troupe.Devices.Tensors;
+using Troupe.Testing;
+using Xunit;
+
+namespace Troupe.Devices.Tests.Kernels;
+
+/// <summary>What a row comes to depends on no other row of the call and on no count of threads, bit for bit, exact and fast.</summary>
+public sealed class BatchInvarianceTests : IDisposable
+{
+    private readonly IDevice[] _exact = [new CpuDevice(1), new CpuDevice(3)];
+    private readonly IDevice[] _fast = [new CpuDevice(1, fast: true), new CpuDevice(3, fast: true)];
+    private readonly Values _values = new(Seed.For(nameof(BatchInvarianceTests)));
+
+    public void Dispose()
+    {
+        foreach (IDevice device in (IDevice[])[.. _exact, .. _fast]) device.Dispose();
+        _values.Dispose();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_product_of_a_row_is_the_same_alone_and_in_company(bool fast)
+    {
+        foreach (ElementType type in Enum.GetValues<ElementType>())
+            for (int round = 0; round < 12; round++)
+            {
+                int rest = round % 3 == 0 && type != ElementType.MxFp4 ? 16 : 0;
+                (int rows, int inputs, int outputs) = (_values.Size(40), 32 * _values.Size(9) + rest, _values.Size(150));
+                Weight weight = _values.Weight(outputs, inputs, type);
+                float[] x = _values.Floats(rows * inputs);
+                AlsoAlone(fast, rows, inputs, outputs, x, (k, some, y) => k.Linear(some, weight, y),
+                    $"{type} {rows} x {inputs} x {outputs}");
+            }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Experts_make_the_same_of_a_row_alone_and_in_company(bool fast)
+    {
+        foreach (ElementType type in Enum.GetValues<ElementType>())
+            for (int round = 0; round < 6; round++)
+            {
+                const int experts = 9, topK = 3;
+                (int rows, int width, int inner) = (_values.Size(40), 32 * _values.Size(6), 32 * _values.Size(4));
+                var weights = new ExpertWeights(All(inner, width), All(inner, width), All(width, inner));
+                // A row's experts follow from the row, so that it has the same ones alone.
+                float[] x = _values.Floats(rows * width);
+                AlsoAlone(fast, rows, width, width, x, (k, hidden, y) =>
+                {
+                    int count = hidden.Length / width;
+                    var sorted = new ExpertRows([.. Enumerable.Range(0, experts)], experts, count * topK);
+                    int[] chosen = new int[count * topK];
+                    float[] shares = new float[chosen.Length];
+                    for (int row = 0; row < count; row++)
+                        for (int i = 0; i < topK; i++)
+                        {
+                            int first = Math.Abs((int)(hidden[row * width] * 1000));
+                            (chosen[row * topK + i], shares[row * topK + i]) = ((first + i) % experts, hidden[row * width + i]);
+                        }
+                    sorted.Sort(chosen, shares, topK);
+                    k.Experts(weights, sorted, hidden, new float[sorted.Pairs * inner], y);
+                }, $"{type}, {rows} x {width} x {inner}");
+
+                Weight[] All(int outputs, int inputs) =>
+                    [.. Enumerable.Range(0, experts).Select(_ => _values.Weight(outputs, inputs, type))];
+            }
+    }
+
+    [Fact]
+    public void A_fast_product_is_that_of_rows_rounded_to_bf16()
+    {
+        IKernels reference = new ReferenceDevice().Kernels;
+        for (int round = 0; round < 40; round++)
+        {
+            (int rows, int inputs, int outputs) = (_values.Size(20), 32 * _values.Size(12), _values.Size(90));
+            Weight weight = _values.Weight(outputs, inputs, ElementType.BF16);
+            float[] x = _values.Floats(rows * inputs);
+            float[] rounded = [.. x.Select(v => Elements.FromBf16(Elements.ToBf16(v)))];
+            float[] exact = new float[rows * outputs], halves = new float[exact.Length], got = new float[exact.Length];
+            reference.Linear(x, weight, exact);
+            reference.Linear(rounded, weight, halves);
+            _fast[0].Kernels.Linear(x, weight, got);
+            // Where the processor does not multiply bf16, fast is exact.
+            float scale = 3e-5f * (1 + exact.Max(MathF.Abs));
+            Assert.True(Far(got, halves) <= scale || Far(got, exact) <= scale, $"{rows} x {inputs} x {outputs}: off by {Far(got, halves)}");
+        }
+    }
+
+    [Fact]
+    public void What_is_not_finite_stays_so_in_fast_and_integer_products()
+    {
+        foreach (ElementType type in (ElementType[])[ElementType.BF16, ElementType.Int8, ElementType.Int4])
+            foreach (float bad in (float[])[float.NaN, float.PositiveInfinity, float.NegativeInfinity])
+            {
+                Weight weight = _values.Weight(20, 64, type);
+                float[] x = _values.Floats(64), y = new float[20];
+                x[37] = bad;
+                _fast[0].Kernels.Linear(x, weight, y);
+                Assert.False(_fast[0].Kernels.AllFinite(y));
+            }
+    }
+
+    private static float Far(float[] a, float[] b) => a.Zip(b).Max(p => MathF.Abs(p.First - p.Second));
+
+    private delegate void Kernel(IKernels kernels, ReadOnlySpan<float> x, Span<float> y);
+
+    private void AlsoAlone(bool fast, int rows, int inputs, int outputs, float[] x, Kernel run, string what)
+    {
+        float[]? wanted = null;
+        foreach (IDevice device in fast ? _fast : _exact)
+        {
+            float[] all = _values.Garbage(rows * outputs);
+            run(device.Kernels, x, all);
+            Assert.True((wanted ??= all).AsSpan().SequenceEqual(all), $"{what}: other bits with {device.Threads} threads");
+            for (int first = 0; first < rows;)
+            {
+                int count = Math.Min(_values.Size(6), rows - first);
+                float[] some = _values.Garbage(count * outputs);
+                run(device.Kernels, x.AsSpan(first * inputs, count * inputs), some);
+                Assert.True(wanted.AsSpan(first * outputs, count * outputs).SequenceEqual(some),
+                    $"{what}: rows {first} to {first + count - 1} alone have other bits");
+                first += count;
+            }
+        }
+    }
+}
