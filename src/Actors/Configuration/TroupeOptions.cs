@@ -1,6 +1,7 @@
 using Troupe.Actors.Pipeline;
 using Troupe.Devices.All2All;
 using Troupe.Devices.Fabric;
+using Troupe.Devices.Tensors;
 using Troupe.Devices.Topology;
 
 namespace Troupe.Actors.Configuration;
@@ -44,13 +45,26 @@ public enum WeightStorage
     Int4,
 }
 
+/// <summary>What <see cref="WeightStorage"/> means.</summary>
+public static class WeightStorages
+{
+    /// <summary>The type that matrices are turned into as they are loaded; null for as they are stored.</summary>
+    public static ElementType? Kept(this WeightStorage storage) => storage switch
+    {
+        WeightStorage.Bf16 => ElementType.BF16,
+        WeightStorage.Int8 => ElementType.Int8,
+        WeightStorage.Int4 => ElementType.Int4,
+        _ => null,
+    };
+}
+
 /// <summary>How kernels are chosen; see DESIGN section 10.</summary>
 public enum MathMode
 {
     /// <summary>One fixed order of sums per row.</summary>
     Exact,
 
-    /// <summary>A kernel per phase and weight.</summary>
+    /// <summary>bf16 products by the processor's own instruction where it has one, which rounds what weights are multiplied with.</summary>
     Fast,
 }
 

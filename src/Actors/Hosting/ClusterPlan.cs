@@ -26,7 +26,7 @@ namespace Troupe.Actors.Hosting;
 /// <param name="ShardBytes">Bytes of the weights that some shards hold together, what several of them share counted once; reads names and
 /// shapes only.</param>
 public sealed record ModelSource(string Name, ModelConfig Config, CheckpointFingerprint FingerPrint, string? TokenizerFolder,
-    OpenWeights Open, bool Mapped, Func<IEnumerable<ShardSpec>, long> ShardBytes)
+    OpenWeights Open, bool Mapped, Func<IEnumerable<ShardSpec>, ElementType?, long> ShardBytes)
 {
     /// <summary>A model folder. Reads headers and configuration only.</summary>
     /// <exception cref="ModelException">The folder is not a model that we run; one line says why.</exception>
@@ -38,10 +38,10 @@ public sealed record ModelSource(string Name, ModelConfig Config, CheckpointFing
         {
             Checkpoint opened = Checkpoint.Open(folder);
             return (opened.Get, opened);
-        }, Mapped: true, specs =>
+        }, Mapped: true, (specs, kept) =>
         {
             using Checkpoint opened = Checkpoint.Open(folder);
-            return ShardWeights.Bytes(opened.Get, opened.Config, specs);
+            return ShardWeights.Bytes(opened.Get, opened.Config, kept, specs);
         });
     }
 }
@@ -132,7 +132,7 @@ public sealed class ClusterPlan
     /// <param name="sizes">Of the epoch.</param>
     /// <param name="hosts">The host of every rank, or none where all share one.</param>
     internal MemoryNeed Need(IReadOnlyCollection<RankId> ranks, EpochSizes sizes, IReadOnlyList<string> hosts) => new(
-        ranks.Count, Model.Mapped ? SharedWeights(ranks) : ranks.Sum(Weights), Model.Mapped, ranks.Sum(r => KvBlockBytes(r) * sizes.Blocks),
+        ranks.Count, IsMapped ? SharedWeights(ranks) : ranks.Sum(Weights), IsMapped, ranks.Sum(r => KvBlockBytes(r) * sizes.Blocks),
         WindowBytes(sizes, hosts));
 
     /// <summary>Which part of the model a rank holds.</summary>
@@ -146,7 +146,7 @@ public sealed class ClusterPlan
         // Ranks with as many experts hold as much: asking for each would take long in a large world.
         var key = (World.Place(rank).Stage, World.Place(rank).Tensor, spec.Experts.Count);
         if (!_weights.TryGetValue(key, out long bytes))
-            _weights[key] = bytes = Model.ShardBytes([spec]);
+            _weights[key] = bytes = Model.ShardBytes([spec], Kept);
         return bytes;
     }
 
@@ -166,11 +166,16 @@ public sealed class ClusterPlan
     /// </summary>
     private long SharedWeights(IReadOnlyCollection<RankId> ranks) => Model.ShardBytes(
         ranks.GroupBy(rank => (World.Place(rank).Stage, World.Place(rank).Tensor))
-            .Select(group => Spec(group.First()) with { Experts = Experts(group) }));
+            .Select(group => Spec(group.First()) with { Experts = Experts(group) }), null);
 
     /// <summary>The experts that some ranks of a stage hold together.</summary>
     private ExpertId[] Experts(IEnumerable<RankId> ranks) =>
         [.. ranks.SelectMany(rank => Spec(rank).Experts).Distinct().OrderBy(expert => expert.Value)];
+
+    private ElementType? Kept => _options.Weights.Kept();
+
+    // Matrices that are turned as they are loaded are each rank's own; what little stays as it is stored counts with them.
+    private bool IsMapped => Model.Mapped && Kept is null;
 
     private ElementType KvType => _options.Numbers.Kv == NumberType.Bf16 ? ElementType.BF16 : ElementType.F32;
 
@@ -224,13 +229,7 @@ public sealed class ClusterPlan
             _options.Scheduler.RequestTimeout, clock)
     {
         Fast = _options.Numbers.Math == MathMode.Fast,
-        WeightType = _options.Weights switch
-        {
-            WeightStorage.Bf16 => ElementType.BF16,
-            WeightStorage.Int8 => ElementType.Int8,
-            WeightStorage.Int4 => ElementType.Int4,
-            _ => null,
-        },
+        WeightType = Kept,
         Split = Split,
         Drill = _options.Drill,
         Trace = _options.Trace,

@@ -1,3 +1,4 @@
+using Troupe.Devices.Tensors;
 using Troupe.Devices.Topology;
 using Troupe.Model.Checkpoints;
 using Troupe.Model.Families;
@@ -46,15 +47,26 @@ public static class ActiveWeights
     public static long Values(ModelConfig model) =>
         Head(model) + Embedding(model) + Enumerable.Range(0, model.Layers).Sum(layer => Layer(model, new LayerIndex(layer)));
 
-    /// <summary>The same in bytes, by the type that config.json names; bf16 where it names none.</summary>
-    public static long Bytes(ModelConfig model) => Values(model) * ValueBytes(model);
+    /// <summary>
+    /// The same in bytes: as config.json says that weights are stored (bf16 where it says nothing), or kept as <paramref name="kept"/>.
+    /// </summary>
+    public static long Bytes(ModelConfig model, ElementType? kept) => BytesWithoutExperts(model, kept)
+        + (Enumerable.Range(0, model.Layers).Count(model.IsMoeLayer) * model.ExpertsPerToken * BytesOfExpert(model, kept));
 
     /// <summary>Bytes of a routed expert; 0 without.</summary>
-    public static long BytesOfExpert(ModelConfig model) => Expert(model) * ValueBytes(model);
+    public static long BytesOfExpert(ModelConfig model, ElementType? kept)
+    {
+        foreach (int layer in Enumerable.Range(0, model.Layers).Where(model.IsMoeLayer))
+            return LayerBytes(layer, 1) - LayerBytes(layer, 0);
+        return 0;
+
+        long LayerBytes(int layer, int experts) => ShardWeights.LayerBytes(model, new LayerIndex(layer), experts, kept);
+    }
 
     /// <summary>What is read besides the routed experts, for one token or for several at once.</summary>
-    public static long BytesWithoutExperts(ModelConfig model) => Bytes(model)
-        - (Enumerable.Range(0, model.Layers).Count(model.IsMoeLayer) * model.ExpertsPerToken * BytesOfExpert(model));
+    public static long BytesWithoutExperts(ModelConfig model, ElementType? kept) => ShardWeights.HeadBytes(model, kept)
+        + (Embedding(model) * ValueBytes(model))
+        + Enumerable.Range(0, model.Layers).Sum(layer => ShardWeights.LayerBytes(model, new LayerIndex(layer), 0, kept));
 
     /// <summary>Bytes of a value by the type that config.json names.</summary>
     public static int ValueBytes(ModelConfig model) => model.DType is "float32" ? 4 : 2;

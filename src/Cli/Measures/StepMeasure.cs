@@ -1,5 +1,6 @@
 using Troupe.Actors.Planning;
 using Troupe.Cli.Tracing;
+using Troupe.Devices.Tensors;
 using Troupe.Devices.Topology;
 using Troupe.Model.Checkpoints;
 using Troupe.Model.Layers;
@@ -31,12 +32,16 @@ internal sealed class StepMeasure
     private readonly List<Arrow> _arrows;
     private readonly Timeline _timeline;
     private readonly ModelConfig _model;
+    private readonly ElementType? _kept;
     private readonly Dictionary<StepId, bool> _prefill; // of each step with rows: whether some replica has rows of a prompt
 
-    /// <summary>Measures the steps after <paramref name="after"/>, those without rows left out.</summary>
-    public StepMeasure(IReadOnlyList<TracedRank> ranks, ModelConfig model, StepId after)
+    /// <summary>
+    /// Measures the steps after <paramref name="after"/>, those without rows left out, of a model whose matrices are kept as
+    /// <paramref name="kept"/>; null for as they are stored.
+    /// </summary>
+    public StepMeasure(IReadOnlyList<TracedRank> ranks, ModelConfig model, ElementType? kept, StepId after)
     {
-        (_ranks, _model) = (ranks, model);
+        (_ranks, _model, _kept) = (ranks, model, kept);
         _arrows = Arrows.Of(ranks);
         _timeline = new Timeline(ranks, _arrows);
         _prefill = ranks.SelectMany(r => r.Steps).Where(s => s.Span.Step > after && s.Span.Amount > 0).GroupBy(s => s.Span.Step)
@@ -57,8 +62,8 @@ internal sealed class StepMeasure
         long tokens = own.Sum(s => s.Span.Amount);
         long experts = _ranks.SelectMany(r => Steps(r, prefill)).SelectMany(s => s.Activities)
             .Where(a => a.Span.Activity == StepActivity.Experts).Sum(a => (long)a.Span.Detail);
-        double bytes = ((double)own.Length * ActiveWeights.BytesWithoutExperts(_model))
-            + ((double)experts * ActiveWeights.BytesOfExpert(_model));
+        double bytes = ((double)own.Length * ActiveWeights.BytesWithoutExperts(_model, _kept))
+            + ((double)experts * ActiveWeights.BytesOfExpert(_model, _kept));
         return new StepTotals(steps, tokens, Imbalance(prefill), Math.Round(bytes / tokens),
             StageHops.Of(_arrows, _timeline, s => _prefill.TryGetValue(s.Step, out bool kind) && kind == prefill));
     }

@@ -1,4 +1,5 @@
 using Troupe.Devices.All2All;
+using Troupe.Devices.Tensors;
 using Troupe.Devices.Topology;
 using Troupe.Model.Checkpoints;
 using Troupe.Model.Layers;
@@ -13,9 +14,13 @@ public static class ShardWeights
     /// embedding, counts once. Asks <paramref name="source"/> for each and reads none of its values.
     /// </summary>
     /// <exception cref="ModelException">A tensor is missing or has another type or shape; the message names it.</exception>
-    public static long Bytes(WeightSource source, ModelConfig config, params IEnumerable<ShardSpec> specs)
+    public static long Bytes(WeightSource source, ModelConfig config, params IEnumerable<ShardSpec> specs) =>
+        Bytes(source, config, null, specs);
+
+    /// <summary>The same with matrices kept as <paramref name="kept"/>; null for as they are stored.</summary>
+    public static long Bytes(WeightSource source, ModelConfig config, ElementType? kept, IEnumerable<ShardSpec> specs)
     {
-        var reader = new WeightReader(source, touch: false);
+        var reader = new WeightReader(source, touch: false) { Kept = kept };
         foreach (ShardSpec spec in specs)
         {
             if (spec.Embedding) reader.Table(Parts.Embedding, config.VocabSize, config.HiddenSize, spec.Split.Vocabulary);
@@ -28,6 +33,17 @@ public static class ShardWeights
         }
         return reader.Bytes;
     }
+
+    /// <summary>Bytes of a layer with so many routed experts, whole, as config.json says they are stored or as they are kept.</summary>
+    public static long LayerBytes(ModelConfig config, LayerIndex layer, int experts, ElementType? kept)
+    {
+        ExpertId[] some = [.. ExpertPlacement.Blocks(config.Experts, 1).Of(0).Take(experts)];
+        return Bytes(Outline(config), config, kept, [new ShardSpec(layer, 1, some, false, false, TensorSplit.Of(config, 0, 1))]);
+    }
+
+    /// <summary>Bytes of the output head and the last norm.</summary>
+    public static long HeadBytes(ModelConfig config, ElementType? kept) => Bytes(Outline(config), config, kept,
+        [new ShardSpec(default, 0, [], false, true, TensorSplit.Of(config, 0, 1))]);
 
     /// <summary>
     /// Values of a layer's tensors, or of the parts of them that a tensor rank has, with so many routed experts: what the start would read.
@@ -43,7 +59,8 @@ public static class ShardWeights
 
     /// <summary>
     /// Names and shapes as asked for, of the type that config.json names (bf16 where it names none), without values: for
-    /// <see cref="Bytes"/> where there is no checkpoint. Of fp8 models the projections are fp8.
+    /// <see cref="Bytes(WeightSource, ModelConfig, ElementType?, IEnumerable{ShardSpec})"/> where there is no checkpoint. Of fp8 models the
+    /// projections are fp8.
     /// </summary>
     public static unsafe WeightSource Outline(ModelConfig config)
     {

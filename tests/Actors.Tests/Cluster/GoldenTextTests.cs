@@ -19,7 +19,8 @@ public sealed class GoldenTextTests
             .Select((g, i) => (Request: InProcessWorld.Greedy($"g{i}", Ints(g, "ids"), Ints(g, "greedy").Length), Want: Ints(g, "greedy"),
                 Text: g.GetProperty("text").GetString()))
             .ToList();
-        await using InProcessWorld world = await InProcessWorld.StartAsync(InProcessWorld.SampleModel, stages, replicas);
+        await using InProcessWorld world = await InProcessWorld.StartAsync(InProcessWorld.SampleModel, stages, replicas,
+            "troupe.numbers.math = exact");
 
         IReadOnlyList<RequestOutcome> outcomes = await world.RunAsync([.. cases.Select(c => c.Request)]);
 

@@ -70,7 +70,7 @@ public sealed class PlannerTests
             ModelSource folder = ModelSource.FromFolder(Repository.At("tests", "goldens", "models", model));
             ModelSource config = folder with
             {
-                ShardBytes = specs => ShardWeights.Bytes(ShardWeights.Outline(folder.Config), folder.Config, specs),
+                ShardBytes = (specs, kept) => ShardWeights.Bytes(ShardWeights.Outline(folder.Config), folder.Config, kept, specs),
             };
             Assert.Equal(Directory.EnumerateFiles(folder.Name, "*.safetensors").Sum(DataBytes),
                 Planner.Make(Request(1, 1, model: config)).Hosts[0].WeightBytes);
@@ -83,6 +83,16 @@ public sealed class PlannerTests
             byte[] bytes = File.ReadAllBytes(file);
             return bytes.Length - sizeof(long) - BinaryPrimitives.ReadInt64LittleEndian(bytes);
         }
+    }
+
+    [Fact]
+    public void Weights_that_are_turned_at_load_are_counted_in_their_new_type_and_for_each_rank()
+    {
+        long stored = Planner.Make(Request(1, 2)).Hosts[0].WeightBytes;
+        PlanReport eight = Planner.Make(Request(1, 2, hocon: "troupe.weights = int8"));
+        Assert.Equal(eight.Ranks.Sum(r => r.WeightBytes), eight.Hosts[0].WeightBytes); // no longer one mapping for both
+        foreach (PlanRank rank in eight.Ranks) Assert.InRange(rank.WeightBytes, 0.53 * stored / 2, 0.75 * stored);
+        Assert.True(Planner.Make(Request(1, 2, hocon: "troupe.weights = int4")).Hosts[0].WeightBytes < eight.Hosts[0].WeightBytes);
     }
 
     [Fact]
@@ -161,7 +171,7 @@ public sealed class PlannerTests
             plan.Steps.SelectMany(s => s.Links).Where(l => what.Contains(l.What)).Select(l => l.Link).Distinct();
 
         long Distinct(PlanReport plan, int stage) => InProcess().ShardBytes(
-            [ShardSpec.Of(InProcess().Config, new LayerSplit(plan.Split), stage, Devices.All2All.ExpertPlacement.Blocks(16, 1), 0)]);
+            [ShardSpec.Of(InProcess().Config, new LayerSplit(plan.Split), stage, Devices.All2All.ExpertPlacement.Blocks(16, 1), 0)], null);
     }
 
     [Fact]

@@ -10,6 +10,9 @@ namespace Troupe.Devices.Tests.Kernels;
 /// <summary>What a row comes to depends on no other row of the call and on no count of threads, bit for bit, exact and fast.</summary>
 public sealed class BatchInvarianceTests : IDisposable
 {
+    // Columns from which on a fast product rounds rows.
+    private const int Least = 320;
+
     private readonly IDevice[] _exact = [new CpuDevice(1), new CpuDevice(3)];
     private readonly IDevice[] _fast = [new CpuDevice(1, fast: true), new CpuDevice(3, fast: true)];
     private readonly Values _values = new(Seed.For(nameof(BatchInvarianceTests)));
@@ -29,7 +32,7 @@ public sealed class BatchInvarianceTests : IDisposable
             for (int round = 0; round < 12; round++)
             {
                 int rest = round % 3 == 0 && type != ElementType.MxFp4 ? 16 : 0;
-                (int rows, int inputs, int outputs) = (_values.Size(40), 32 * _values.Size(9) + rest, _values.Size(150));
+                (int rows, int inputs, int outputs) = (_values.Size(40), 32 * _values.Size(14) + rest, _values.Size(150));
                 Weight weight = _values.Weight(outputs, inputs, type);
                 float[] x = _values.Floats(rows * inputs);
                 AlsoAlone(fast, rows, inputs, outputs, x, (k, some, y) => k.Linear(some, weight, y),
@@ -46,7 +49,7 @@ public sealed class BatchInvarianceTests : IDisposable
             for (int round = 0; round < 6; round++)
             {
                 const int experts = 9, topK = 3;
-                (int rows, int width, int inner) = (_values.Size(40), 32 * _values.Size(6), 32 * _values.Size(4));
+                (int rows, int width, int inner) = (_values.Size(40), 32 * _values.Size(13), 32 * _values.Size(13));
                 var weights = new ExpertWeights(All(inner, width), All(inner, width), All(width, inner));
                 // A row's experts follow from the row, so that it has the same ones alone.
                 float[] x = _values.Floats(rows * width);
@@ -77,7 +80,7 @@ public sealed class BatchInvarianceTests : IDisposable
         IKernels reference = new ReferenceDevice().Kernels;
         for (int round = 0; round < 40; round++)
         {
-            (int rows, int inputs, int outputs) = (_values.Size(20), 32 * _values.Size(12), _values.Size(90));
+            (int rows, int inputs, int outputs) = (_values.Size(20), Least + 32 * _values.Size(6), _values.Size(90));
             Weight weight = _values.Weight(outputs, inputs, ElementType.BF16);
             float[] x = _values.Floats(rows * inputs);
             float[] rounded = [.. x.Select(v => Elements.FromBf16(Elements.ToBf16(v)))];
@@ -92,13 +95,26 @@ public sealed class BatchInvarianceTests : IDisposable
     }
 
     [Fact]
+    public void A_fast_product_of_short_rows_is_exact()
+    {
+        foreach (int inputs in (int[])[32, 256, Least - 32])
+        {
+            Weight weight = _values.Weight(40, inputs, ElementType.BF16);
+            float[] x = _values.Floats(3 * inputs), exact = new float[3 * 40], fast = new float[3 * 40];
+            _exact[0].Kernels.Linear(x, weight, exact);
+            _fast[0].Kernels.Linear(x, weight, fast);
+            Assert.Equal(exact, fast);
+        }
+    }
+
+    [Fact]
     public void What_is_not_finite_stays_so_in_fast_and_integer_products()
     {
         foreach (ElementType type in (ElementType[])[ElementType.BF16, ElementType.Int8, ElementType.Int4])
             foreach (float bad in (float[])[float.NaN, float.PositiveInfinity, float.NegativeInfinity])
             {
-                Weight weight = _values.Weight(20, 64, type);
-                float[] x = _values.Floats(64), y = new float[20];
+                Weight weight = _values.Weight(20, Least, type);
+                float[] x = _values.Floats(Least), y = new float[20];
                 x[37] = bad;
                 _fast[0].Kernels.Linear(x, weight, y);
                 Assert.False(_fast[0].Kernels.AllFinite(y));

@@ -5,12 +5,22 @@ using Troupe.Devices.Tensors;
 namespace Troupe.Devices.Kernels.Cpu;
 
 /// <summary>
-/// Products of rows that were rounded to bf16 with bf16 weights, by <see cref="Emitted"/> code. For whole 32 columns only.
+/// Products of rows that were rounded to bf16 with bf16 weights, by <see cref="Emitted"/> code. For whole 32 columns only, and not for
+/// short rows.
 /// </summary>
 internal static unsafe class HalfTiles
 {
     /// <summary>Columns of a turn: rows must be multiples of it.</summary>
     public const int Step = 32;
+
+    /// <summary>
+    /// Columns from which on rows are rounded. Models of shorter rows are so small that their products are not what takes the time, and
+    /// the rounding of a short sum evens out least: these keep all their bits.
+    /// </summary>
+    public const int Least = 320;
+
+    /// <summary>Whether weights of so many columns are multiplied so.</summary>
+    public static bool Suits(int columns) => columns >= Least && columns % Step == 0;
 
     /// <summary>See <see cref="Dots"/>; the rows are bf16.</summary>
     [SkipLocalsInit]

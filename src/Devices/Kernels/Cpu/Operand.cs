@@ -31,7 +31,7 @@ internal static unsafe class Operands
     /// <summary>What a weight wants.</summary>
     public static Operand Of(Weight weight, bool fast) =>
         weight.Type.IsPanel() ? Operand.Integers
-        : fast && weight.Type == ElementType.BF16 && weight.Columns % HalfTiles.Step == 0 && Emitted.IsSupported ? Operand.Halves
+        : fast && weight.Type == ElementType.BF16 && HalfTiles.Suits(weight.Columns) && Emitted.IsSupported ? Operand.Halves
         : Operand.Floats;
 
     /// <summary>Values of fp32 that a row takes as much room as.</summary>
