@@ -29,12 +29,8 @@ public static class ActiveWeights
     /// <summary>Values of one routed expert; 0 without.</summary>
     public static long Expert(ModelConfig model)
     {
-        foreach (int layer in Enumerable.Range(0, model.Layers).Where(model.IsMoeLayer))
-        {
-            (var index, TensorSplit whole) = (new LayerIndex(layer), TensorSplit.Of(model, 0, 1));
-            return Layer(model, index, whole, 1) - Layer(model, index, whole, 0);
-        }
-        return 0;
+        TensorSplit whole = TensorSplit.Of(model, 0, 1);
+        return OfExpert(model, (layer, experts) => Layer(model, layer, whole, experts));
     }
 
     /// <summary>Values that the output head reads, with the last norm: V x H, as much as several layers in a small model.</summary>
@@ -54,14 +50,8 @@ public static class ActiveWeights
         + (Enumerable.Range(0, model.Layers).Count(model.IsMoeLayer) * model.ExpertsPerToken * BytesOfExpert(model, kept));
 
     /// <summary>Bytes of a routed expert; 0 without.</summary>
-    public static long BytesOfExpert(ModelConfig model, ElementType? kept)
-    {
-        foreach (int layer in Enumerable.Range(0, model.Layers).Where(model.IsMoeLayer))
-            return LayerBytes(layer, 1) - LayerBytes(layer, 0);
-        return 0;
-
-        long LayerBytes(int layer, int experts) => ShardWeights.LayerBytes(model, new LayerIndex(layer), experts, kept);
-    }
+    public static long BytesOfExpert(ModelConfig model, ElementType? kept) =>
+        OfExpert(model, (layer, experts) => ShardWeights.LayerBytes(model, layer, experts, kept));
 
     /// <summary>What is read besides the routed experts, for one token or for several at once.</summary>
     public static long BytesWithoutExperts(ModelConfig model, ElementType? kept) => ShardWeights.HeadBytes(model, kept)
@@ -80,4 +70,12 @@ public static class ActiveWeights
     public static LayerSplit Split(ModelConfig model, int stages) =>
         LayerSplit.Balanced([.. Enumerable.Range(0, model.Layers).Select(layer => Layer(model, new LayerIndex(layer)))],
             Embedding(model), Head(model), stages);
+
+    // What one expert adds to the first layer that has some.
+    private static long OfExpert(ModelConfig model, Func<LayerIndex, int, long> layer)
+    {
+        foreach (int index in Enumerable.Range(0, model.Layers).Where(model.IsMoeLayer))
+            return layer(new LayerIndex(index), 1) - layer(new LayerIndex(index), 0);
+        return 0;
+    }
 }

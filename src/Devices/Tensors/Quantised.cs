@@ -137,5 +137,6 @@ public static unsafe class Quantised
     private static long PanelBytes(ElementType type, int columns) =>
         ((long)Groups(columns) * (GroupBytes(type) + PanelRows * sizeof(ushort)) + PanelAlignment - 1) / PanelAlignment * PanelAlignment;
 
-    private static int Groups(int columns) => (columns + Elements.Group - 1) / Elements.Group;
+    /// <summary>Groups of so many columns.</summary>
+    public static int Groups(int columns) => (columns + Elements.Group - 1) / Elements.Group;
 }

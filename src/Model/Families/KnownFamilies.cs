@@ -28,8 +28,11 @@ internal static class KnownFamilies
     {
         var found = new SortedDictionary<string, IFamily>(StringComparer.Ordinal);
         foreach (Type type in typeof(IFamily).Assembly.GetTypes())
-            if (type is { IsClass: true, IsAbstract: false } && type.IsAssignableTo(typeof(IFamily)))
-                found.Add(((IFamily)Activator.CreateInstance(type)!).Architecture, (IFamily)Activator.CreateInstance(type)!);
+        {
+            if (type is not { IsClass: true, IsAbstract: false } || !type.IsAssignableTo(typeof(IFamily))) continue;
+            var family = (IFamily)Activator.CreateInstance(type)!;
+            found.Add(family.Architecture, family);
+        }
         return found;
     }
 }

@@ -35,11 +35,8 @@ public static class ShardWeights
     }
 
     /// <summary>Bytes of a layer with so many routed experts, whole, as config.json says they are stored or as they are kept.</summary>
-    public static long LayerBytes(ModelConfig config, LayerIndex layer, int experts, ElementType? kept)
-    {
-        ExpertId[] some = [.. ExpertPlacement.Blocks(config.Experts, 1).Of(0).Take(experts)];
-        return Bytes(Outline(config), config, kept, [new ShardSpec(layer, 1, some, false, false, TensorSplit.Of(config, 0, 1))]);
-    }
+    public static long LayerBytes(ModelConfig config, LayerIndex layer, int experts, ElementType? kept) =>
+        Bytes(Outline(config), config, kept, [One(config, layer, TensorSplit.Of(config, 0, 1), experts)]);
 
     /// <summary>Bytes of the output head and the last norm.</summary>
     public static long HeadBytes(ModelConfig config, ElementType? kept) => Bytes(Outline(config), config, kept,
@@ -48,14 +45,9 @@ public static class ShardWeights
     /// <summary>
     /// Values of a layer's tensors, or of the parts of them that a tensor rank has, with so many routed experts: what the start would read.
     /// </summary>
-    public static long LayerValues(ModelConfig config, LayerIndex layer, TensorSplit split, int experts)
-    {
-        var reader = new WeightReader(SyntheticWeights.Outline, touch: false);
-        config = config with { Quantized = QuantizedForm.None };
-        ExpertId[] some = [.. ExpertPlacement.Blocks(config.Experts, 1).Of(0).Take(experts)];
-        KnownFamilies.Of(config).Layer(new LayerWeights(reader, config, new ShardSpec(layer, 1, some, false, false, split), layer));
-        return reader.Bytes / sizeof(ushort);
-    }
+    public static long LayerValues(ModelConfig config, LayerIndex layer, TensorSplit split, int experts) =>
+        Bytes(SyntheticWeights.Outline, config with { Quantized = QuantizedForm.None }, One(config, layer, split, experts))
+        / sizeof(ushort);
 
     /// <summary>
     /// Names and shapes as asked for, of the type that config.json names (bf16 where it names none), without values: for
@@ -72,4 +64,7 @@ public static class ShardWeights
         };
         return (name, shape) => new TensorView(name, SyntheticWeights.TypeOf(name, type, config.Quantized), shape.ToArray(), null);
     }
+
+    private static ShardSpec One(ModelConfig config, LayerIndex layer, TensorSplit split, int experts) =>
+        new(layer, 1, [.. ExpertPlacement.Blocks(config.Experts, 1).Of(0).Take(experts)], false, false, split);
 }

@@ -31,7 +31,7 @@ internal static unsafe class BiasedExpertsKernel
             LinearKernel.Run(pool, gate, count, experts.Down[e], y);
             RowKernels.AddBias(y, count, experts.Biased.Down[e]);
             for (int i = 0; i < count; i++)
-                AddWeighted(rows.Weights[first + i], y + (long)i * width, partial + (long)rows.Rows[first + i] * width, width);
+                RowKernels.AddWeighted(rows.Weights[first + i], y + (long)i * width, partial + (long)rows.Rows[first + i] * width, width);
         }
     }
 
@@ -49,13 +49,5 @@ internal static unsafe class BiasedExpertsKernel
             if (some < Lanes.Count) Lanes.StoreTail(g, gate + i, some);
             else g.Store(gate + i);
         }
-    }
-
-    private static void AddWeighted(float weight, float* from, float* to, int count)
-    {
-        int i = 0;
-        for (; i + Lanes.Count <= count; i += Lanes.Count)
-            Vector512.FusedMultiplyAdd(Vector512.Create(weight), Vector512.Load(from + i), Vector512.Load(to + i)).Store(to + i);
-        for (; i < count; i++) to[i] = MathF.FusedMultiplyAdd(weight, from[i], to[i]);
     }
 }

@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 using Troupe.Devices.Tensors;
 
 namespace Troupe.Devices.Kernels.Cpu;
@@ -76,7 +75,8 @@ internal static unsafe class ExpertsKernel
                 byte* next = pair + 4 < job.Offsets[e + 1] ? job.Gate[e].Row(from) : Next(ref job, item + 1);
                 job.UpDots(rows, x, job.Gate + e, from, outputs, y, job.Up[e].Row(from));
                 job.UpDots(rows, x, job.Up + e, from, outputs, u, next);
-                for (int r = 0; r < rows; r++) Activate(y.A + (long)r * job.Intermediate, upped + r * OutTile, outputs);
+                for (int r = 0; r < rows; r++)
+                    RowKernels.SiluMultiply(y.A + (long)r * job.Intermediate, upped + r * OutTile, outputs);
             }
         }
     }
@@ -109,15 +109,12 @@ internal static unsafe class ExpertsKernel
                     for (int r = 0; r < rows; r++)
                     {
                         float* sum = job.Partial + (long)job.Rows[pair + r] * job.Width + from;
-                        AddWeighted(job.Weights[pair + r], result + r * LongTile, sum, outputs);
+                        RowKernels.AddWeighted(job.Weights[pair + r], result + r * LongTile, sum, outputs);
                     }
                 }
             }
         }
     }
-
-    // What stands between gate and up and down, for one row: gate = silu(gate) * up.
-    private static void Activate(float* gate, float* up, int count) => RowKernels.SiluMultiply(gate, up, count);
 
     private static FourRows Gathered(ref Job job, int pair, int rows)
     {
@@ -125,14 +122,5 @@ internal static unsafe class ExpertsKernel
         int* at = job.Rows + pair;
         return new FourRows(h + (long)at[0] * job.HiddenStride, h + (long)at[rows > 1 ? 1 : 0] * job.HiddenStride,
             h + (long)at[rows > 2 ? 2 : 0] * job.HiddenStride, h + (long)at[rows > 3 ? 3 : 0] * job.HiddenStride);
-    }
-
-    private static void AddWeighted(float weight, float* y, float* sum, int count)
-    {
-        Vector512<float> w = Vector512.Create(weight);
-        int i = 0;
-        for (; i + Lanes.Count <= count; i += Lanes.Count)
-            Vector512.FusedMultiplyAdd(w, Vector512.Load(y + i), Vector512.Load(sum + i)).Store(sum + i);
-        for (; i < count; i++) sum[i] = MathF.FusedMultiplyAdd(weight, y[i], sum[i]);
     }
 }

@@ -58,7 +58,7 @@ internal static unsafe class PanelTiles<T> where T : IPanel
 
     private static Vector512<float> One(byte* w, int columns, byte* x, byte* end, byte* next)
     {
-        int groups = QuantisedRows.Groups(columns);
+        int groups = Quantised.Groups(columns);
         var values = (short*)x;
         float* shares = QuantisedRows.Scales(x, groups);
         var scales = (ushort*)(w + groups * T.Bytes);
@@ -74,7 +74,7 @@ internal static unsafe class PanelTiles<T> where T : IPanel
 
     private static void Four(byte* w, int columns, FourRows x, byte* end, byte* next, float* to)
     {
-        int groups = QuantisedRows.Groups(columns);
+        int groups = Quantised.Groups(columns);
         short* xa = (short*)x.A, xb = (short*)x.B, xc = (short*)x.C, xd = (short*)x.D;
         float* sa = QuantisedRows.Scales((byte*)x.A, groups), sb = QuantisedRows.Scales((byte*)x.B, groups);
         float* sc = QuantisedRows.Scales((byte*)x.C, groups), sd = QuantisedRows.Scales((byte*)x.D, groups);

@@ -20,11 +20,8 @@ internal static unsafe class QuantisedRows
         public bool Wide;
     }
 
-    /// <summary>Groups of so many columns.</summary>
-    public static int Groups(int columns) => (columns + Elements.Group - 1) / Elements.Group;
-
     /// <summary>Values of fp32 that a row takes as much room as.</summary>
-    public static int Stride(int columns) => Groups(columns) * (GroupBytes / sizeof(float) + 1);
+    public static int Stride(int columns) => Quantised.Groups(columns) * (GroupBytes / sizeof(float) + 1);
 
     /// <summary>The scales of a row.</summary>
     public static float* Scales(byte* row, int groups) => (float*)(row + groups * GroupBytes);
@@ -39,7 +36,7 @@ internal static unsafe class QuantisedRows
     private static void Rows(void* data, int first, int end)
     {
         ref Job job = ref *(Job*)data;
-        (int groups, int stride) = (Groups(job.Columns), Stride(job.Columns) * sizeof(float));
+        (int groups, int stride) = (Quantised.Groups(job.Columns), Stride(job.Columns) * sizeof(float));
         float* tail = stackalloc float[Elements.Group];
         for (int row = first; row < end; row++)
         {

@@ -35,6 +35,16 @@ internal static unsafe class RowKernels
         pool.For(heads.Neighbours ? &RopeNeighbours : &RopeRows, &job, rows, width);
     }
 
+    /// <summary>sum += weight * y, fused.</summary>
+    public static void AddWeighted(float weight, float* y, float* sum, int count)
+    {
+        Vector512<float> w = Vector512.Create(weight);
+        int i = 0;
+        for (; i + Lanes.Count <= count; i += Lanes.Count)
+            Vector512.FusedMultiplyAdd(w, Vector512.Load(y + i), Vector512.Load(sum + i)).Store(sum + i);
+        for (; i < count; i++) sum[i] = MathF.FusedMultiplyAdd(weight, y[i], sum[i]);
+    }
+
     /// <summary>gate = silu(gate) * up.</summary>
     public static void SiluMultiply(WorkerPool pool, float* gate, float* up, int count)
     {
