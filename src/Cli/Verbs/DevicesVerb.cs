@@ -31,6 +31,7 @@ internal static class DevicesVerb
             + $"{RuntimeInformation.FrameworkDescription}");
         shell.Out.WriteLine($"kernels compute with {found.Simd.VectorBits}-bit vectors (this machine has "
             + $"{string.Join(", ", found.Simd.Features)})");
+        shell.Out.WriteLine($"bf16 products of --math fast: {found.Bf16Products}");
         shell.Out.WriteLine($"oneDNN: {found.Onednn.Detail}");
         shell.Out.WriteLine();
         Table("fabric", found.Fabrics).WriteTo(shell);

@@ -33,6 +33,10 @@ public sealed class CpuDevice : IDevice
     /// <summary>Whether fast products of bf16 weights use the processor's own instruction for bf16.</summary>
     public static bool MultipliesBf16 => Emitted.IsSupported;
 
+    /// <summary>What fast products of bf16 weights are made by on this machine, and why not by something faster.</summary>
+    public static string Bf16Products => AmxTiles.WhyNot is not { } why ? "AMX tiles"
+        : MultipliesBf16 ? $"VDPBF16PS ({why})" : $"fp32 (no AVX512_BF16; {why})";
+
     /// <summary>Ends its threads.</summary>
     public void Dispose() => _pool.Dispose();
 }
