@@ -14,7 +14,8 @@ internal static class DevicesVerb
     {
         var verb = new Verb("devices", "Shows what this machine offers: vector units, fabrics, strategies", "./troupe devices")
         {
-            Details = "Each fabric is tried: two ranks of this process connect over it and measure what a message costs.",
+            Details = "Each fabric is tried: two ranks of this process connect over it and measure what a message costs. "
+                + "TROUPE_AMX=0 in the environment keeps --math fast from the AMX tiles.",
         };
         return verb.Runs((parsed, _) => Task.FromResult(Run(shell, verb.Output.Json(parsed))));
     }

@@ -47,8 +47,8 @@ internal static class AmxSupport
     }
 
     /// <summary>
-    /// Asks the system; why it does not let us, or null. Linux keeps the tiles' state from a process until it asks, and grants it only where
-    /// it put both tile bits into XCR0 when it started: XGETBV would tell nothing more. The grant is for all threads
+    /// Asks the system; why it does not let us, or null. Linux keeps the tiles' state from a process until it asks, and grants it only
+    /// where it put both tile bits into XCR0 when it started: XGETBV would tell nothing more. The grant is for all threads
     /// (Documentation/arch/x86/xstate.rst of the kernel).
     /// </summary>
     internal static string? Refused()

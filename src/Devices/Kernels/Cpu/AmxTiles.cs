@@ -28,15 +28,15 @@ internal static unsafe class AmxTiles
 
     /// <summary>
     /// y[r, 32 p + n] = x[r] . w[32 p + n]. x: [rows, columns] of bf16, xStride values apart; panels: [panelCount, columns / 2, 32, 2] of
-    /// bf16; columns: a multiple of 32; y: [rows, 32 panelCount], yStride values apart. May take long: the collector does not wait for it.
+    /// bf16; columns: a multiple of 32; y: [rows, 32 panelCount], yStride values apart. May take long: the collector does not wait.
     /// </summary>
     public static void Rows(int rows, ushort* x, long xStride, byte* panels, int columns, int panelCount, float* y, long yStride) =>
         Run(s_loops, rows, x, xStride, panels, columns, panelCount, y, yStride);
 
     /// <summary>
     /// Fills a call for at least one row and one panel; true for the loop of tall blocks. All blocks are equally high, so that one
-    /// configuration does for a call and weights pass once. Where they do not divide the rows, the first two share some, whose sums are made
-    /// twice, alike.
+    /// configuration does for a call and weights pass once. Where they do not divide the rows, the first two share some, whose sums are
+    /// made twice, alike.
     /// </summary>
     internal static bool Fill(
         out AmxCode.Call call, int rows, ushort* x, long xStride, byte* panels, int columns, int panelCount, float* y, long yStride)
@@ -60,7 +60,8 @@ internal static unsafe class AmxTiles
     {
         if (rows == 0 || panelCount == 0) return;
         bool tall = Fill(out AmxCode.Call call, rows, x, xStride, panels, columns, panelCount, y, yStride);
-        // A transition of the collector costs some nanoseconds, less than configuring the tiles; without one it would have to wait.
+        SignalStack.Widen();
+        // The collector need not wait for the call: telling it so costs some nanoseconds, less than configuring the tiles does.
         ((delegate* unmanaged<AmxCode.Call*, void>)(tall ? loops.Tall : loops.Short))(&call);
     }
 

@@ -66,6 +66,7 @@ public sealed unsafe class AmxTilesTests(ITestOutputHelper output)
     {
         Random random = Seed.For(nameof(A_row_has_the_same_bits_in_any_company));
         Product all = Make(random, 70, 352, 2);
+        int outputs = all.Panels * Outputs;
         Func<Product, uint[]>[] ways = AmxTiles.IsSupported ? [p => Interpret(p, random, 0), Native] : [p => Interpret(p, random, 0)];
         foreach (Func<Product, uint[]> way in ways)
         {
@@ -75,9 +76,26 @@ public sealed unsafe class AmxTilesTests(ITestOutputHelper output)
                 int first = random.Next(all.Rows - rows + 1);
                 uint[] part = way(all.Take(first, rows));
                 for (int r = 0; r < rows; r++)
-                    Assert.Equal(whole[((first + r) * all.YStride)..][..(all.Panels * Outputs)], part[(r * all.YStride)..][..(all.Panels * Outputs)]);
+                    Assert.Equal(whole[((first + r) * all.YStride)..][..outputs], part[(r * all.YStride)..][..outputs]);
             }
         }
+    }
+
+    [Fact]
+    public void Threads_have_tiles_of_their_own()
+    {
+        if (!AmxTiles.IsSupported) return;
+        Product product = Make(Seed.For(nameof(Threads_have_tiles_of_their_own)), 37, 256, 3);
+        uint[] alone = Native(product);
+        uint[][] found = new uint[4][];
+        Thread[] threads = [.. Enumerable.Range(0, found.Length).Select(i => new Thread(() =>
+        {
+            for (int turn = 0; turn < 10; turn++) found[i] = Native(product.Take(i, product.Rows - i));
+        }))];
+        foreach (Thread thread in threads) thread.Start();
+        foreach (Thread thread in threads) thread.Join();
+        for (int i = 0; i < found.Length; i++)
+            Assert.Equal(alone[(i * product.YStride)..(product.Rows * product.YStride)], found[i][..^64]);
     }
 
     [Fact]

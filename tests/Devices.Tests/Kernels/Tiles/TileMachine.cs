@@ -4,7 +4,8 @@ namespace Troupe.Devices.Tests.Kernels.Tiles;
 
 /// <summary>
 /// A processor for the code of loops over tiles: decodes the very bytes that the encoder wrote, by the tables of the Intel SDM (volume 2,
-/// chapter 2 and appendix A), and carries them out on this process's memory, where they may. Knows what such loops use; all else is a fault.
+/// chapter 2 and appendix A), and carries them out on this process's memory, where they may. Knows what such loops use; all else is a
+/// fault.
 /// </summary>
 internal sealed unsafe class TileMachine(byte[] code, GuardedMemory memory, Random random)
 {
@@ -122,7 +123,8 @@ internal sealed unsafe class TileMachine(byte[] code, GuardedMemory memory, Rand
     private Operand ModRm(int r, int x, int b, bool sib)
     {
         int modRm = Next(), mod = modRm >> 6, rm = modRm & 7, register = modRm >> 3 & 7 | r << 3;
-        if (mod == 3) return sib ? throw new MachineFaultException("#UD: a tile in no memory") : new Operand(register, rm | b << 3, null, 0);
+        if (mod == 3 && sib) throw new MachineFaultException("#UD: a tile in no memory");
+        if (mod == 3) return new Operand(register, rm | b << 3, null, 0);
         ulong stride = 0;
         int at = rm | b << 3;
         if (rm == 4)
@@ -151,6 +153,9 @@ internal sealed unsafe class TileMachine(byte[] code, GuardedMemory memory, Rand
 
     private int Int() => Next() | Next() << 8 | Next() << 16 | Next() << 24;
 
-    private MachineFaultException Unknown(int start) =>
-        new($"no instruction that this machine knows at {start}: {Convert.ToHexString(code.AsSpan(start, Math.Min(10, code.Length - start)))}");
+    private MachineFaultException Unknown(int start)
+    {
+        string bytes = Convert.ToHexString(code.AsSpan(start, Math.Min(10, code.Length - start)));
+        return new MachineFaultException($"no instruction that this machine knows at {start}: {bytes}");
+    }
 }
