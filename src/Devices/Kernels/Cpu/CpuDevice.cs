@@ -34,6 +34,10 @@ public sealed class CpuDevice : IDevice
     /// <summary>Whether weights may be <see cref="ElementType.PackedBf16"/>: the processor multiplies pairs of bf16.</summary>
     public static bool MultipliesBf16 => PairLoops.IsSupported;
 
+    /// <summary>What fast products of bf16 weights are made by on this machine, and why not by something faster.</summary>
+    public static string Bf16Products => AmxTiles.WhyNot is not { } why ? "AMX tiles"
+        : MultipliesBf16 ? $"VDPBF16PS ({why})" : $"fp32 (no AVX512_BF16; {why})";
+
     /// <summary>Ends its threads.</summary>
     public void Dispose() => _pool.Dispose();
 }
