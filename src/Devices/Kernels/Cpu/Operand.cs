@@ -44,10 +44,13 @@ internal static unsafe class Operands
     /// <summary>Bytes of a row for a type of weight.</summary>
     public static long Stride(ElementType type, int columns) => Of(type) switch
     {
-        Operand.Halves => Panels.WholeColumns(type, columns) * sizeof(ushort),
+        Operand.Halves => Apart(Panels.WholeColumns(type, columns) * sizeof(ushort)),
         Operand.Integers => Panels.WholeColumns(type, columns) / Elements.Group * GroupBytes,
         _ => (long)columns * sizeof(float),
     };
+
+    // Rows a page apart would all fall into one set of the first-level cache.
+    private static long Apart(long bytes) => bytes % 4096 == 0 ? bytes + 64 : bytes;
 
     /// <summary>Bytes of room that operands of rows take; none for fp32, which stay where they are.</summary>
     public static long Room(ElementType type, long rows, int columns) => Of(type) == Operand.Floats ? 0 : rows * Stride(type, columns);

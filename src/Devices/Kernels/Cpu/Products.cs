@@ -47,29 +47,44 @@ internal static unsafe class Products
 
     private static void Packed(Weight* weight, int from, int outputs, Call call)
     {
-        const int panel = 32;
-        float* part = stackalloc float[Rows * panel];
-        for (int n = 0; n < outputs; n += panel)
+        int columns = Panels.WholeColumns(weight->Type, weight->Columns), whole = outputs / Outputs, rest = outputs % Outputs;
+        Multiply(call, weight->Row(from), columns, whole);
+        if (rest == 0) return;
+        float* part = stackalloc float[Rows * Outputs];
+        float* y = call.Y + whole * Outputs;
+        (int end, long stride) = (call.Rows, call.YStride);
+        for (int row = 0; row < end; row += Rows)
         {
-            int count = Math.Min(panel, outputs - n);
-            for (int row = 0; row < call.Rows; row += Rows)
+            call.Rows = Math.Min(Rows, end - row);
+            call.Y = part;
+            call.YStride = Outputs;
+            Multiply(call, weight->Row(from + whole * Outputs), columns, 1);
+            Copy(part, Outputs, y + row * stride, stride, call.Rows, rest);
+            call.X += Rows * call.XStride;
+        }
+    }
+
+    // Panels of 32 outputs. All of a processor's products are of one kind: others would have other bits.
+    private static void Multiply(Call call, byte* panels, int columns, int count)
+    {
+        if (AmxTiles.IsSupported)
+        {
+            AmxTiles.Rows(call.Rows, (ushort*)call.X, call.XStride / sizeof(ushort), panels, columns, count, call.Y, call.YStride);
+            return;
+        }
+        for (int panel = 0; panel < count; panel++, panels += columns * Outputs * sizeof(ushort))
+        {
+            var loop = new PairLoops.Call
             {
-                int rows = Math.Min(Rows, call.Rows - row);
-                float* y = call.Y + row * call.YStride + n;
-                var loop = new PairLoops.Call
-                {
-                    X = call.X + row * call.XStride, XStride = call.XStride, Panel = weight->Row(from + n),
-                    Turns = Panels.WholeColumns(weight->Type, weight->Columns) / 8,
-                    Y = count == panel ? y : part, YStride = (count == panel ? call.YStride : panel) * sizeof(float),
-                };
-                for (int some; rows > 0; rows -= some)
-                {
-                    some = Turn(rows, PairLoops.MostRows);
-                    PairLoops.Of(some)(&loop);
-                    loop.X += some * loop.XStride;
-                    loop.Y += some * loop.YStride / sizeof(float);
-                }
-                if (count < panel) Copy(part, panel, y, call.YStride, Math.Min(Rows, call.Rows - row), count);
+                X = call.X, XStride = call.XStride, Panel = panels, Turns = columns / 8, Y = call.Y + panel * Outputs,
+                YStride = call.YStride * sizeof(float),
+            };
+            for (int row = 0, some; row < call.Rows; row += some)
+            {
+                some = Turn(call.Rows - row, PairLoops.MostRows);
+                PairLoops.Of(some)(&loop);
+                loop.X += some * loop.XStride;
+                loop.Y += some * call.YStride;
             }
         }
     }

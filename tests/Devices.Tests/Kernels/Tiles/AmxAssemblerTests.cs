@@ -1,4 +1,4 @@
-using Troupe.Devices.Kernels.Cpu;
+using Troupe.Devices.Kernels.Cpu.Emitting;
 using Xunit;
 
 namespace Troupe.Devices.Tests.Kernels.Tiles;

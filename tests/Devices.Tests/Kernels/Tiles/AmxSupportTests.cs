@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 using Troupe.Devices.Kernels.Cpu;
+using Troupe.Devices.Kernels.Cpu.Emitting;
 using Xunit;
 
 namespace Troupe.Devices.Tests.Kernels.Tiles;

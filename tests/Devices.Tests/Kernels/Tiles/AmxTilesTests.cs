@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Troupe.Devices.Kernels.Cpu;
+using Troupe.Devices.Kernels.Cpu.Emitting;
 using Troupe.Devices.Tensors;
 using Troupe.Testing;
 using Xunit;

@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Troupe.Devices.Kernels.Cpu;
+using Troupe.Devices.Kernels.Cpu.Emitting;
 using Xunit;
 
 namespace Troupe.Devices.Tests.Kernels.Tiles;

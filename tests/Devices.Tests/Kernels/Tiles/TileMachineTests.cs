@@ -1,4 +1,4 @@
-using Troupe.Devices.Kernels.Cpu;
+using Troupe.Devices.Kernels.Cpu.Emitting;
 using Troupe.Testing;
 using Xunit;
 

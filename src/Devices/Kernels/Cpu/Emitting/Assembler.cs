@@ -6,24 +6,26 @@ internal readonly record struct Place(int Base, int Offset = 0, int Index = -1, 
 /// <summary>
 /// Writes machine code of x86-64: just the instructions of our loops. Vectors have 512 bits. Encodings: Intel SDM, volume 2, chapter 2.
 /// </summary>
-internal unsafe ref struct Assembler
+internal sealed class Assembler
 {
     /// <summary>Registers that a function of the System V convention may change; Rdi has its argument.</summary>
     public const int Rax = 0, Rcx = 1, Rdx = 2, Rsi = 6, Rdi = 7, R8 = 8, R9 = 9, R10 = 10, R11 = 11;
 
     private const int Rsp = 4;
-    private readonly byte* _end;
-    private byte* _at;
-
-    /// <summary>Begins at an address.</summary>
-    public Assembler(byte* at, byte* end)
-    {
-        _at = at;
-        _end = end;
-    }
+    private readonly List<byte> _code = [];
 
     /// <summary>Where the next instruction will be.</summary>
-    public readonly byte* Here => _at;
+    public int Here => _code.Count;
+
+    /// <summary>What was written.</summary>
+    public byte[] ToArray() => [.. _code];
+
+    /// <summary>Fills up to a length, where other code begins.</summary>
+    public void Fill(int length)
+    {
+        if (Here > length) throw new InvalidOperationException($"the code has {Here} bytes, wanted at most {length}");
+        while (Here < length) _code.Add(0xCC); // int3
+    }
 
     /// <summary>mov to, [from]</summary>
     public void Load(int to, Place from) => General(0x8B, to, from);
@@ -42,10 +44,10 @@ internal unsafe ref struct Assembler
     public void AddRegister(int to, int from) => Bytes((byte)(0x48 | from >> 3 << 2 | to >> 3), 0x01, (byte)(0xC0 | (from & 7) << 3 | to & 7));
 
     /// <summary>dec counter; jnz top</summary>
-    public void Repeat(int counter, byte* top)
+    public void Repeat(int counter, int top)
     {
         Bytes((byte)(0x48 | counter >> 3), 0xFF, (byte)(0xC8 | counter & 7), 0x0F, 0x85);
-        Int((int)(top - (_at + sizeof(int))));
+        Int(top - (Here + sizeof(int)));
     }
 
     /// <summary>vzeroupper; ret</summary>
@@ -101,11 +103,7 @@ internal unsafe ref struct Assembler
     /// <summary>vfmadd231ps sum, a, b</summary>
     public void MultiplyAdd(int sum, int a, int b) => Registers(2, 1, 0xB8, sum, a, b);
 
-    private void Bytes(params ReadOnlySpan<byte> code)
-    {
-        if (code.Length > _end - _at) throw new InvalidOperationException("the code is larger than its memory");
-        foreach (byte b in code) *_at++ = b;
-    }
+    private void Bytes(params ReadOnlySpan<byte> code) => _code.AddRange(code);
 
     private void Int(int value) => Bytes((byte)value, (byte)(value >> 8), (byte)(value >> 16), (byte)(value >> 24));
 

@@ -40,19 +40,24 @@ internal static unsafe class GroupLoops
 
     private const int LoopBytes = 4096, Mask = 31, Sums = 8, Scale = 27, Line = 64, Four = 4;
 
-    private static readonly byte* s_code = CodeMemory.MultipliesFours ? CodeMemory.Write(2 * LoopBytes * MostRows, WriteAll) : null;
+    private static readonly nint s_code = Processor.MultipliesFours ? CodeMemory.Place(WriteAll()) : 0;
 
     /// <summary>Whether this machine has the instruction, and lets us use it.</summary>
-    public static bool IsSupported => s_code is not null;
+    public static bool IsSupported => s_code != 0;
 
     /// <summary>The loop for 1 to <see cref="MostRows"/> rows.</summary>
     public static delegate* unmanaged[SuppressGCTransition]<Call*, void> Of(int rows, bool halves) =>
         (delegate* unmanaged[SuppressGCTransition]<Call*, void>)(s_code + (rows - 1 + (halves ? MostRows : 0)) * LoopBytes);
 
-    private static void WriteAll(byte* at, byte* end)
+    private static byte[] WriteAll()
     {
-        for (int i = 0; i < 2 * MostRows; i++, at += LoopBytes)
-            Write(new Assembler(at, at + LoopBytes), i % MostRows + 1, i >= MostRows);
+        var code = new Assembler();
+        for (int i = 0; i < 2 * MostRows; i++)
+        {
+            Write(code, i % MostRows + 1, i >= MostRows);
+            code.Fill((i + 1) * LoopBytes);
+        }
+        return code.ToArray();
     }
 
     // rsi: panel; rcx: units; rax, rdx: rows 0 and 4 of x; r9, r10: one and three strides.
@@ -66,9 +71,9 @@ internal static unsafe class GroupLoops
         code.Address(Rdx, new Place(Rax, 0, R9, 4));
         for (int row = 0; row < rows; row++) code.Zero(Sums + row);
         code.Broadcast(Mask, new Place(Rdi, 48));
-        byte* top = code.Here;
+        int top = code.Here;
         int lines = halves ? 4 : 8;
-        for (int group = 0; group < 2; group++) Group(ref code, rows, halves, group, (1 + group * lines) * Line);
+        for (int group = 0; group < 2; group++) Group(code, rows, halves, group, (1 + group * lines) * Line);
         code.Add(Rsi, (1 + 2 * lines) * Line);
         for (int i = 0; i < (rows + 3) / 4; i++) code.Add(i == 0 ? Rax : Rdx, 2 * Operands.GroupBytes);
         code.Repeat(Rcx, top);
@@ -83,7 +88,7 @@ internal static unsafe class GroupLoops
     }
 
     // One of two groups of a unit, whose values are some bytes behind the scales.
-    private static void Group(ref Assembler code, int rows, bool halves, int group, int values)
+    private static void Group(Assembler code, int rows, bool halves, int group, int values)
     {
         for (int row = 0; row < rows; row++) code.Broadcast(row, X(row, Operands.CorrectionAt));
         for (int line = 0; line < (halves ? 4 : 8); line++)

@@ -37,18 +37,24 @@ internal static unsafe class PairLoops
 
     private const int LoopBytes = 2048, Unrolled = 4, LineBytes = 128, Pair = 4;
 
-    private static readonly byte* s_code = CodeMemory.MultipliesPairs ? CodeMemory.Write(LoopBytes * MostRows, WriteAll) : null;
+    private static readonly nint s_code = Processor.MultipliesPairs ? CodeMemory.Place(WriteAll()) : 0;
 
     /// <summary>Whether this machine has the instruction, and lets us use it.</summary>
-    public static bool IsSupported => s_code is not null;
+    public static bool IsSupported => s_code != 0;
 
     /// <summary>The loop for 1 to <see cref="MostRows"/> rows.</summary>
     public static delegate* unmanaged[SuppressGCTransition]<Call*, void> Of(int rows) =>
         (delegate* unmanaged[SuppressGCTransition]<Call*, void>)(s_code + (rows - 1) * LoopBytes);
 
-    private static void WriteAll(byte* at, byte* end)
+    private static byte[] WriteAll()
     {
-        for (int rows = 1; rows <= MostRows; rows++, at += LoopBytes) Write(new Assembler(at, at + LoopBytes), rows);
+        var code = new Assembler();
+        for (int rows = 1; rows <= MostRows; rows++)
+        {
+            Write(code, rows);
+            code.Fill(rows * LoopBytes);
+        }
+        return code.ToArray();
     }
 
     // rsi: panel; rcx: turns; rax, rdx, r8: rows 0, 4, 8 of x; r9, r10: one and three strides.
@@ -63,7 +69,7 @@ internal static unsafe class PairLoops
         code.Address(Rdx, new Place(Rax, 0, R9, 4));
         code.Address(R8, new Place(Rax, 0, R9, 8));
         for (int sum = 0; sum < 2 * rows; sum++) code.Zero(sum);
-        byte* top = code.Here;
+        int top = code.Here;
         for (int pair = 0; pair < Unrolled; pair++)
         {
             (int low, int high) = (24 + pair % 2 * 2, 25 + pair % 2 * 2);

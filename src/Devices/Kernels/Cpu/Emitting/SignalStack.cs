@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Troupe.Devices.Kernels.Cpu;
+namespace Troupe.Devices.Kernels.Cpu.Emitting;
 
 /// <summary>
 /// The stack on which Linux tells a thread that it touched what it must not, from which .NET makes a NullReferenceException. A thread that

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using Troupe.Devices.Tensors;
 
-namespace Troupe.Devices.Kernels.Cpu;
+namespace Troupe.Devices.Kernels.Cpu.Emitting;
 
 /// <summary>
 /// Products of bf16 rows with bf16 panels on the AMX tiles (TDPBF16PS; Sapphire Rapids and later), by <see cref="AmxCode"/>. A sum takes

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 
-namespace Troupe.Devices.Kernels.Cpu;
+namespace Troupe.Devices.Kernels.Cpu.Emitting;
 
 /// <summary>Whether this process may use the AMX tiles for bf16, or why not. Asks, and so changes the process, once.</summary>
 internal static class AmxSupport

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Troupe.Devices.Kernels.Cpu;
+namespace Troupe.Devices.Kernels.Cpu.Emitting;
 
 /// <summary>
 /// The instructions that loops over AMX tiles are made of, and no others. Encodings: Intel SDM, volume 2 (2.3.5: VEX). Registers are

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Troupe.Devices.Kernels.Cpu;
+namespace Troupe.Devices.Kernels.Cpu.Emitting;
 
 /// <summary>
 /// Writes the loops of <see cref="AmxTiles"/>: blocks of up to 16 or up to 32 rows of x by panels of 32 outputs. A block's sums are two
