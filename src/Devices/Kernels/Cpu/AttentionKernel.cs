@@ -32,6 +32,8 @@ internal static unsafe class AttentionKernel
     /// <summary>Positions of a part.</summary>
     public const int Part = 256;
 
+    private const float Log2E = 1.44269504f;
+
     /// <summary>queries: [T, heads, D]; output: [T, heads, width of a value].</summary>
     public static void Run(WorkerPool pool, KvBlocks kv, KvRows rows, int heads, Attending how, float* queries, float* output)
     {
@@ -40,7 +42,7 @@ internal static unsafe class AttentionKernel
             var job = new AttentionJob
             {
                 Queries = queries, Output = output, Positions = positions, Slots = slots, Blocks = blocks, Kv = kv, Rows = rows.Count,
-                BlocksPerSlot = rows.BlocksPerSlot, Heads = heads, Groups = how.Groups, Scale = how.Scale, Window = how.Window,
+                BlocksPerSlot = rows.BlocksPerSlot, Heads = heads, Groups = how.Groups, Scale = how.Scale * Log2E, Window = how.Window,
                 Sinks = how.Sinks ?? default, HasSinks = how.Sinks is not null,
             };
             AttentionPlan plan = AttentionPlan.Of(&job, pool.Threads);
@@ -107,7 +109,7 @@ internal static unsafe class AttentionKernel
 
     // A sink is a score without a value: only its exponent counts.
     private static (float Highest, float Total) Begin(AttentionJob* job, AttentionUnit* unit, int query) =>
-        job->HasSinks ? (job->Sinks[0, unit->Head + query % unit->Heads], 1) : (float.NegativeInfinity, 0);
+        job->HasSinks ? (job->Sinks[0, unit->Head + query % unit->Heads] * Log2E, 1) : (float.NegativeInfinity, 0);
 
     private static void Merge(AttentionJob* job, AttentionUnit* unit, int part, int query, PartSums sums, float* highest, float* total)
     {

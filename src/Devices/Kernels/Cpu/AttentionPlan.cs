@@ -22,12 +22,12 @@ internal struct AttentionUnit
 }
 
 /// <summary>
-/// How a call is cut into items for threads. Every cut gives the same bits, so it may depend on threads and rows: units of up to 64
+/// How a call is cut into items for threads. Every cut gives the same bits, so it may depend on threads and rows: units of up to 128
 /// queries; where these are too few for the threads, each part of the sequence becomes an item, and at last units get smaller.
 /// </summary>
 internal unsafe struct AttentionPlan
 {
-    private const int MostQueries = 64, LeastQueries = 4;
+    private const int MostQueries = 128, LeastQueries = 4;
 
     // 64 MiB of sums of parts at most.
     private const long MostSums = 16 << 20;

@@ -12,8 +12,8 @@ internal static unsafe class AttentionUnits<T> where T : IStored
 {
     private const int Tile = AttentionTiles<T>.Tile, Group = Lanes.Count, Groups = Tile / Group;
 
-    // From so many queries on a tile is widened to fp32 once for all of them.
-    private const int Widened = 16;
+    // From so many queries on a tile is widened to fp32 once for all of them, and the next one fetched.
+    private const int Widened = 32;
 
     /// <summary>Sets sums to those of a part.</summary>
     [SkipLocalsInit]
@@ -23,14 +23,15 @@ internal static unsafe class AttentionUnits<T> where T : IStored
         sums.Clear();
         int all = unit->Queries, first = room.Asked[0].First, end = room.Asked[all - 1].End;
         int* blocks = job->Blocks + (long)job->Slots[unit->Row] * job->BlocksPerSlot;
-        byte** keys = stackalloc byte*[Groups];
-        byte** values = stackalloc byte*[Groups];
-        bool widen = T.Size < sizeof(float) && all >= Widened;
+        // Where groups of the tile lie, and those of the next one.
+        byte** keys = stackalloc byte*[2 * Groups];
+        byte** values = stackalloc byte*[2 * Groups];
+        bool widen = T.Size < sizeof(float) && all >= Widened, fetch = all >= Widened && !job->Kv.ValuesInKeys;
         int until = Math.Min(end, (part + 1) * AttentionKernel.Part);
         for (int start = Math.Max(part * AttentionKernel.Part, first / Tile * Tile); start < until; start += Tile)
         {
-            int groups = (Math.Min(Tile, end - start) + Group - 1) / Group;
-            Find(job, unit, blocks, start, groups, keys, values);
+            int groups = Find(job, unit, blocks, start, end, keys, values);
+            int ahead = fetch ? Find(job, unit, blocks, start + Tile, end, keys + Groups, values + Groups) : 0;
             if (job->Kv.ValuesInKeys) Turn(job, keys, groups, room.Values, values);
             if (widen)
             {
@@ -39,6 +40,7 @@ internal static unsafe class AttentionUnits<T> where T : IStored
             }
             for (int query = 0; query < all; query += 4)
             {
+                if (fetch) Fetch(job, keys + Groups, values + Groups, ahead, query, all);
                 if (widen) Four<StoredF32, StoredF32>(job, query, Math.Min(4, all - query), start, keys, values, room, sums);
                 else if (job->Kv.ValuesInKeys) Four<T, StoredF32>(job, query, Math.Min(4, all - query), start, keys, values, room, sums);
                 else Four<T, T>(job, query, Math.Min(4, all - query), start, keys, values, room, sums);
@@ -59,14 +61,29 @@ internal static unsafe class AttentionUnits<T> where T : IStored
         for (int i = unit->Queries; i < PartSums.Fours(unit->Queries); i++) asked[i] = asked[unit->Queries - 1];
     }
 
-    // Where the groups of a tile lie.
-    private static void Find(AttentionJob* job, AttentionUnit* unit, int* blocks, int start, int groups, byte** keys, byte** values)
+    // Where the groups of a tile lie; returns how many there are.
+    private static int Find(AttentionJob* job, AttentionUnit* unit, int* blocks, int start, int end, byte** keys, byte** values)
     {
+        int groups = (Math.Clamp(end - start, 0, Tile) + Group - 1) / Group;
         for (int g = 0, position = start; g < groups; g++, position += Group)
         {
             (int block, int offset) = (blocks[position / job->Kv.BlockSize], position % job->Kv.BlockSize);
             keys[g] = job->Kv.KeyGroup(block, unit->KvHead, offset);
             if (!job->Kv.ValuesInKeys) values[g] = job->Kv.ValueRow(block, unit->KvHead, offset);
+        }
+        return groups;
+    }
+
+    // Asks for the share of the next tile that four queries have of all. Blocks lie anywhere, so the processor does not foresee them.
+    private static void Fetch(AttentionJob* job, byte** keys, byte** values, int groups, int query, int all)
+    {
+        (long key, long value) = ((long)Group * T.Size * job->Kv.HeadSize, (long)Group * T.Size * job->Kv.ValueStride);
+        (long keyFrom, long keyTo) = (key * query / all / 64 * 64, key * Math.Min(query + 4, all) / all);
+        (long valueFrom, long valueTo) = (value * query / all / 64 * 64, value * Math.Min(query + 4, all) / all);
+        for (int g = 0; g < groups; g++)
+        {
+            for (long i = keyFrom; i < keyTo; i += 64) Ahead.Fetch64(keys[g] + i);
+            for (long i = valueFrom; i < valueTo; i += 64) Ahead.Fetch64(values[g] + i);
         }
     }
 
@@ -91,15 +108,7 @@ internal static unsafe class AttentionUnits<T> where T : IStored
         var at = new FourRows(asked[0].At, asked[1].At, asked[2].At, asked[3].At);
         if (count == 1) AttentionTiles<TKey>.Score1(at.A, keys, firstGroup, endGroup, job->Kv.HeadSize, job->Scale, room.Scores);
         else AttentionTiles<TKey>.Score4(at, keys, firstGroup, endGroup, job->Kv.HeadSize, job->Scale, room.Scores);
-        for (int i = 0; i < count; i++)
-        {
-            float* scores = room.Scores + i * Tile;
-            factors[i] = 1;
-            if (from[i] < to[i])
-                factors[i] = AttentionSoftmax.Exponents(
-                    scores, from[i], to[i], sums.Highest + query + i, sums.Denominators + (query + i) * Group);
-            else new Span<float>(scores, Tile).Clear();
-        }
+        AttentionSoftmax.Weigh(count == 1 ? 1 : 4, room.Scores, from, to, sums.Highest + query, sums.Denominators + (long)query * Group, factors);
         Add<TValue>(job, count, firstGroup * Group, common, to, values, room.Scores, factors, sums.Values + (long)query * job->Kv.ValueStride);
     }
 
@@ -113,7 +122,6 @@ internal static unsafe class AttentionUnits<T> where T : IStored
             AttentionTiles<TValue>.Add1(weights, values, from, to[0], stride, sums, factors[0]);
             return;
         }
-        for (int i = count; i < 4; i++) factors[i] = 0;
         AttentionTiles<TValue>.Add4(weights, values, from, common, stride, sums, factors);
         for (int i = 0; i < count; i++)
             if (to[i] > Math.Max(common, from))
