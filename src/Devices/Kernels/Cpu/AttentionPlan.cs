@@ -23,7 +23,7 @@ internal struct AttentionUnit
 
 /// <summary>
 /// How a call is cut into items for threads. Every cut gives the same bits, so it may depend on threads and rows: units of up to 128
-/// queries; where these are too few for the threads, each part of the sequence becomes an item, and at last units get smaller.
+/// queries; where these are too few or uneven for the threads, each part of the sequence becomes an item, and at last units get smaller.
 /// </summary>
 internal unsafe struct AttentionPlan
 {
@@ -37,17 +37,18 @@ internal unsafe struct AttentionPlan
 
     public int Queries, Units, Items;
     public bool ByParts;
-    public long Sums, Work;
+    public long Sums, Work, Largest;
 
     /// <summary>For a job and some threads.</summary>
     public static AttentionPlan Of(AttentionJob* job, int threads)
     {
         AttentionPlan plan = Count(job, MostQueries);
-        long wanted = threads == 1 ? 1 : Math.Min(4L * threads, plan.Work / LeastWork);
+        long wanted = threads == 1 ? 1 : Math.Min(2L * threads, plan.Work / LeastWork);
         bool byParts = false;
         while (true)
         {
-            byParts |= plan.Units < wanted && plan.Items > plan.Units && plan.Sums <= MostSums;
+            bool uneven = plan.Units < wanted || (wanted > 1 && plan.Largest > plan.Work / threads);
+            byParts |= uneven && plan.Items > plan.Units && plan.Sums <= MostSums;
             plan.ByParts = byParts;
             if ((byParts ? plan.Items : plan.Units) >= wanted || plan.Queries <= LeastQueries) break;
             plan = Count(job, plan.Queries / 2);
@@ -92,6 +93,7 @@ internal unsafe struct AttentionPlan
                     plan.Items += byParts ? unit.Parts : 1;
                     if (byParts) plan.Sums += unit.Parts * PartSums.Floats(unit.Queries, job->Kv.ValueStride);
                     plan.Work += seen * unit.Queries * width;
+                    plan.Largest = Math.Max(plan.Largest, seen * unit.Queries * width);
                 }
             }
         }

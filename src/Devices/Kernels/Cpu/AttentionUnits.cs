@@ -108,8 +108,9 @@ internal static unsafe class AttentionUnits<T> where T : IStored
         var at = new FourRows(asked[0].At, asked[1].At, asked[2].At, asked[3].At);
         if (count == 1) AttentionTiles<TKey>.Score1(at.A, keys, firstGroup, endGroup, job->Kv.HeadSize, job->Scale, room.Scores);
         else AttentionTiles<TKey>.Score4(at, keys, firstGroup, endGroup, job->Kv.HeadSize, job->Scale, room.Scores);
-        AttentionSoftmax.Weigh(count == 1 ? 1 : 4, room.Scores, from, to, sums.Highest + query, sums.Denominators + (long)query * Group, factors);
-        Add<TValue>(job, count, firstGroup * Group, common, to, values, room.Scores, factors, sums.Values + (long)query * job->Kv.ValueStride);
+        float* denominators = sums.Denominators + (long)query * Group, values4 = sums.Values + (long)query * job->Kv.ValueStride;
+        AttentionSoftmax.Weigh(count == 1 ? 1 : 4, room.Scores, from, to, sums.Highest + query, denominators, factors);
+        Add<TValue>(job, count, firstGroup * Group, common, to, values, room.Scores, factors, values4);
     }
 
     private static void Add<TValue>(
