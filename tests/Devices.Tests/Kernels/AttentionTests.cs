@@ -115,6 +115,88 @@ public sealed class AttentionTests
     }
 
     [Fact]
+    public void Attention_of_any_shape_agrees_with_the_reference()
+    {
+        using var values = new Values(_random);
+        using var reference = new ReferenceDevice();
+        using CpuDevice cpu = new(1), threads = new(3);
+        for (int round = 0; round < 24; round++)
+        {
+            using AttentionCase asked = AttentionCase.Random(values, _random, cpu.Kernels, out string what);
+            int[] rows = [.. Enumerable.Range(0, asked.Rows)];
+            Agree(asked.Attend(reference.Kernels, rows), asked.Attend((round % 2 == 0 ? cpu : threads).Kernels, rows), what);
+        }
+    }
+
+    [Theory]
+    [InlineData(1, 4, 64, 64, false, 0)]
+    [InlineData(2, 8, 48, 128, false, 0)]
+    [InlineData(1, 20, 72, 64, true, 0)]
+    [InlineData(2, 1, 32, 32, false, 700)]
+    public void A_long_sequence_is_shared_by_threads(int kvHeads, int group, int keySize, int valueSize, bool latent, int window)
+    {
+        using var values = new Values(_random);
+        using var reference = new ReferenceDevice();
+        using CpuDevice cpu = new(1), threads = new(4);
+        var how = new Attending(new HeadGroups(group), 0.2f) { Window = window };
+        var shape = new KvShape(kvHeads, keySize, valueSize, latent);
+        foreach (ElementType type in (ElementType[])[ElementType.F32, ElementType.BF16])
+        {
+            using var asked = new AttentionCase(values, cpu.Kernels, shape, type, 32, kvHeads * group, how, [(1500, 2), (90, 1)]);
+            float[] shared = asked.Attend(threads.Kernels, 0, 1, 2);
+            Agree(asked.Attend(reference.Kernels, 0, 1, 2), shared, $"{type}");
+            Assert.Equal(asked.Attend(cpu.Kernels, 0, 1, 2), shared);
+        }
+    }
+
+    [Fact]
+    public void A_call_allocates_nothing_once_there_is_room()
+    {
+        using var values = new Values(_random);
+        using var cpu = new CpuDevice(2);
+        using NativeBuffer keys = new(64 * 1024), kept = new(64 * 1024);
+        KvBlocks kv;
+        unsafe
+        {
+            kv = new KvBlocks(keys.Data, kept.Data, ElementType.F32, 16, 1, 16);
+        }
+        int[] positions = [700, 701], slots = [0, 0], blocks = [.. Enumerable.Range(0, 44)];
+        var rows = new KvRows { Positions = positions, Slots = slots, Blocks = blocks, BlocksPerSlot = 44 };
+        float[] queries = values.Floats(2 * 16 * 16), output = new float[queries.Length];
+        for (int i = 0; i < 3; i++) cpu.Kernels.Attend(kv, rows, new HeadGroups(16), queries, output);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 10; i++) cpu.Kernels.Attend(kv, rows, new HeadGroups(16), queries, output);
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
+
+    private static void Agree(float[] wanted, float[] got, string what)
+    {
+        for (int i = 0; i < wanted.Length; i++)
+            Assert.True(MathF.Abs(wanted[i] - got[i]) <= 1e-4f, $"{what}: value {i} is {got[i]}, wanted {wanted[i]}");
+    }
+
+    [Fact]
+    public void A_value_that_is_not_finite_reaches_only_the_rows_that_see_it()
+    {
+        using var cpu = new CpuDevice(1);
+        using NativeBuffer keys = new(4096), values = new(4096);
+        KvBlocks kv;
+        unsafe
+        {
+            kv = new KvBlocks(keys.Data, values.Data, ElementType.F32, 16, 1, 16);
+        }
+        int[] positions = [.. Enumerable.Range(0, 12)];
+        var rows = new KvRows { Positions = positions, Slots = new int[12], Blocks = (int[])[0], BlocksPerSlot = 1 };
+        float[] k = new float[12 * 16], v = new float[12 * 16], output = new float[12 * 16];
+        k[7 * 16] = float.NaN;
+        v[5 * 16] = float.PositiveInfinity;
+        k.AsSpan(0, 7 * 16).Fill(1);
+        cpu.Kernels.StoreKv(kv, rows, k, v);
+        cpu.Kernels.Attend(kv, rows, new HeadGroups(1), [.. Enumerable.Repeat(1f, output.Length)], output);
+        foreach (int i in positions) Assert.Equal(i < 5 ? 0f : i < 7 ? float.PositiveInfinity : float.NaN, output[i * 16]);
+    }
+
+    [Fact]
     public void Scores_far_apart_leave_the_value_of_the_largest()
     {
         using var cpu = new CpuDevice(1);

@@ -66,6 +66,45 @@ public sealed class BatchInvarianceTests : IDisposable
     }
 
     [Fact]
+    public void Attention_of_a_row_is_the_same_alone_in_company_in_chunks_and_by_any_count_of_threads()
+    {
+        Random random = Seed.For(nameof(BatchInvarianceTests) + "/attention");
+        CpuDevice[] devices = [.. Enumerable.Range(1, 5).Select(threads => new CpuDevice(threads))];
+        for (int round = 0; round < 24; round++)
+        {
+            using AttentionCase asked = AttentionCase.Random(_values, random, devices[0].Kernels, out string what);
+            int[] all = [.. Enumerable.Range(0, asked.Rows)];
+            float[] wanted = asked.Attend(devices[0].Kernels, all);
+            foreach (CpuDevice device in devices)
+            {
+                Same(all, asked.Attend(device.Kernels, all), $"{device.Threads} threads");
+                for (int first = 0; first < all.Length;)
+                {
+                    int[] some = all[first..Math.Min(all.Length, first + _values.Size(12))];
+                    Same(some, asked.Attend(device.Kernels, some), $"rows {first} on, {device.Threads} threads");
+                    first += some.Length;
+                }
+                int[] mixed = [.. all];
+                random.Shuffle(mixed);
+                Same(mixed, asked.Attend(device.Kernels, mixed), $"in another order, {device.Threads} threads");
+                Same(mixed[..1], asked.Attend(device.Kernels, mixed[0]), $"row {mixed[0]} alone, {device.Threads} threads");
+            }
+
+            void Same(int[] rows, float[] got, string how)
+            {
+                for (int i = 0; i < rows.Length; i++)
+                {
+                    ReadOnlySpan<int> bits = Bits(got.AsSpan(i * asked.Width, asked.Width));
+                    Assert.True(Bits(wanted.AsSpan(rows[i] * asked.Width, asked.Width)).SequenceEqual(bits), $"{what}: other bits {how}");
+                }
+            }
+        }
+        foreach (CpuDevice device in devices) device.Dispose();
+
+        static ReadOnlySpan<int> Bits(ReadOnlySpan<float> x) => System.Runtime.InteropServices.MemoryMarshal.Cast<float, int>(x);
+    }
+
+    [Fact]
     public void What_is_not_finite_stays_so_in_packed_and_integer_products()
     {
         foreach (ElementType type in Values.Types.Where(type => type.IsPanel()))

@@ -50,7 +50,7 @@ internal sealed unsafe class CpuKernels(WorkerPool pool) : IKernels
     {
         Want(keys.Length, (long)rows.Count * kv.Heads * kv.HeadSize, "keys");
         Want(values.Length, kv.ValuesInKeys ? 0 : (long)rows.Count * kv.Heads * kv.ValueSize, "values");
-        RowKernels.StoreKv(kv, rows, keys, values);
+        fixed (float* k = keys, v = values) RowKernels.StoreKv(pool, kv, rows, k, v);
     }
 
     public void Attend(KvBlocks kv, KvRows rows, Attending how, ReadOnlySpan<float> queries, Span<float> output)

@@ -44,7 +44,7 @@ internal static unsafe class NormKernel
             Vector512<float> v = Vector512.Load(x + i);
             squares = Vector512.FusedMultiplyAdd(v, v, squares);
         }
-        Vector512<float> tail = Lanes.LoadTail(x + i, width - i);
+        Vector512<float> tail = i < width ? Lanes.LoadTail(x + i, width - i) : default;
         squares = Vector512.FusedMultiplyAdd(tail, tail, squares);
         Vector512<float> factor = Vector512.Create(1 / MathF.Sqrt(Lanes.Sum(squares) / width + epsilon));
         for (i = 0; i + Lanes.Count <= width; i += Lanes.Count) (Vector512.Load(x + i) * factor * T.Load(scale + i * T.Size)).Store(y + i);

@@ -12,6 +12,14 @@ internal static unsafe class RowKernels
         public int Width, Half, Size, First;
     }
 
+    private struct StoreJob
+    {
+        public KvBlocks Kv;
+        public float* Keys, Values;
+        public int* Positions, Slots, Blocks;
+        public int BlocksPerSlot;
+    }
+
     /// <summary>output[t] = table[ids[t]].</summary>
     public static void Gather(Weight table, ReadOnlySpan<int> ids, float* output)
     {
@@ -101,27 +109,45 @@ internal static unsafe class RowKernels
     }
 
     /// <summary>Writes keys and values, [T, KvHeads, width] each, into the blocks of their positions.</summary>
-    public static void StoreKv(KvBlocks kv, KvRows rows, ReadOnlySpan<float> keys, ReadOnlySpan<float> values)
+    public static void StoreKv(WorkerPool pool, KvBlocks kv, KvRows rows, float* keys, float* values)
     {
-        for (int t = 0, at = 0; t < rows.Count; t++)
+        // Threads take addresses as they are, so a place outside of a sequence's blocks is refused before.
+        for (int t = 0; t < rows.Count; t++) _ = rows.BlocksOf(t)[rows.Positions[t] / kv.BlockSize];
+        fixed (int* positions = rows.Positions, slots = rows.Slots, blocks = rows.Blocks)
         {
-            int block = rows.BlocksOf(t)[rows.Positions[t] / kv.BlockSize], offset = rows.Positions[t] % kv.BlockSize;
-            int lane = offset % KvBlocks.Group;
-            for (int head = 0; head < kv.Heads; head++, at++)
+            var job = new StoreJob
             {
+                Kv = kv, Keys = keys, Values = values, Positions = positions, Slots = slots, Blocks = blocks,
+                BlocksPerSlot = rows.BlocksPerSlot,
+            };
+            pool.For(&StoreRows, &job, rows.Count, kv.Heads * (kv.HeadSize + (kv.ValuesInKeys ? 0 : kv.ValueSize)) * 2L);
+        }
+    }
+
+    private static void StoreRows(void* data, int first, int end)
+    {
+        ref StoreJob job = ref *(StoreJob*)data;
+        KvBlocks kv = job.Kv;
+        for (int t = first; t < end; t++)
+        {
+            int block = job.Blocks[(long)job.Slots[t] * job.BlocksPerSlot + job.Positions[t] / kv.BlockSize];
+            int offset = job.Positions[t] % kv.BlockSize, lane = offset % KvBlocks.Group;
+            for (int head = 0; head < kv.Heads; head++)
+            {
+                long at = (long)t * kv.Heads + head;
                 byte* group = kv.KeyGroup(block, head, offset - lane) + lane * kv.Type.Size();
-                Write(keys.Slice(at * kv.HeadSize, kv.HeadSize), kv.Type, group, KvBlocks.Group);
-                if (!kv.ValuesInKeys) Write(values.Slice(at * kv.ValueSize, kv.ValueSize), kv.Type, kv.ValueRow(block, head, offset), 1);
+                Write(job.Keys + at * kv.HeadSize, kv.HeadSize, kv.Type, group, KvBlocks.Group);
+                if (!kv.ValuesInKeys) Write(job.Values + at * kv.ValueSize, kv.ValueSize, kv.Type, kv.ValueRow(block, head, offset), 1);
             }
         }
     }
 
-    private static void Write(ReadOnlySpan<float> from, ElementType type, byte* to, int stride)
+    private static void Write(float* from, int count, ElementType type, byte* to, int stride)
     {
         if (type == ElementType.F32)
-            for (int i = 0; i < from.Length; i++) ((float*)to)[i * stride] = from[i];
+            for (int i = 0; i < count; i++) ((float*)to)[(long)i * stride] = from[i];
         else
-            for (int i = 0; i < from.Length; i++) ((ushort*)to)[i * stride] = Elements.ToBf16(from[i]);
+            for (int i = 0; i < count; i++) ((ushort*)to)[(long)i * stride] = Elements.ToBf16(from[i]);
     }
 
     private static void AddBias<T>(float* x, int rows, Weight bias) where T : IStored
@@ -163,17 +189,23 @@ internal static unsafe class RowKernels
 
     private static void RopeHead(float* x, int half, float* cos, float* sin)
     {
-        for (int i = 0; i < half; i += Lanes.Count)
+        int i = 0;
+        for (; i + Lanes.Count <= half; i += Lanes.Count)
         {
-            int count = Math.Min(Lanes.Count, half - i);
-            bool whole = count == Lanes.Count;
-            Vector512<float> a = whole ? Vector512.Load(x + i) : Lanes.LoadTail(x + i, count);
-            Vector512<float> b = whole ? Vector512.Load(x + half + i) : Lanes.LoadTail(x + half + i, count);
-            Vector512<float> c = whole ? Vector512.Load(cos + i) : Lanes.LoadTail(cos + i, count);
-            Vector512<float> s = whole ? Vector512.Load(sin + i) : Lanes.LoadTail(sin + i, count);
-            Lanes.StoreTail(a * c - b * s, x + i, count);
-            Lanes.StoreTail(b * c + a * s, x + half + i, count);
+            Vector512<float> a = Vector512.Load(x + i), b = Vector512.Load(x + half + i);
+            Vector512<float> c = Vector512.Load(cos + i), s = Vector512.Load(sin + i);
+            (a * c - b * s).Store(x + i);
+            (b * c + a * s).Store(x + half + i);
         }
+        if (i < half) RopeTail(x + i, half, cos + i, sin + i, half - i);
+    }
+
+    private static void RopeTail(float* x, int half, float* cos, float* sin, int count)
+    {
+        Vector512<float> a = Lanes.LoadTail(x, count), b = Lanes.LoadTail(x + half, count);
+        Vector512<float> c = Lanes.LoadTail(cos, count), s = Lanes.LoadTail(sin, count);
+        Lanes.StoreTail(a * c - b * s, x, count);
+        Lanes.StoreTail(b * c + a * s, x + half, count);
     }
 
     private static void SiluVectors(void* data, int first, int end)
