@@ -107,7 +107,7 @@ internal sealed class TokenizerTarget : FuzzTarget
             """;
         string added = """
             "added_tokens": [{"id": 0, "content": "<unk>", "special": true}, {"id": 1, "content": "<s>", "special": true, "lstrip": true},
-            {"id": 20, "content": "ab", "single_word": true, "normalized": true, "rstrip": true}]
+            {"id": 20, "content": "a b", "single_word": true, "normalized": true, "rstrip": true}]
             """;
         string[] rest =
         [

@@ -7,7 +7,7 @@ namespace Troupe.Testing.Fuzz;
 /// <summary>
 /// Runs the cases of a target, each from (seed, kind, case) alone, on a thread of its own: a case that hangs is named instead of hanging the
 /// test, and a small stack finds recursion that depends on the input. TROUPE_FUZZ: cases of all kinds together, in place of the suite's
-/// 100,000; TROUPE_SEED: another seed; TROUPE_FUZZ_CASE=kind:number: one case only.
+/// 100,000; TROUPE_SEED: another seed; TROUPE_FUZZ_CASE=kind:number: one case only. A summary is left in artifacts/fuzz.
 /// </summary>
 public sealed class FuzzRun
 {
@@ -69,9 +69,11 @@ public sealed class FuzzRun
                 One(number);
             }
         File.Delete(note);
-        Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"fuzz {_target.Kind}: TROUPE_SEED={Seed.Value}, {end - first} cases, "
-            + $"{_loaded} loaded, {_refused} refused, {_mostAllocated / 1024} KiB at most, "
-            + $"{TimeProvider.System.GetElapsedTime(began).TotalSeconds:F1} s"));
+        string summary = string.Create(CultureInfo.InvariantCulture, $"fuzz {_target.Kind}: seed {Seed.Value}, {end - first} cases, {_loaded} loaded, "
+            + $"{_refused} refused, {_mostAllocated / 1024} KiB allocated at most, {TimeProvider.System.GetElapsedTime(began).TotalSeconds:F1} s");
+        Console.Error.WriteLine(summary);
+        // Test hosts swallow what is written: ./troupe test --fuzz shows this file.
+        if (end - first > 1) File.WriteAllText(Path.Combine(_folder, $"{_target.Kind}.txt"), summary + '\n');
     }
 
     private (long First, long End) Range()
