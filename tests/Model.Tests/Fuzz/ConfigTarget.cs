@@ -23,7 +23,30 @@ internal sealed class ConfigTarget : FuzzTarget
     private static readonly byte[][] s_files = [.. Directory.EnumerateFiles(Repository.At("tests", "goldens", "models"), "config*.json",
         SearchOption.AllDirectories).Order(StringComparer.Ordinal).Select(File.ReadAllBytes)];
 
-    private static readonly JsonMutator s_json = new(Keys(), s_values);
+    private static readonly JsonMutator s_json = new(Keys(), s_values, new Dictionary<string, string[]>(StringComparer.Ordinal)
+    {
+        ["hidden_size"] = ["1", "32", "262144", "262145"],
+        ["num_hidden_layers"] = ["1", "2", "1024", "1025"],
+        ["num_attention_heads"] = ["1", "2", "3", "1024"],
+        ["num_key_value_heads"] = ["1", "2", "3", "1024"],
+        ["head_dim"] = ["2", "3", "4096", "64"],
+        ["vocab_size"] = ["1", "4194304"],
+        ["num_experts_per_tok"] = ["1", "2", "4096"],
+        ["factor"] = ["1e-320", "1e-45", "1e-38", "1e6", "0.5", "1"],
+        ["rope_theta"] = ["1.0000000000000002", "1.0000001", "1e12", "2"],
+        ["beta_fast"] = ["1e-320", "1e6", "1", "32"],
+        ["beta_slow"] = ["5e-324", "1e6", "1", "32"],
+        ["mscale"] = ["1e-320", "1e6", "0"],
+        ["mscale_all_dim"] = ["1e-320", "1e6", "0"],
+        ["attention_factor"] = ["1e-320", "1e6", "0"],
+        ["low_freq_factor"] = ["1e-320", "1e6", "5e-324"],
+        ["high_freq_factor"] = ["1e-320", "1e6", "5e-324"],
+        ["original_max_position_embeddings"] = ["1", "16777216"],
+        ["max_position_embeddings"] = ["1", "16777216"],
+        ["partial_rotary_factor"] = ["1e-320", "0.3", "1"],
+        ["rope_type"] = ["\"linear\"", "\"llama3\"", "\"yarn\"", "\"default\""],
+        ["architectures"] = [.. Families()],
+    });
 
     public override string Kind => "configs";
 
@@ -56,6 +79,9 @@ internal sealed class ConfigTarget : FuzzTarget
         }
         Check(ShardWeights.HeadBytes(config, null) > 0 && config.Kv(config.KvHeads).ToString().Length > 0, "the head counts to nothing");
     }
+
+    private static IEnumerable<string> Families() =>
+        s_files.Select(file => JsonDocument.Parse(file).RootElement.GetProperty("architectures").GetRawText()).Distinct();
 
     private static string[] Keys()
     {

@@ -18,4 +18,7 @@ public sealed class FuzzTests
 
     [Fact]
     public void A_damaged_tokenizer_is_one_clear_line_or_encodes_to_ids_that_it_knows() => FuzzRun.Of(new TokenizerTarget());
+
+    [Fact]
+    public void A_damaged_chat_template_is_one_clear_line_or_rendered_within_its_budget() => FuzzRun.Of(new TemplateTarget());
 }

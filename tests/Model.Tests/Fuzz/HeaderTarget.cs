@@ -15,7 +15,13 @@ internal sealed class HeaderTarget : FuzzTarget, IDisposable
     private static readonly JsonMutator s_json = new(["dtype", "shape", "data_offsets", "__metadata__", "a"],
         [.. s_types.Select(type => $"\"{type}\""), "\"F128\"", "\"bf16\"", "[2147483647, 2147483647, 2147483647]", "[4294967296, 4294967296]",
             "[0, 9223372036854775807]", "[9223372036854775807, 9223372036854775807]", "[8, 0]", "[-8, 8]", "[0, 1e1]", "[-1, -1]", "[1, 2, 3]",
-            """{"dtype": "U8", "shape": [], "data_offsets": [0, 1]}"""]);
+            """{"dtype": "U8", "shape": [], "data_offsets": [0, 1]}"""],
+        new Dictionary<string, string[]>(StringComparer.Ordinal)
+        {
+            ["dtype"] = [.. s_types.Select(type => $"\"{type}\"")],
+            ["shape"] = ["[]", "[0]", "[1]", "[2, 2]", "[2147483647, 2147483647, 2147483647, 0]", "[0, 2147483647, 2147483647, 2147483647]"],
+            ["data_offsets"] = ["[0, 0]", "[0, 1]", "[1, 0]", "[0, 9223372036854775807]", "[-9223372036854775808, 9223372036854775807]", "[0, 1, 2]"],
+        });
 
     private readonly string _folder = Directory.CreateTempSubdirectory("troupe-fuzz-").FullName;
 

@@ -36,7 +36,29 @@ internal sealed class TokenizerTarget : FuzzTarget
             """{"type": "Fuse"}""", """{"type": "Strip", "content": " ", "start": 1, "stop": 0}""", """{"id": 3, "content": "a", "special": true}""",
             """{"id": 299, "content": "hello", "normalized": true, "lstrip": true, "rstrip": true}""", """{"Sequence": {"id": "A"}}""",
             """{"type": "Split", "pattern": {"Regex": "."}, "behavior": "Isolated"}""", """{"type": "Sequence", "pretokenizers": []}""",
-        ]);
+        ],
+        new Dictionary<string, string[]>(StringComparer.Ordinal)
+        {
+            ["Regex"] = [.. s_patterns.Select(pattern => $"\"{pattern}\"")],
+            ["pattern"] = [.. s_patterns.Select(pattern => $$"""{"Regex": "{{pattern}}"}"""), """{"String": " "}""", """{"String": "a"}"""],
+            ["behavior"] = ["\"Isolated\"", "\"Removed\"", "\"Contiguous\"", "\"MergedWithPrevious\"", "\"MergedWithNext\""],
+            ["invert"] = ["true", "false"],
+            ["replacement"] = ["\"a\"", "\"\u2581\"", "\"_\"", "\" \"", "\"\u0000\""],
+            ["prepend"] = ["\"a\"", "\"\"", "\"e\u0301\""],
+            ["content"] = ["\"a\"", "\"\"", "\" \"", "\"aaaaaaaaaaaaaaaa\"", "\"\u2581\"", "\"<s>\"", "\"😀\""],
+            ["String"] = ["\"a\"", "\"aa\"", "\" \"", "\"\u2581\"", "\"😀\""],
+            ["prepend_scheme"] = ["\"first\"", "\"never\"", "\"always\""],
+            ["id"] = ["0", "1", "2", "19", "20", "299", "4194303", "70000", "\"<s>\""],
+            ["ids"] = ["[]", "[0]", "[1, 1]", "[299, 0]"],
+            ["unk_token"] = ["\"<unk>\"", "\"a\"", "null"],
+            ["byte_fallback"] = ["true", "false"],
+            ["ignore_merges"] = ["true", "false"],
+            ["merges"] = ["[]", "[\"a a\", \"a a\", \"aa a\"]", "[[\"a\", \"b\"], [\"a\", \"b\"]]"],
+            ["normalizer"] = ["null", """{"type": "NFC"}""", """{"type": "Replace", "pattern": {"String": "a"}, "content": ""}"""],
+            ["pre_tokenizer"] = ["null", """{"type": "ByteLevel"}""", """{"type": "Metaspace", "replacement": "a"}"""],
+            ["decoder"] = ["""{"type": "ByteLevel"}""", """{"type": "Metaspace", "replacement": "a"}""", """{"type": "Sequence", "decoders": []}"""],
+            ["post_processor"] = ["null", """{"type": "ByteLevel"}"""],
+        });
 
     private static readonly string[] s_texts =
     [

@@ -9,8 +9,11 @@ public abstract class FuzzTarget
     /// <summary>Cases of a run of the test suite.</summary>
     public abstract int Cases { get; }
 
-    /// <summary>Sound inputs, which must all load: the mutations start from them.</summary>
+    /// <summary>Sound inputs: the mutations start from them.</summary>
     public abstract IReadOnlyList<byte[]> Seeds { get; }
+
+    /// <summary>Whether all of them load, whatever they are used with.</summary>
+    public virtual bool SeedsLoad => true;
 
     /// <summary>An input, most often a damaged one.</summary>
     public abstract byte[] Make(Random random);

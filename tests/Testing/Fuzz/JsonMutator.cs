@@ -6,7 +6,8 @@ namespace Troupe.Testing.Fuzz;
 /// <summary>Damage that knows JSON: values of other kinds, keys that lack or come twice, sizes that overflow, depth.</summary>
 /// <param name="keys">Keys that the reader of these texts knows.</param>
 /// <param name="values">Values that it may take for some of them, as JSON.</param>
-public sealed class JsonMutator(string[] keys, string[] values)
+/// <param name="typed">Values, as JSON, that make sense for a key.</param>
+public sealed class JsonMutator(string[] keys, string[] values, IReadOnlyDictionary<string, string[]> typed)
 {
     private static readonly string[] s_nasty =
     [
@@ -17,10 +18,10 @@ public sealed class JsonMutator(string[] keys, string[] values)
         "\"\u2028\U0001F600e\u0301\"", "[]", "[[]]", "[null]", "[0]", "[1, 2]", "{}", "{\"\": {}}", "{\"a\": 1, \"a\": 2}", "'x'", "",
     ];
 
-    /// <summary>The text with one to three changes; some of another text too.</summary>
+    /// <summary>The text with a few changes; some of another text too.</summary>
     public byte[] Mutate(byte[] json, byte[] other, Random random)
     {
-        for (int times = random.Next(1, 4); times > 0; times--)
+        for (bool more = true; more; more = random.Next(2) == 0)
             json = JsonTree.Of(json) is { } tree ? Once(json, tree, other, random) : ByteMutator.Mutate(json, other, random);
         return random.Next(10) == 0 ? ByteMutator.Mutate(json, other, random) : json;
     }
@@ -28,6 +29,8 @@ public sealed class JsonMutator(string[] keys, string[] values)
     private byte[] Once(byte[] json, JsonTree tree, byte[] other, Random random)
     {
         JsonTree.Value value = tree.Any(random);
+        if (random.Next(3) == 0 && KeyOf(json, value) is { } key && typed.TryGetValue(key, out string[]? good))
+            return Put(json, value.Start, value.End, Bytes(good[random.Next(good.Length)]));
         switch (random.Next(11))
         {
             case 0 or 1 or 2:
@@ -51,6 +54,13 @@ public sealed class JsonMutator(string[] keys, string[] values)
                 JsonTree? theirs = JsonTree.Of(other);
                 return theirs?.Any(random) is { } there ? Put(json, value.Start, value.End, other[there.Start..there.End]) : json;
         }
+    }
+
+    private static string? KeyOf(byte[] json, JsonTree.Value value)
+    {
+        if (value.KeyStart < 0) return null;
+        ReadOnlySpan<byte> key = json.AsSpan(value.KeyStart + 1);
+        return key.IndexOf((byte)'"') is >= 0 and < 100 and int length ? Encoding.UTF8.GetString(key[..length]) : null;
     }
 
     private string Key(Random random) => keys.Length > 0 ? keys[random.Next(keys.Length)] : "x";
