@@ -21,4 +21,11 @@ public sealed class FuzzTests
 
     [Fact]
     public void A_damaged_chat_template_is_one_clear_line_or_rendered_within_its_budget() => FuzzRun.Of(new TemplateTarget());
+
+    [Fact]
+    public void A_damaged_folder_is_one_clear_line_or_a_checkpoint_whose_weights_can_be_counted()
+    {
+        using var target = new FolderTarget();
+        FuzzRun.Of(target);
+    }
 }

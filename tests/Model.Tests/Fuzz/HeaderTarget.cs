@@ -23,6 +23,7 @@ internal sealed class HeaderTarget : FuzzTarget, IDisposable
             ["data_offsets"] = ["[0, 0]", "[0, 1]", "[1, 0]", "[0, 9223372036854775807]", "[-9223372036854775808, 9223372036854775807]", "[0, 1, 2]"],
         });
 
+    private const int Mapped = 16;
     private readonly string _folder = Directory.CreateTempSubdirectory("troupe-fuzz-").FullName;
 
     public override string Kind => "headers";
@@ -53,18 +54,23 @@ internal sealed class HeaderTarget : FuzzTarget, IDisposable
 
     public override void Use(byte[] input, Random random)
     {
+        long data = input.Length - SafetensorsHeader.DataStart("model.safetensors", input.AsSpan(0, Math.Min(8, input.Length)), input.Length);
+        List<TensorEntry> entries = SafetensorsHeader.Parse("model.safetensors", input.AsMemory(8, (int)(input.Length - 8 - data)), data);
+        foreach (TensorEntry entry in entries)
+            Check(entry.Begin >= 0 && entry.Begin <= entry.End && entry.End <= data, "a tensor lies outside of the file");
+        long covered = entries.Sum(entry => entry.End - entry.Begin);
+        Check(covered == data, $"tensors cover another part of the file than all: {covered} of {data} bytes");
+        // Mapping a file takes longer than all else, so only some go that way.
+        if (random.Next(Mapped) == 0) Map(input, entries);
+    }
+
+    private void Map(byte[] input, List<TensorEntry> entries)
+    {
         string path = Path.Combine(_folder, "model.safetensors");
         System.IO.File.WriteAllBytes(path, input);
         using var file = SafetensorsFile.Open(path);
-        long data = input.Length - 8 - BinaryPrimitives.ReadInt64LittleEndian(input), covered = 0;
-        foreach (string name in file.Names)
-        {
-            TensorEntry entry = file.Entry(name)!;
-            Check(entry.Begin >= 0 && entry.Begin <= entry.End && entry.End <= data, "a tensor lies outside of the file");
-            covered += entry.End - entry.Begin;
-            Touch(file, entry);
-        }
-        Check(covered == data, $"tensors cover {covered} bytes: the file has other {data}");
+        Check(file.Names.Count == entries.Count, "the file has other tensors than its header");
+        foreach (TensorEntry entry in entries) Touch(file, entry);
     }
 
     public void Dispose()
