@@ -36,7 +36,8 @@ internal sealed class TemplateBudget
     /// <summary>Counts steps.</summary>
     public void Spend(long steps = 1)
     {
-        if ((_steps += steps) > _maxSteps) throw new TemplateFault($"the template takes more than {_maxSteps} steps; does a loop run away?");
+        if ((_steps += steps) > _maxSteps)
+            throw new TemplateFault($"the template takes more than {_maxSteps} steps; does a loop run away?");
     }
 
     /// <summary>Counts characters that are looked at: a short expression can look at a long text.</summary>

@@ -23,7 +23,8 @@ public sealed class ModelException : Exception
     // Names and values of a file stand in messages: they may be long, and a control character would reach the terminal.
     private static string OneLine(string message)
     {
-        if (message.Length > MaxLength) message = string.Concat(message.AsSpan(0, MaxLength - Tail - 5), " ... ", message.AsSpan(message.Length - Tail));
+        if (message.Length > MaxLength) message = string.Concat(message.AsSpan(0, MaxLength - Tail - 5), " ... ",
+            message.AsSpan(message.Length - Tail));
         if (!message.Any(Breaks)) return message;
         var line = new StringBuilder(message.Length);
         foreach (char c in message.ReplaceLineEndings(" "))

@@ -27,7 +27,8 @@ internal static class ModelFiles
         {
             using SafeFileHandle file = File.OpenHandle(path);
             long length = RandomAccess.GetLength(file);
-            if (length > MaxJsonBytes) throw new ModelException($"{path}: {length} bytes, at most {MaxJsonBytes} are read; is it the right file?");
+            if (length > MaxJsonBytes)
+                throw new ModelException($"{path}: {length} bytes, at most {MaxJsonBytes} are read; is it the right file?");
             // No more than the file had: a link may lead to a device that never ends.
             byte[] bytes = new byte[length];
             int read = 0;

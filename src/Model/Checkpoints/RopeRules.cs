@@ -31,7 +31,8 @@ internal static class RopeRules
         };
         // Factors near to nothing are positive, and what is divided by them is not a number any more.
         if (table.Frequencies.All(float.IsFinite) && float.IsFinite(table.Magnitude) && double.IsFinite(table.ScoreScale)) return table;
-        throw scaling.Error(key, $"is {type} with factors that make frequencies without end; wanted are factors near to those of published models");
+        throw scaling.Error(key,
+            $"is {type} with factors that make frequencies without end; wanted are factors near to those of published models");
     }
 
     /// <summary>How much of each head turns: partial_rotary_factor, in either place.</summary>

@@ -26,7 +26,8 @@ internal sealed class TextNormalizer
     }
 
     private static ModelException TooLong(long most) =>
-        new($"the normalizer of tokenizer.json makes more than {most} characters of a text: at most {MaxGrowth} of each and {MaxMore} are allowed");
+        new($"the normalizer of tokenizer.json makes more than {most} characters of a text: at most {MaxGrowth} of each and "
+            + $"{MaxMore} are allowed");
 
     /// <summary>Reads the "normalizer" of a tokenizer.json: NFC, Prepend, Replace, or a Sequence of them.</summary>
     public static TextNormalizer Read(TokenizerJson json, JsonElement? value)

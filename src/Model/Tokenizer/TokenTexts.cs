@@ -104,11 +104,11 @@ internal sealed class TokenTexts
 
     private byte[] Decoded(byte[] token)
     {
-        int most = MaxGrowth * token.Length + MaxMore;
+        int given = token.Length, most = MaxGrowth * given + MaxMore;
         foreach ((byte[] old, byte[] changed) in Rules.Replacements)
         {
             if (token.Length + (long)token.AsSpan().Count(old) * (changed.Length - old.Length) > most)
-                throw new ModelException($"the decoder of tokenizer.json makes more than {most} bytes of a token of {token.Length}");
+                throw new ModelException($"the decoder of tokenizer.json makes more than {most} bytes of a token of {given}");
             token = Replaced(token, old, changed);
         }
         return token;

@@ -11,7 +11,8 @@ public sealed class HostileTemplateTests
     private const string Long = "{% set a = 'x' * 16000000 %}", Least = "(-9223372036854775807 - 1)";
 
     [Theory]
-    [InlineData("{% set n = namespace(l=[1]) %}{% for i in range(50000) %}{% set n.l = [n.l] %}{% endfor %}{{ n.l|map(*(['map'] * 20000))|list }}", "levels")]
+    [InlineData("{% set n = namespace(l=[1]) %}{% for i in range(50000) %}"
+        + "{% set n.l = [n.l] %}{% endfor %}{{ n.l|map(*(['map'] * 20000))|list }}", "levels")]
     [InlineData(Long + "{% set b = 'x' * 16000000 %}{% for i in range(100000) %}{% if a == b %}{% endif %}{% endfor %}", "steps")]
     [InlineData(Long + "{% for i in range(100000) %}{% set n = a|length %}{% endfor %}", "steps")]
     [InlineData(Long + "{% set m = {a: 1} %}{% for i in range(100000) %}{% set n = m[a] %}{% endfor %}", "steps")]
@@ -22,9 +23,11 @@ public sealed class HostileTemplateTests
     [InlineData("{% set a = 'a' * 2000000 %}{{ (a * 8).replace(a ~ 'b' ~ a, '') }}", "steps")]
     [InlineData("{{ ('a' * 16000000).strip('b' * 1000000 ~ 'a') }}", "steps")]
     [InlineData("{% set a = 'x ' * 8000000 %}{% for i in range(100000) %}{% set n = a|wordcount %}{% endfor %}", "steps")]
-    [InlineData("{% set l = range(1000000)|list %}{% for i in range(1000000) %}{% for x in l %}{% break %}{% endfor %}{% endfor %}", "steps")]
+    [InlineData("{% set l = range(1000000)|list %}{% for i in range(1000000) %}{% for x in l %}{% break %}{% endfor %}{% endfor %}",
+    "steps")]
     [InlineData("{% for i in range(1000000) %}{% set x = [1]|batch(1000000, 0) %}{% endfor %}", "steps")]
-    [InlineData("{% for i in range(1000) %}{% set x = 'a'|indent(-1000000000) %}{% endfor %}{% for i in range(99999999) %}{% endfor %}", "steps")]
+    [InlineData("{% for i in range(1000) %}{% set x = 'a'|indent(-1000000000) %}{% endfor %}{% for i in range(99999999) %}{% endfor %}",
+    "steps")]
     [InlineData("{% set n = namespace(l=[]) %}{% for i in range(1000) %}{% set n.l = n.l + ['x' * 16000000] %}{% endfor %}", "steps")]
     [InlineData("{{ [[[[1]]]]|tojson(indent='x' * 16000000) }}", "characters")]
     [InlineData("{{ ('%1000d' * 100000)|format(*([1] * 100000)) }}", "characters")]

@@ -14,10 +14,12 @@ internal sealed class ConfigTarget : FuzzTarget
     private static readonly string[] s_values =
     [
         "\"silu\"", "\"yarn\"", "\"llama3\"", "\"linear\"", "\"default\"", "[\"full_attention\"]", "[\"sliding_attention\"]",
-        """{"rope_type": "yarn", "factor": 2.0}""", """{"type": "linear", "factor": 0.5}""", """{"rope_type": "linear", "factor": 1e-320}""",
+        """{"rope_type": "yarn", "factor": 2.0}""", """{"type": "linear", "factor": 0.5}""",
+        """{"rope_type": "linear", "factor": 1e-320}""",
         """{"rope_type": "llama3", "factor": 1e6}""", """{"rope_type": "yarn", "factor": 1e-30, "rope_theta": 1.0000000000000002}""",
         """{"rope_type": "yarn", "factor": 4, "beta_fast": 1e-320, "beta_slow": 5e-324}""", """{"quant_method": "mxfp4"}""",
-        """{"quant_method": "fp8", "weight_block_size": [128, 128]}""", "1.0000000000000002", "1e-320", "262144", "4096", "1024", "16777216", "4194304",
+        """{"quant_method": "fp8", "weight_block_size": [128, 128]}""", "1.0000000000000002", "1e-320", "262144", "4096", "1024",
+        "16777216", "4194304",
     ];
 
     private static readonly byte[][] s_files = [.. Directory.EnumerateFiles(Repository.At("tests", "goldens", "models"), "config*.json",
@@ -85,7 +87,8 @@ internal sealed class ConfigTarget : FuzzTarget
 
     private static string[] Keys()
     {
-        var keys = new SortedSet<string>(StringComparer.Ordinal) { "factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "n_group" };
+        var keys = new SortedSet<string>(StringComparer.Ordinal) { "factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim",
+            "n_group" };
         foreach (byte[] file in s_files) Add(JsonDocument.Parse(file).RootElement);
         return [.. keys];
 

@@ -9,7 +9,8 @@ using Troupe.Testing.Fuzz;
 namespace Troupe.Model.Tests.Fuzz;
 
 /// <summary>
-/// Whole folders of a sound model in which one file is damaged, and now and then a link leads nowhere, a folder stands for a file or weights
+/// Whole folders of a sound model in which one file is damaged, and now and then a link leads nowhere, a folder stands for a file or
+/// weights
 /// end early. An input is the file, what is wrong on the disc, and what the file holds.
 /// </summary>
 internal sealed class FolderTarget : FuzzTarget, IDisposable
@@ -28,8 +29,10 @@ internal sealed class FolderTarget : FuzzTarget, IDisposable
             """)),
     ];
 
-    private static readonly JsonMutator s_json = new(["weight_map", "metadata", "eos_token_id", "chat_template", "name", "template", "lm_head.weight"],
-        [$"\"{Shard}\"", "\"model.safetensors\"", "\"../config.json\"", "\"/dev/zero\"", "\"a\\u0000.safetensors\"", "\".safetensors\"", "\"no.safetensors\"",
+    private static readonly JsonMutator s_json = new(["weight_map", "metadata", "eos_token_id", "chat_template", "name", "template",
+        "lm_head.weight"],
+        [$"\"{Shard}\"", "\"model.safetensors\"", "\"../config.json\"", "\"/dev/zero\"", "\"a\\u0000.safetensors\"", "\".safetensors\"",
+        "\"no.safetensors\"",
             "[1, 2]", "[-1]", "\"{% if %}\""],
         new Dictionary<string, string[]>(StringComparer.Ordinal) { ["eos_token_id"] = ["1", "[1, 2]", "[]", "4194304"] });
 
@@ -96,7 +99,8 @@ internal sealed class FolderTarget : FuzzTarget, IDisposable
 
     private void Spoil(byte how)
     {
-        string shard = Path.Combine(_folder, Shard), own = Path.Combine(_folder, "model.safetensors"), config = Path.Combine(_folder, "config.json");
+        string shard = Path.Combine(_folder, Shard), own = Path.Combine(_folder, "model.safetensors"), config = Path.Combine(_folder,
+            "config.json");
         if (how is >= 1 and <= 5) File.Delete(shard);
         if (how == 1) File.CreateSymbolicLink(shard, Path.Combine(_folder, "nowhere"));
         else if (how == 2) Directory.CreateDirectory(shard);

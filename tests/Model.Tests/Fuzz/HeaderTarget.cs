@@ -13,14 +13,18 @@ internal sealed class HeaderTarget : FuzzTarget, IDisposable
         ["BF16", "F16", "F32", "F64", "BOOL", "U8", "I8", "I16", "I32", "I64", "U64", "F8_E4M3", "F8_E5M2", "F4"];
 
     private static readonly JsonMutator s_json = new(["dtype", "shape", "data_offsets", "__metadata__", "a"],
-        [.. s_types.Select(type => $"\"{type}\""), "\"F128\"", "\"bf16\"", "[2147483647, 2147483647, 2147483647]", "[4294967296, 4294967296]",
-            "[0, 9223372036854775807]", "[9223372036854775807, 9223372036854775807]", "[8, 0]", "[-8, 8]", "[0, 1e1]", "[-1, -1]", "[1, 2, 3]",
+        [.. s_types.Select(type => $"\"{type}\""), "\"F128\"", "\"bf16\"", "[2147483647, 2147483647, 2147483647]",
+        "[4294967296, 4294967296]",
+            "[0, 9223372036854775807]", "[9223372036854775807, 9223372036854775807]", "[8, 0]", "[-8, 8]", "[0, 1e1]", "[-1, -1]",
+            "[1, 2, 3]",
             """{"dtype": "U8", "shape": [], "data_offsets": [0, 1]}"""],
         new Dictionary<string, string[]>(StringComparer.Ordinal)
         {
             ["dtype"] = [.. s_types.Select(type => $"\"{type}\"")],
-            ["shape"] = ["[]", "[0]", "[1]", "[2, 2]", "[2147483647, 2147483647, 2147483647, 0]", "[0, 2147483647, 2147483647, 2147483647]"],
-            ["data_offsets"] = ["[0, 0]", "[0, 1]", "[1, 0]", "[0, 9223372036854775807]", "[-9223372036854775808, 9223372036854775807]", "[0, 1, 2]"],
+            ["shape"] = ["[]", "[0]", "[1]", "[2, 2]", "[2147483647, 2147483647, 2147483647, 0]",
+            "[0, 2147483647, 2147483647, 2147483647]"],
+            ["data_offsets"] = ["[0, 0]", "[0, 1]", "[1, 0]", "[0, 9223372036854775807]", "[-9223372036854775808, 9223372036854775807]",
+            "[0, 1, 2]"],
         });
 
     private const int Mapped = 16;
@@ -54,7 +58,8 @@ internal sealed class HeaderTarget : FuzzTarget, IDisposable
 
     public override void Use(byte[] input, Random random)
     {
-        long data = input.Length - SafetensorsHeader.DataStart("model.safetensors", input.AsSpan(0, Math.Min(8, input.Length)), input.Length);
+        long data = input.Length - SafetensorsHeader.DataStart("model.safetensors", input.AsSpan(0, Math.Min(8, input.Length)),
+            input.Length);
         List<TensorEntry> entries = SafetensorsHeader.Parse("model.safetensors", input.AsMemory(8, (int)(input.Length - 8 - data)), data);
         foreach (TensorEntry entry in entries)
             Check(entry.Begin >= 0 && entry.Begin <= entry.End && entry.End <= data, "a tensor lies outside of the file");
@@ -87,7 +92,8 @@ internal sealed class HeaderTarget : FuzzTarget, IDisposable
         if (view.ByteCount == 0) return;
         Check(view.Data[0] + view.Data[view.ByteCount - 1] >= 0, "");
         if (view.DType is TensorDType.BF16 or TensorDType.F16 or TensorDType.F32) view.CopyTo(new float[1], view.Elements - 1);
-        if (view.Shape.Length > 0) Check(view.Rows(view.Shape[0] - 1, 1).ByteCount == view.ByteCount / view.Shape[0], "a row has another size");
+        if (view.Shape.Length > 0) Check(view.Rows(view.Shape[0] - 1, 1).ByteCount == view.ByteCount / view.Shape[0],
+            "a row has another size");
     }
 
     /// <summary>A file of some tensors; damaged: one of them says what cannot be.</summary>
@@ -124,7 +130,8 @@ internal sealed class HeaderTarget : FuzzTarget, IDisposable
             case 4: (begin, end) = (end, begin); break;
             case 5: (begin, end) = (long.MaxValue, long.MinValue); break;
             case 6: type = "F" + random.Next(200); break;
-            case 7: shape = string.Join(", ", Enumerable.Repeat("2147483647", random.Next(1, 9))) + (random.Next(2) == 0 ? ", 0" : ""); break;
+            case 7: shape = string.Join(", ", Enumerable.Repeat("2147483647", random.Next(1, 9))) + (random.Next(2) == 0 ? ", 0"
+                : ""); break;
             default: shape = string.Join(", ", Enumerable.Repeat(random.Next(-1, 2), random.Next(1, 300))); break;
         }
     }

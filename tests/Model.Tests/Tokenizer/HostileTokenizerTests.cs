@@ -11,7 +11,8 @@ public sealed class HostileTokenizerTests
 {
     private const string Step = """{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}""";
     private const string Model = """ "model": {"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": []} """;
-    private const string Metaspace = """{"type": "Metaspace", "replacement": "_"}""", Fuse = """ "decoder": {"type": "Metaspace", "replacement": "_"} """;
+    private const string Metaspace = """{"type": "Metaspace", "replacement": "_"}""",
+        Fuse = """ "decoder": {"type": "Metaspace", "replacement": "_"} """;
 
     [Theory]
     [InlineData("(){1000}{1000}{1000}{1000}", 1, "repeats its parts more than 16384 times")]
@@ -69,9 +70,10 @@ public sealed class HostileTokenizerTests
     [Fact]
     public void A_template_of_too_many_tokens_is_refused()
     {
-        string ids = string.Join(", ", Enumerable.Repeat("0", 1000)), used = string.Concat(Enumerable.Repeat("""{"SpecialToken": {"id": "a"}}, """, 1000));
+        string ids = string.Join(", ", Enumerable.Repeat("0", 1000)),
+            used = string.Concat(Enumerable.Repeat("""{"SpecialToken": {"id": "a"}}, """, 1000));
         Assert.Contains("post_processor.single: more than 1024 special tokens", Refused($$"""
-            { {{Model}}, {{Fuse}}, "post_processor": {"type": "TemplateProcessing", "single": [{{used}}{"Sequence": {"id": "A"}}],
+            { {{Model}}, {{Fuse}}, "post_processor": {"type": "TemplateProcessing", "single": [{{used}}{"Sequence": {"id": "A"} }],
             "special_tokens": {"a": {"ids": [{{ids}}]} } } }
             """), StringComparison.Ordinal);
     }

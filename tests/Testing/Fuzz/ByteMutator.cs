@@ -3,7 +3,8 @@ namespace Troupe.Testing.Fuzz;
 /// <summary>Damage that knows nothing of what the bytes mean.</summary>
 public static class ByteMutator
 {
-    private static readonly byte[] s_telling = [0, 1, 9, 10, 13, 32, 34, 44, 45, 46, 48, 57, 58, 91, 92, 93, 101, 123, 125, 127, 128, 0xC0, 0xED, 0xFF];
+    private static readonly byte[] s_telling = [0, 1, 9, 10, 13, 32, 34, 44, 45, 46, 48, 57, 58, 91, 92, 93, 101, 123, 125, 127, 128,
+        0xC0, 0xED, 0xFF];
 
     /// <summary>The input with one to four changes; now and then the end of another input behind its beginning.</summary>
     public static byte[] Mutate(byte[] input, byte[] other, Random random)

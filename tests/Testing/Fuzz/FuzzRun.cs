@@ -5,7 +5,8 @@ using System.Text;
 namespace Troupe.Testing.Fuzz;
 
 /// <summary>
-/// Runs the cases of a target, each from (seed, kind, case) alone, on a thread of its own: a case that hangs is named instead of hanging the
+/// Runs the cases of a target, each from (seed, kind, case) alone, on a thread of its own: a case that hangs is named instead of
+/// hanging the
 /// test, and a small stack finds recursion that depends on the input. TROUPE_FUZZ: cases of all kinds together, in place of the suite's
 /// 100,000; TROUPE_SEED: another seed; TROUPE_FUZZ_CASE=kind:number: one case only. A summary is left in artifacts/fuzz.
 /// </summary>
@@ -69,8 +70,10 @@ public sealed class FuzzRun
                 One(number);
             }
         File.Delete(note);
-        string summary = string.Create(CultureInfo.InvariantCulture, $"fuzz {_target.Kind}: seed {Seed.Value}, {end - first} cases, {_loaded} loaded, "
-            + $"{_refused} refused, {_mostAllocated / 1024} KiB allocated at most, {TimeProvider.System.GetElapsedTime(began).TotalSeconds:F1} s");
+        string summary = string.Create(CultureInfo.InvariantCulture,
+            $"fuzz {_target.Kind}: seed {Seed.Value}, {end - first} cases, {_loaded} loaded, "
+            + $"{_refused} refused, {_mostAllocated / 1024} KiB allocated at most, "
+            + $"{TimeProvider.System.GetElapsedTime(began).TotalSeconds:F1} s");
         Console.Error.WriteLine(summary);
         // Test hosts swallow what is written: ./troupe test --fuzz shows this file.
         if (end - first > 1) File.WriteAllText(Path.Combine(_folder, $"{_target.Kind}.txt"), summary + '\n');
@@ -135,7 +138,8 @@ public sealed class FuzzRun
         {
             if (string.IsNullOrWhiteSpace(e.Message) || e.Message.Any(char.IsControl))
                 return ($"line {e.TargetSite}", $"is refused with other than one line of text: {Shown(e)}");
-            if (e.Message.Length > MostMessage) return ($"long {e.TargetSite}", $"is refused with {e.Message.Length} characters: {Shown(e)}");
+            if (e.Message.Length > MostMessage) return ($"long {e.TargetSite}",
+                $"is refused with {e.Message.Length} characters: {Shown(e)}");
         }
         catch (Exception e)
         {
@@ -145,11 +149,13 @@ public sealed class FuzzRun
         long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         _mostAllocated = Math.Max(_mostAllocated, allocated);
         return allocated <= _target.MayAllocate(input.Length) ? null
-            : ("allocates", $"allocates {allocated} bytes for an input of {input.Length}, at most {_target.MayAllocate(input.Length)} are allowed");
+            : ("allocates", $"allocates {allocated} bytes for an input of {input.Length}, at most "
+                + $"{_target.MayAllocate(input.Length)} are allowed");
     }
 
     private static string Shown(Exception e) =>
-        $"{e.GetType().Name}: {(e.Message.Length <= 300 ? e.Message : e.Message[..300] + "...")}\n{string.Join('\n', e.StackTrace?.Split('\n').Take(8) ?? [])}";
+        $"{e.GetType().Name}: {(e.Message.Length <= 300 ? e.Message : e.Message[..300] + "...")}\n"
+            + $"{string.Join('\n', e.StackTrace?.Split('\n').Take(8) ?? [])}";
 
     /// <summary>A smaller input with the same problem: stretches are left out, ever shorter ones.</summary>
     private byte[] Shrunk(byte[] input, long number, string key)
@@ -171,7 +177,8 @@ public sealed class FuzzRun
     {
         string file = Path.Combine(_folder, string.Create(CultureInfo.InvariantCulture, $"{_target.Kind}-{Seed.Value}-{number}"));
         File.WriteAllBytes(file, input);
-        string shown = new([.. Encoding.UTF8.GetString(input.AsSpan(0, Math.Min(400, input.Length))).Select(c => char.IsControl(c) ? ' ' : c)]);
+        string shown = new([.. Encoding.UTF8.GetString(input.AsSpan(0, Math.Min(400, input.Length))).Select(c => char.IsControl(c) ? ' '
+            : c)]);
         return string.Create(CultureInfo.InvariantCulture, $"fuzz {_target.Kind}, seed {Seed.Value}, case {number}: {what}\n"
             + $"repeat: TROUPE_SEED={Seed.Value} TROUPE_FUZZ_CASE={_target.Kind}:{number} ./troupe test Fuzz\n"
             + $"input made smaller ({input.Length} bytes, kept in {Path.GetRelativePath(Repository.Root, file)}): {shown}");

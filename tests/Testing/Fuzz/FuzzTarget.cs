@@ -19,7 +19,8 @@ public abstract class FuzzTarget
     public abstract byte[] Make(Random random);
 
     /// <summary>
-    /// Reads an input and uses what was read, with <see cref="Check"/> on the way. Anything thrown that is no <see cref="IsRefusal"/> is a bug.
+    /// Reads an input and uses what was read, with <see cref="Check"/> on the way. Anything thrown that is no <see cref="IsRefusal"/>
+    /// is a bug.
     /// </summary>
     public abstract void Use(byte[] input, Random random);
 

@@ -108,7 +108,8 @@ public sealed class JsonMutator(string[] keys, string[] values, IReadOnlyDiction
         }
     }
 
-    private static byte[] Put(byte[] json, int start, int end, ReadOnlySpan<byte> with) => [.. json.AsSpan(0, start), .. with, .. json.AsSpan(end)];
+    private static byte[] Put(byte[] json, int start, int end, ReadOnlySpan<byte> with) => [.. json.AsSpan(0, start), .. with,
+        .. json.AsSpan(end)];
 
     private static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);
 }

@@ -3,7 +3,8 @@ using System.Text.RegularExpressions;
 
 namespace Troupe.Testing.Fuzz;
 
-/// <summary>Damage that knows words: those of a language are moved, left out, repeated, put into each other and in each other's place.</summary>
+/// <summary>Damage that knows words: those of a language are moved, left out, repeated, put into each other and in each other's
+/// place.</summary>
 /// <param name="words">Words and signs of the language, and whole phrases that are known to be hard.</param>
 /// <param name="nests">What can be put in itself: what opens and what closes.</param>
 public sealed partial class TextMutator(string[] words, (string Open, string Close)[] nests)

@@ -88,7 +88,8 @@ internal sealed class PatternScanner
         public void Count(int looks, int length)
         {
             if ((_looks += looks) > MaxLooks * (length + MaxLooks))
-                throw new ModelException($"a pattern of tokenizer.json looks at more than {MaxLooks} characters for each of a text of {length}");
+                throw new ModelException($"a pattern of tokenizer.json looks at more than {MaxLooks} characters for each of a text "
+                    + $"of {length}");
         }
 
         /// <summary>Notes the states of a try that failed.</summary>
