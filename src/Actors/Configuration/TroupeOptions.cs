@@ -3,6 +3,8 @@ using Troupe.Devices.All2All;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Tensors;
 using Troupe.Devices.Topology;
+using Troupe.Model.Checkpoints;
+using Troupe.Model.Families;
 
 namespace Troupe.Actors.Configuration;
 
@@ -56,6 +58,10 @@ public static class WeightStorages
         WeightStorage.Int4 => ElementType.Int4,
         _ => null,
     };
+
+    /// <summary>The form that matrices of a model are kept in, on this machine.</summary>
+    public static WeightForm FormOf(this TroupeOptions options, ModelConfig config) =>
+        WeightForm.Of(options.Weights.Kept(), options.Numbers.Math == MathMode.Fast, config);
 }
 
 /// <summary>How kernels are chosen; see DESIGN section 10.</summary>

@@ -1,7 +1,7 @@
 using Troupe.Actors.Configuration;
 using Troupe.Actors.Membership;
-using Troupe.Actors.Planning;
 using Troupe.Actors.Pipeline;
+using Troupe.Actors.Planning;
 using Troupe.Actors.Protocols;
 using Troupe.Actors.Ranks;
 using Troupe.Actors.Routing;
@@ -26,7 +26,7 @@ namespace Troupe.Actors.Hosting;
 /// <param name="ShardBytes">Bytes of the weights that some shards hold together, what several of them share counted once; reads names and
 /// shapes only.</param>
 public sealed record ModelSource(string Name, ModelConfig Config, CheckpointFingerprint FingerPrint, string? TokenizerFolder,
-    OpenWeights Open, bool Mapped, Func<IEnumerable<ShardSpec>, ElementType?, long> ShardBytes)
+    OpenWeights Open, bool Mapped, Func<IEnumerable<ShardSpec>, WeightForm, long> ShardBytes)
 {
     /// <summary>A model folder. Reads headers and configuration only.</summary>
     /// <exception cref="ModelException">The folder is not a model that we run; one line says why.</exception>
@@ -38,10 +38,10 @@ public sealed record ModelSource(string Name, ModelConfig Config, CheckpointFing
         {
             Checkpoint opened = Checkpoint.Open(folder);
             return (opened.Get, opened);
-        }, Mapped: true, (specs, kept) =>
+        }, Mapped: true, (specs, form) =>
         {
             using Checkpoint opened = Checkpoint.Open(folder);
-            return ShardWeights.Bytes(opened.Get, opened.Config, kept, specs);
+            return ShardWeights.Bytes(opened.Get, opened.Config, form, specs);
         });
     }
 }
@@ -146,7 +146,7 @@ public sealed class ClusterPlan
         // Ranks with as many experts hold as much: asking for each would take long in a large world.
         var key = (World.Place(rank).Stage, World.Place(rank).Tensor, spec.Experts.Count);
         if (!_weights.TryGetValue(key, out long bytes))
-            _weights[key] = bytes = Model.ShardBytes([spec], Kept);
+            _weights[key] = bytes = Model.ShardBytes([spec], Form);
         return bytes;
     }
 
@@ -166,16 +166,16 @@ public sealed class ClusterPlan
     /// </summary>
     private long SharedWeights(IReadOnlyCollection<RankId> ranks) => Model.ShardBytes(
         ranks.GroupBy(rank => (World.Place(rank).Stage, World.Place(rank).Tensor))
-            .Select(group => Spec(group.First()) with { Experts = Experts(group) }), null);
+            .Select(group => Spec(group.First()) with { Experts = Experts(group) }), default);
 
     /// <summary>The experts that some ranks of a stage hold together.</summary>
     private ExpertId[] Experts(IEnumerable<RankId> ranks) =>
         [.. ranks.SelectMany(rank => Spec(rank).Experts).Distinct().OrderBy(expert => expert.Value)];
 
-    private ElementType? Kept => _options.Weights.Kept();
+    private WeightForm Form => _options.FormOf(Model.Config);
 
     // Matrices that are turned as they are loaded are each rank's own; what little stays as it is stored counts with them.
-    private bool IsMapped => Model.Mapped && Kept is null;
+    private bool IsMapped => Model.Mapped && Form == default;
 
     private ElementType KvType => _options.Numbers.Kv == NumberType.Bf16 ? ElementType.BF16 : ElementType.F32;
 
@@ -228,8 +228,7 @@ public sealed class ClusterPlan
         hub, new RequestLimits(_options.Limits.PromptBytes, _options.Limits.MaxTokens), _options.Scheduler.MaxQueue,
             _options.Scheduler.RequestTimeout, clock)
     {
-        Fast = _options.Numbers.Math == MathMode.Fast,
-        WeightType = Kept,
+        WeightForm = Form,
         Split = Split,
         Drill = _options.Drill,
         Trace = _options.Trace,

@@ -44,19 +44,19 @@ public static class ActiveWeights
         Head(model) + Embedding(model) + Enumerable.Range(0, model.Layers).Sum(layer => Layer(model, new LayerIndex(layer)));
 
     /// <summary>
-    /// The same in bytes: as config.json says that weights are stored (bf16 where it says nothing), or kept as <paramref name="kept"/>.
+    /// The same in bytes: as config.json says that weights are stored (bf16 where it says nothing), or kept in some form.
     /// </summary>
-    public static long Bytes(ModelConfig model, ElementType? kept) => BytesWithoutExperts(model, kept)
-        + (Enumerable.Range(0, model.Layers).Count(model.IsMoeLayer) * model.ExpertsPerToken * BytesOfExpert(model, kept));
+    public static long Bytes(ModelConfig model, WeightForm form) => BytesWithoutExperts(model, form)
+        + (Enumerable.Range(0, model.Layers).Count(model.IsMoeLayer) * model.ExpertsPerToken * BytesOfExpert(model, form));
 
     /// <summary>Bytes of a routed expert; 0 without.</summary>
-    public static long BytesOfExpert(ModelConfig model, ElementType? kept) =>
-        OfExpert(model, (layer, experts) => ShardWeights.LayerBytes(model, layer, experts, kept));
+    public static long BytesOfExpert(ModelConfig model, WeightForm form) =>
+        OfExpert(model, (layer, experts) => ShardWeights.LayerBytes(model, layer, experts, form));
 
     /// <summary>What is read besides the routed experts, for one token or for several at once.</summary>
-    public static long BytesWithoutExperts(ModelConfig model, ElementType? kept) => ShardWeights.HeadBytes(model, kept)
+    public static long BytesWithoutExperts(ModelConfig model, WeightForm form) => ShardWeights.HeadBytes(model, form)
         + (Embedding(model) * ValueBytes(model))
-        + Enumerable.Range(0, model.Layers).Sum(layer => ShardWeights.LayerBytes(model, new LayerIndex(layer), 0, kept));
+        + Enumerable.Range(0, model.Layers).Sum(layer => ShardWeights.LayerBytes(model, new LayerIndex(layer), 0, form));
 
     /// <summary>Bytes of a value by the type that config.json names.</summary>
     public static int ValueBytes(ModelConfig model) => model.DType is "float32" ? 4 : 2;

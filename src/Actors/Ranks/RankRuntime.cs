@@ -6,6 +6,7 @@ using Troupe.Devices.Collectives;
 using Troupe.Devices.Fabric;
 using Troupe.Devices.Kernels.Cpu;
 using Troupe.Devices.Topology;
+using Troupe.Model.Families;
 using Troupe.Model.Layers;
 
 namespace Troupe.Actors.Ranks;
@@ -33,7 +34,7 @@ public sealed class RankRuntime : IDisposable
         World = new World(setup.Layout);
         Self = World.Rank(assign.Rank);
         Place = World.Place(Self);
-        Device = new CpuDevice(setup.Threads, setup.Fast);
+        Device = new CpuDevice(setup.Threads);
         RankGroup group = World.Stage(Place.Stage);
         Placement = ExpertPlacement.Blocks(setup.Config.Experts, group.Size);
         Spec = ShardSpec.Of(setup.Config, setup.Split, Place.Stage, Placement, group.IndexOf(Self), setup.Layout.Tensor);
@@ -42,7 +43,7 @@ public sealed class RankRuntime : IDisposable
         Shard = ModelShard.Create(source, setup.Config, Spec, Device,
             new ShardOptions
             {
-                KvType = setup.KvType, Weights = setup.WeightType, KvBlocks = sizes.Blocks, BlockSize = sizes.BlockSize,
+                KvType = setup.KvType, Weights = setup.WeightForm, KvBlocks = sizes.Blocks, BlockSize = sizes.BlockSize,
                 MaxRows = sizes.MaxRows, GroupSize = group.Size,
             },
             p => progress((double)p.Part / p.Parts));

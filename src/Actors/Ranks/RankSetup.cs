@@ -30,11 +30,8 @@ public sealed record RankSetup(
     Layout Layout, ModelConfig Config, string? ModelFolder, OpenWeights Weights, int Threads, ElementType KvType, RowType Rows,
     FabricOptions FabricOptions, InProcessHub? Hub, RequestLimits Limits, int MaxQueue, TimeSpan RequestTimeout, TimeProvider Clock)
 {
-    /// <summary>The type that matrices are turned into as they are loaded; null for as they are stored.</summary>
-    public ElementType? WeightType { get; init; }
-
-    /// <summary>Whether products may be fast rather than exact.</summary>
-    public bool Fast { get; init; }
+    /// <summary>The form that matrices are turned into as they are loaded.</summary>
+    public WeightForm WeightForm { get; init; }
 
     /// <summary>The layers of each stage.</summary>
     public required LayerSplit Split { get; init; }

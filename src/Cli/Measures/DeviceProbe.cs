@@ -19,10 +19,8 @@ internal static class DeviceProbe
     public static DevicesResult Look(TimeProvider clock) => new(
         Environment.ProcessorCount, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
             RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant(),
-        new SimdResult(CpuDevice.VectorBits, [.. Features()]),
-        new AvailabilityResult("onednn", false, "absent: this build has no kernels that call it; " + (CpuDevice.MultipliesBf16
-            ? "--math fast multiplies bf16 by the processor's own instruction"
-            : "this processor does not multiply bf16, so --math fast computes as exact does")),
+        new SimdResult(CpuDevice.VectorBits, [.. Features()]), CpuDevice.Bf16Products,
+        new AvailabilityResult("onednn", false, "not used: --math fast multiplies bf16 by code of this build's own"),
         [.. Enum.GetValues<FabricKind>().Select(kind => Fabric(kind, clock))],
         [.. Strategies.Names.Select(Strategy)]);
 

@@ -3,6 +3,7 @@ using Troupe.Cli.Tracing;
 using Troupe.Devices.Tensors;
 using Troupe.Devices.Topology;
 using Troupe.Model.Checkpoints;
+using Troupe.Model.Families;
 using Troupe.Model.Layers;
 
 namespace Troupe.Cli.Measures;
@@ -32,16 +33,16 @@ internal sealed class StepMeasure
     private readonly List<Arrow> _arrows;
     private readonly Timeline _timeline;
     private readonly ModelConfig _model;
-    private readonly ElementType? _kept;
+    private readonly WeightForm _form;
     private readonly Dictionary<StepId, bool> _prefill; // of each step with rows: whether some replica has rows of a prompt
 
     /// <summary>
-    /// Measures the steps after <paramref name="after"/>, those without rows left out, of a model whose matrices are kept as
-    /// <paramref name="kept"/>; null for as they are stored.
+    /// Measures the steps after <paramref name="after"/>, those without rows left out, of a model whose matrices are kept in a
+    /// form.
     /// </summary>
-    public StepMeasure(IReadOnlyList<TracedRank> ranks, ModelConfig model, ElementType? kept, StepId after)
+    public StepMeasure(IReadOnlyList<TracedRank> ranks, ModelConfig model, WeightForm form, StepId after)
     {
-        (_ranks, _model, _kept) = (ranks, model, kept);
+        (_ranks, _model, _form) = (ranks, model, form);
         _arrows = Arrows.Of(ranks);
         _timeline = new Timeline(ranks, _arrows);
         _prefill = ranks.SelectMany(r => r.Steps).Where(s => s.Span.Step > after && s.Span.Amount > 0).GroupBy(s => s.Span.Step)
@@ -62,8 +63,8 @@ internal sealed class StepMeasure
         long tokens = own.Sum(s => s.Span.Amount);
         long experts = _ranks.SelectMany(r => Steps(r, prefill)).SelectMany(s => s.Activities)
             .Where(a => a.Span.Activity == StepActivity.Experts).Sum(a => (long)a.Span.Detail);
-        double bytes = ((double)own.Length * ActiveWeights.BytesWithoutExperts(_model, _kept))
-            + ((double)experts * ActiveWeights.BytesOfExpert(_model, _kept));
+        double bytes = ((double)own.Length * ActiveWeights.BytesWithoutExperts(_model, _form))
+            + ((double)experts * ActiveWeights.BytesOfExpert(_model, _form));
         return new StepTotals(steps, tokens, Imbalance(prefill), Math.Round(bytes / tokens),
             StageHops.Of(_arrows, _timeline, s => _prefill.TryGetValue(s.Step, out bool kind) && kind == prefill));
     }

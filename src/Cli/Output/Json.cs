@@ -30,9 +30,9 @@ internal sealed record RequestResult(
     string Id, string Prompt, IReadOnlyList<int> Ids, string Text, string FinishReason, double QueueMs, double PrefillMs, double DecodeMs,
     double TokensPerSecond, bool Resumed, IReadOnlyList<int> PromptIds, int Replica, string? Error);
 
-/// <summary>What this machine offers.</summary>
+/// <summary>What this machine offers. Bf16 products: what makes those of --math fast, and why not something faster.</summary>
 internal sealed record DevicesResult(
-    int Cores, long MemoryBytes, string Architecture, SimdResult Simd, AvailabilityResult Onednn,
+    int Cores, long MemoryBytes, string Architecture, SimdResult Simd, string Bf16Products, AvailabilityResult Onednn,
     IReadOnlyList<AvailabilityResult> Fabrics, IReadOnlyList<AvailabilityResult> Strategies);
 
 /// <summary>Vector units.</summary>

@@ -27,12 +27,12 @@ internal static class Models
         {
             var weights = new SyntheticWeights(Seed);
             return (weights.Get, weights);
-        }, Mapped: false, (specs, kept) =>
+        }, Mapped: false, (specs, form) =>
         {
             // Random tensors are made whole, and stay beside what they are turned into.
             long made = ShardWeights.Bytes(SyntheticWeights.Outline, config,
                 specs.Select(spec => spec with { Split = TensorSplit.Of(config, 0, 1) }));
-            return kept is null ? made : made + ShardWeights.Bytes(SyntheticWeights.Outline, config, kept, specs);
+            return form == default ? made : made + ShardWeights.Bytes(SyntheticWeights.Outline, config, form, specs);
         });
     }
 
@@ -50,7 +50,7 @@ internal static class Models
         (byte[] json, ModelConfig config) = Config(file, "--model wants a model's folder or a config.json");
         return new ModelSource(name, config, new CheckpointFingerprint(Convert.ToHexStringLower(SHA256.HashData(json)), "none"), null,
             () => throw new ModelException($"{name} has no weights"), Mapped: true,
-            (specs, kept) => ShardWeights.Bytes(ShardWeights.Outline(config), config, kept, specs));
+            (specs, form) => ShardWeights.Bytes(ShardWeights.Outline(config), config, form, specs));
     }
 
     private static (byte[] Json, ModelConfig Config) Config(string file, string wanted)

@@ -53,7 +53,7 @@ internal static class BenchStepVerb
         await load.RunAsync(shell, cluster, stop);
         IReadOnlyList<RankTrace> traces = await cluster.Client.TraceAsync(MostSteps, stop);
         StatusReport status = await cluster.Client.StatusAsync();
-        var measure = new StepMeasure([.. traces.Select(TracedRank.Of)], model.Config, settings.Options.Weights.Kept(), after);
+        var measure = new StepMeasure([.. traces.Select(TracedRank.Of)], model.Config, settings.Options.FormOf(model.Config), after);
         return new StepBenchResult(settings.Options.Model, settings.Layout.ToString(), status.Fabric, settings.Options.Threads,
             load.Sequences, load.PromptTokens, load.MaxTokens, measure.Ranks, measure.Totals(prefill: true),
             measure.Totals(prefill: false));

@@ -62,10 +62,10 @@ internal static class BenchVerb
         // Last, since it takes memory that is not the ranks'.
         double bandwidth = MemoryBandwidth.Measure(Math.Min(Environment.ProcessorCount, settings.Options.Threads * settings.Layout.Ranks),
             shell.Clock);
-        long weightBytes = ActiveWeights.Bytes(model.Config, settings.Options.Weights.Kept());
+        long weightBytes = ActiveWeights.Bytes(model.Config, settings.Options.FormOf(model.Config));
         IReadOnlyList<RankTrace> traces = await cluster.Client.TraceAsync(TracedSteps, stop);
         StepTotals? decode = new StepMeasure([.. traces.Select(TracedRank.Of)], model.Config,
-            settings.Options.Weights.Kept(), after).Totals(prefill: false);
+            settings.Options.FormOf(model.Config), after).Totals(prefill: false);
         return new BenchResult(
             Round((double)load.PromptTokens * load.Sequences / clock.PrefillSeconds), Round(clock.DecodedTokens / clock.DecodeSeconds),
                 load.Sequences,

@@ -14,7 +14,8 @@ internal static class DevicesVerb
     {
         var verb = new Verb("devices", "Shows what this machine offers: vector units, fabrics, strategies", "./troupe devices")
         {
-            Details = "Each fabric is tried: two ranks of this process connect over it and measure what a message costs.",
+            Details = "Each fabric is tried: two ranks of this process connect over it and measure what a message costs. "
+                + "TROUPE_AMX=0 in the environment keeps --math fast from the AMX tiles.",
         };
         return verb.Runs((parsed, _) => Task.FromResult(Run(shell, verb.Output.Json(parsed))));
     }
@@ -31,6 +32,7 @@ internal static class DevicesVerb
             + $"{RuntimeInformation.FrameworkDescription}");
         shell.Out.WriteLine($"kernels compute with {found.Simd.VectorBits}-bit vectors (this machine has "
             + $"{string.Join(", ", found.Simd.Features)})");
+        shell.Out.WriteLine($"bf16 products of --math fast: {found.Bf16Products}");
         shell.Out.WriteLine($"oneDNN: {found.Onednn.Detail}");
         shell.Out.WriteLine();
         Table("fabric", found.Fabrics).WriteTo(shell);

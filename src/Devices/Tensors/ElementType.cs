@@ -25,6 +25,11 @@ public enum ElementType
     /// 4 bits: sign, 2 bits of exponent, 1 of mantissa (E2M1), times the power of two of its group of 32 (OCP Microscaling, MXFP4).
     /// </summary>
     MxFp4,
+
+    /// <summary>
+    /// BF16 in panels of 32 rows with the two values of a pair of columns side by side, as instructions that multiply pairs read them.
+    /// </summary>
+    PackedBf16,
 }
 
 /// <summary>Sizes and conversions of single values; the kernels have their own for whole vectors.</summary>
@@ -43,7 +48,7 @@ public static class Elements
     public static int Size(this ElementType type) => type switch
     {
         ElementType.F32 => 4,
-        ElementType.BF16 or ElementType.F16 => 2,
+        ElementType.BF16 or ElementType.F16 or ElementType.PackedBf16 => 2,
         ElementType.Int8 or ElementType.Fp8 => 1,
         _ => throw new ArgumentException($"a value of {type} has half a byte"),
     };

@@ -25,11 +25,11 @@ public readonly unsafe struct Weight
 
     /// <summary>A view of N x K values of any type.</summary>
     /// <param name="data">Values. Fp8: a byte each; MxFp4: byte j holds columns 2j (lower half) and 2j + 1, as public checkpoints have it;
-    /// Int8 and Int4: see <see cref="Quantised"/>.</param>
+    /// panels: see <see cref="Panels"/>.</param>
     /// <param name="type">How they are stored.</param>
     /// <param name="rows">N.</param>
     /// <param name="columns">K; of MxFp4 a multiple of 32.</param>
-    /// <param name="rowBytes">Bytes from a row of values to the next; of Int8 and Int4 from a panel of 16 rows to the next.</param>
+    /// <param name="rowBytes">Bytes from a row of values to the next; of panels from one to the next.</param>
     /// <param name="scales">
     /// MxFp4: a byte each, [N, K / 32]; Fp8: fp32 [N / 128, K / 128], both rounded up; Int8 and Int4: bf16, of a panel [K / 32, 16].
     /// </param>
@@ -75,26 +75,26 @@ public readonly unsafe struct Weight
     /// <summary>Bytes of its values and scales.</summary>
     public long Bytes => Type switch
     {
-        ElementType.Int8 or ElementType.Int4 => Quantised.Bytes(Type, Rows, Columns),
+        _ when Type.IsPanel() => Panels.Bytes(Type, Rows, Columns),
         ElementType.MxFp4 => (long)Rows * (Columns / 2 + Columns / Elements.Group),
         ElementType.Fp8 => (long)Rows * Columns + (long)Blocks(Rows) * Blocks(Columns) * sizeof(float),
         _ => (long)Rows * Columns * Type.Size(),
     };
 
     /// <summary>The first byte of a row, or of the panel that it is in.</summary>
-    public byte* Row(int row) => Data + (Type.IsPanel() ? row / Quantised.PanelRows : row) * RowBytes;
+    public byte* Row(int row) => Data + (Type.IsPanel() ? row / Panels.RowsOf(Type) : row) * RowBytes;
 
     /// <summary>The first scale of a row: that of the group or block that its first value is in.</summary>
     public byte* ScaleRow(int row) => Type == ElementType.Fp8
         ? Scales + (_firstRow + row) / Elements.Block * ScaleBytes
-        : Scales + (Type.IsPanel() ? row / Quantised.PanelRows : row) * ScaleBytes;
+        : Scales + (Type.IsPanel() ? row / Panels.RowsOf(Type) : row) * ScaleBytes;
 
     /// <summary>Some of its rows.</summary>
     /// <exception cref="ArgumentException">They begin inside a panel.</exception>
     public Weight TakeRows(int first, int count)
     {
-        if (Type.IsPanel() && first % Quantised.PanelRows != 0)
-            throw new ArgumentException($"rows of {Type} can be taken from multiples of {Quantised.PanelRows} on, got {first}");
+        if (Type.IsPanel() && first % Panels.RowsOf(Type) != 0)
+            throw new ArgumentException($"rows of {Type} can be taken from multiples of {Panels.RowsOf(Type)} on, got {first}");
         int at = Type == ElementType.Fp8 ? (_firstRow + first) % Elements.Block : 0;
         return new Weight(this, Row(first), ScaleRow(first), count, Columns, at, _firstColumn);
     }
@@ -125,7 +125,7 @@ public readonly unsafe struct Weight
             byte* data = Row(row), scales = ScaleRow(row);
             return Type switch
             {
-                ElementType.Int8 or ElementType.Int4 => Quantised.Value(this, row, column),
+                _ when Type.IsPanel() => Panels.Value(this, row, column),
                 ElementType.MxFp4 =>
                     Elements.FromFp4(data[column / 2] >> (column % 2 * 4)) * Elements.FromE8M0(scales[column / Elements.Group]),
                 ElementType.Fp8 => Elements.FromFp8(data[column]) * ((float*)scales)[(_firstColumn + column) / Elements.Block],

@@ -15,12 +15,12 @@ public static class ShardWeights
     /// </summary>
     /// <exception cref="ModelException">A tensor is missing or has another type or shape; the message names it.</exception>
     public static long Bytes(WeightSource source, ModelConfig config, params IEnumerable<ShardSpec> specs) =>
-        Bytes(source, config, null, specs);
+        Bytes(source, config, default, specs);
 
-    /// <summary>The same with matrices kept as <paramref name="kept"/>; null for as they are stored.</summary>
-    public static long Bytes(WeightSource source, ModelConfig config, ElementType? kept, IEnumerable<ShardSpec> specs)
+    /// <summary>The same with matrices kept in some form.</summary>
+    public static long Bytes(WeightSource source, ModelConfig config, WeightForm form, IEnumerable<ShardSpec> specs)
     {
-        var reader = new WeightReader(source, touch: false) { Kept = kept };
+        var reader = new WeightReader(source, touch: false) { Form = form };
         foreach (ShardSpec spec in specs)
         {
             if (spec.Embedding) reader.Table(Parts.Embedding, config.VocabSize, config.HiddenSize, spec.Split.Vocabulary);
@@ -35,11 +35,11 @@ public static class ShardWeights
     }
 
     /// <summary>Bytes of a layer with so many routed experts, whole, as config.json says they are stored or as they are kept.</summary>
-    public static long LayerBytes(ModelConfig config, LayerIndex layer, int experts, ElementType? kept) =>
-        Bytes(Outline(config), config, kept, [One(config, layer, TensorSplit.Of(config, 0, 1), experts)]);
+    public static long LayerBytes(ModelConfig config, LayerIndex layer, int experts, WeightForm form) =>
+        Bytes(Outline(config), config, form, [One(config, layer, TensorSplit.Of(config, 0, 1), experts)]);
 
     /// <summary>Bytes of the output head and the last norm.</summary>
-    public static long HeadBytes(ModelConfig config, ElementType? kept) => Bytes(Outline(config), config, kept,
+    public static long HeadBytes(ModelConfig config, WeightForm form) => Bytes(Outline(config), config, form,
         [new ShardSpec(default, 0, [], false, true, TensorSplit.Of(config, 0, 1))]);
 
     /// <summary>
@@ -51,7 +51,7 @@ public static class ShardWeights
 
     /// <summary>
     /// Names and shapes as asked for, of the type that config.json names (bf16 where it names none), without values: for
-    /// <see cref="Bytes(WeightSource, ModelConfig, ElementType?, IEnumerable{ShardSpec})"/> where there is no checkpoint. Of fp8 models the
+    /// <see cref="Bytes(WeightSource, ModelConfig, WeightForm, IEnumerable{ShardSpec})"/> where there is no checkpoint. Of fp8 models the
     /// projections are fp8.
     /// </summary>
     public static unsafe WeightSource Outline(ModelConfig config)

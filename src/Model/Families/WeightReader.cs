@@ -24,7 +24,7 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
     // What is no product of many outputs, or is read by other kernels: it stays as it is stored.
     private static readonly string[] s_asStored = ["gate", "router", "shared_expert_gate", "kv_b_proj"];
 
-    private readonly List<NativeBuffer> _owned = [];
+    private readonly WeightMemory _memory = new();
     private readonly Dictionary<string, TensorView> _asked = new(StringComparer.Ordinal); // whether there were such
 
     private readonly Dictionary<string, List<Part>> _counted = new(StringComparer.Ordinal); // what of each tensor, in runs
@@ -32,14 +32,14 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
     /// <summary>Bytes of all tensors so far, or of the parts of them that are used; what is read twice counts once.</summary>
     public long Bytes { get; private set; }
 
-    /// <summary>BF16, Int8 or Int4 that matrices are turned into, or null for as they are stored. Never the embedding as a table.</summary>
-    public ElementType? Kept { get; init; }
+    /// <summary>The form that matrices are turned into.</summary>
+    public WeightForm Form { get; init; }
 
     /// <summary>How many threads turn them.</summary>
     public int Threads { get; init; } = 1;
 
     /// <summary>Memory of weights that could not stay as they are stored; whoever computes with them gives it back.</summary>
-    public IReadOnlyList<NativeBuffer> Owned => _owned;
+    public IReadOnlyList<NativeBuffer> Owned => _memory.Blocks;
 
     /// <summary>Whether there is a tensor of this name and shape. Only for names that differ from writer to writer.</summary>
     public bool Has(string name, params ReadOnlySpan<int> shape)
@@ -57,7 +57,8 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
 
     /// <summary>Some rows of one matrix of many that lie in one tensor [count, rows, columns].</summary>
     public Weight Stacked(string name, int count, int rows, int columns, int index, Part part) =>
-        Keep(name, Hold(Get(name, count, rows, columns), columns, new Part(index * rows + part.First, part.Count), new Part(0, columns)));
+        Keep(name, Bytes, Hold(Get(name, count, rows, columns), columns, new Part(index * rows + part.First, part.Count),
+            new Part(0, columns)));
 
     /// <summary>
     /// Some outputs of one mxfp4 matrix of many, where they lie: blocks [count, outputs, groups, 16] with two values a byte, and scales
@@ -87,17 +88,16 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
         (ElementType type, int size) = (TypeOf(view), view.ElementBytes);
         Bytes += New(name, new Part(index * inputs, inputs)) * (long)outputs * size;
         if (!touch) return new Weight(null, type, which.Count, inputs);
-        var copy = new NativeBuffer(Math.Max(1, (long)which.Count * inputs * size));
-        _owned.Add(copy);
+        byte* copy = _memory.Take((long)which.Count * inputs * size);
         byte* from = view.Data + ((long)index * inputs * outputs + which.First) * size;
         for (int i = 0; i < inputs; i++)
             for (int o = 0; o < which.Count; o++)
             {
-                byte* stored = from + ((long)i * outputs + (long)o * which.Step) * size, to = copy.Data + ((long)o * inputs + i) * size;
+                byte* stored = from + ((long)i * outputs + (long)o * which.Step) * size, to = copy + ((long)o * inputs + i) * size;
                 if (size == sizeof(float)) *(uint*)to = *(uint*)stored;
                 else *(ushort*)to = *(ushort*)stored;
             }
-        return new Weight(copy.Data, type, which.Count, inputs);
+        return new Weight(copy, type, which.Count, inputs);
     }
 
     /// <summary>A matrix [outputs, inputs].</summary>
@@ -105,7 +105,7 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
 
     /// <summary>Some outputs of a matrix [outputs, inputs]: whole rows of it.</summary>
     public Weight Outputs(string name, int outputs, int inputs, Part part) =>
-        Keep(name, Table(name, outputs, inputs, part));
+        Keep(name, Bytes, Table(name, outputs, inputs, part));
 
     /// <summary>Some rows of a matrix that single rows are read of, as it is stored.</summary>
     public Weight Table(string name, int rows, int columns, Part part) =>
@@ -116,7 +116,7 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
     /// memory a second time, and no longer shared with the other ranks of the host.
     /// </summary>
     public Weight Inputs(string name, int outputs, int inputs, Part part) =>
-        Keep(name, Hold(Get(name, outputs, inputs), inputs, new Part(0, outputs), part));
+        Keep(name, Bytes, Hold(Get(name, outputs, inputs), inputs, new Part(0, outputs), part));
 
     /// <summary>A vector, as one row.</summary>
     public Weight Vector(string name, int width) => VectorPart(name, width, new Part(0, width));
@@ -134,20 +134,19 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
     }
 
     /// <summary>A matrix in the type that matrices are kept in, made straight from where it is stored, slice by slice.</summary>
-    private Weight Keep(string name, Weight stored)
+    private Weight Keep(string name, long bytesBefore, Weight stored)
     {
         string[] parts = name.Split('.');
         string last = parts[^1] == "weight" ? parts[^2] : parts[^1];
-        if (Kept is not { } type || stored.Type == type || s_asStored.Contains(last)) return stored;
-        long bytes = Quantised.Bytes(type, stored.Rows, stored.Columns);
-        Bytes += bytes - stored.Bytes;
-        if (!touch) return Quantised.View(null, type, stored.Rows, stored.Columns);
-        var memory = new NativeBuffer(bytes);
-        _owned.Add(memory);
-        Weight kept = Quantised.View(memory.Data, type, stored.Rows, stored.Columns);
+        ElementType type = Form.TypeOf(stored.Type);
+        if (stored.Type == type || s_asStored.Contains(last)) return stored;
+        long bytes = Panels.Bytes(type, stored.Rows, stored.Columns);
+        Bytes = bytesBefore + bytes;
+        if (!touch) return Panels.View(null, type, stored.Rows, stored.Columns);
+        Weight kept = Panels.View(_memory.Take(bytes), type, stored.Rows, stored.Columns);
         int slices = (stored.Rows + SliceRows - 1) / SliceRows;
         Parallel.For(0, slices, new ParallelOptions { MaxDegreeOfParallelism = Threads }, slice =>
-            Quantised.Fill(kept, stored, slice * SliceRows, Math.Min((slice + 1) * SliceRows, stored.Rows)));
+            Panels.Fill(kept, stored, slice * SliceRows, Math.Min((slice + 1) * SliceRows, stored.Rows)));
         return kept;
     }
 

@@ -30,7 +30,7 @@ public sealed class ModelShard : IDisposable
         WeightSource source, ModelConfig config, ShardSpec spec, IDevice device, ShardOptions options, Action<LoadProgress>? progress)
     {
         (Config, Spec, Options) = (config, spec, options);
-        var weights = new WeightReader(source) { Kept = options.Weights, Threads = device.Threads };
+        var weights = new WeightReader(source) { Form = options.Weights, Threads = device.Threads };
         int parts = spec.Layers + (spec.Embedding ? 1 : 0) + (spec.Head ? 1 : 0), part = 0;
         void Report() => progress?.Invoke(new LoadProgress(++part, parts, weights.Bytes));
 

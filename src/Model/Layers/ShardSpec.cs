@@ -2,6 +2,7 @@ using Troupe.Devices.All2All;
 using Troupe.Devices.Tensors;
 using Troupe.Devices.Topology;
 using Troupe.Model.Checkpoints;
+using Troupe.Model.Families;
 
 namespace Troupe.Model.Layers;
 
@@ -41,8 +42,8 @@ public sealed record ShardOptions
     /// <summary>How keys and values are kept: F32 or BF16.</summary>
     public ElementType KvType { get; init; } = ElementType.F32;
 
-    /// <summary>BF16, Int8 or Int4 that matrices are turned into as they are loaded; null for as they are stored.</summary>
-    public ElementType? Weights { get; init; }
+    /// <summary>The form that matrices are turned into as they are loaded.</summary>
+    public WeightForm Weights { get; init; }
 
     /// <summary>KV blocks of the cache.</summary>
     public required int KvBlocks { get; init; }

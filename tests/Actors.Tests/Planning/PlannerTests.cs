@@ -70,7 +70,7 @@ public sealed class PlannerTests
             ModelSource folder = ModelSource.FromFolder(Repository.At("tests", "goldens", "models", model));
             ModelSource config = folder with
             {
-                ShardBytes = (specs, kept) => ShardWeights.Bytes(ShardWeights.Outline(folder.Config), folder.Config, kept, specs),
+                ShardBytes = (specs, form) => ShardWeights.Bytes(ShardWeights.Outline(folder.Config), folder.Config, form, specs),
             };
             Assert.Equal(Directory.EnumerateFiles(folder.Name, "*.safetensors").Sum(DataBytes),
                 Planner.Make(Request(1, 1, model: config)).Hosts[0].WeightBytes);
@@ -171,7 +171,7 @@ public sealed class PlannerTests
             plan.Steps.SelectMany(s => s.Links).Where(l => what.Contains(l.What)).Select(l => l.Link).Distinct();
 
         long Distinct(PlanReport plan, int stage) => InProcess().ShardBytes(
-            [ShardSpec.Of(InProcess().Config, new LayerSplit(plan.Split), stage, Devices.All2All.ExpertPlacement.Blocks(16, 1), 0)], null);
+            [ShardSpec.Of(InProcess().Config, new LayerSplit(plan.Split), stage, Devices.All2All.ExpertPlacement.Blocks(16, 1), 0)], default);
     }
 
     [Fact]

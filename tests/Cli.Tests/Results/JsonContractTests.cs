@@ -172,7 +172,7 @@ public sealed class JsonContractTests
     public async Task Devices_tells_which_fabrics_and_strategies_work_here()
     {
         JsonElement result = (await CliRun.Of("devices", "--json")).Json();
-        Has(result, "cores", "simd", "onednn", "fabrics", "strategies");
+        Has(result, "cores", "simd", "bf16_products", "onednn", "fabrics", "strategies");
         Assert.Equal(["inprocess", "shm", "tcp", "mixed"],
             result.GetProperty("fabrics").EnumerateArray().Select(f => f.GetProperty("name").GetString()));
         Assert.All(result.GetProperty("fabrics").EnumerateArray(), f =>

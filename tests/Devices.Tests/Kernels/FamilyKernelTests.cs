@@ -79,9 +79,9 @@ public sealed class FamilyKernelTests : IDisposable
         (int rows, int heads, int columns) = (_values.Size(14), _values.Size(6), _values.Size(90));
         (int first, int count, int rest) = (_random.Next(8), _values.Size(40), _random.Next(8));
         int stride = first + count + rest;
-        // As checkpoints store them: nobody turns these into int8 or int4.
+        // As checkpoints store them: nobody turns these into panels.
         ElementType type = _values.Type(columns);
-        Weight all = _values.Weight(heads * stride, columns, type is ElementType.Int8 or ElementType.Int4 ? ElementType.Fp8 : type);
+        Weight all = _values.Weight(heads * stride, columns, type.IsPanel() ? ElementType.Fp8 : type);
         var matrices = new HeadMatrices(all, heads, stride, first, count, Transposed: _random.Next(2) == 0);
         (int xStride, int yStride) = (matrices.Inputs + _random.Next(9), matrices.Outputs + _random.Next(9));
         float[] x = _values.Floats(rows * heads * xStride), y0 = _values.Floats(rows * heads * yStride);

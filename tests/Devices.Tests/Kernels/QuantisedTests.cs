@@ -61,13 +61,13 @@ public sealed unsafe class QuantisedTests
         foreach (int columns in (int[])[1, 31, 32, 33, 96, 200])
         {
             float[] from = [.. Enumerable.Range(0, 3 * columns).Select(_ => (random.NextSingle() - 0.5f) * MathF.Exp(random.Next(-9, 9)))];
-            using NativeBuffer memory = new(Quantised.Bytes(type, 3, columns));
-            Weight to = Quantised.View(memory.Data, type, 3, columns);
+            using NativeBuffer memory = new(Panels.Bytes(type, 3, columns));
+            Weight to = Panels.View(memory.Data, type, 3, columns);
             fixed (float* values = from)
             {
                 var source = new Weight((byte*)values, ElementType.F32, 3, columns);
-                Quantised.Fill(to, source, 0, 1);
-                Quantised.Fill(to, source, 1, 3);
+                Panels.Fill(to, source, 0, 1);
+                Panels.Fill(to, source, 1, 3);
                 for (int row = 0; row < 3; row++)
                     for (int column = 0; column < columns; column++)
                     {
@@ -78,6 +78,24 @@ public sealed unsafe class QuantisedTests
                     }
             }
         }
+    }
+
+    [Fact]
+    public void Packed_values_are_those_that_were_stored()
+    {
+        using var values = new Values(Seed.For("packed"));
+        foreach (ElementType type in (ElementType[])[ElementType.BF16, ElementType.F32])
+            for (int round = 0; round < 20; round++)
+            {
+                (int rows, int columns) = (values.Size(100), values.Size(100));
+                Weight stored = values.Weight(rows, columns, type);
+                using NativeBuffer memory = new(Panels.Bytes(ElementType.PackedBf16, rows, columns));
+                Weight packed = Panels.View(memory.Data, ElementType.PackedBf16, rows, columns);
+                for (int row = 0; row < rows; row += 64) Panels.Fill(packed, stored, row, Math.Min(rows, row + 64));
+                for (int row = 0; row < rows; row++)
+                    for (int column = 0; column < columns; column++)
+                        Assert.Equal(Elements.FromBf16(Elements.ToBf16(stored[row, column])), packed[row, column]);
+            }
     }
 
     [Fact]
@@ -94,11 +112,11 @@ public sealed unsafe class QuantisedTests
             Assert.Throws<ArgumentException>(() => whole.TakeColumns(8, 32));
             Assert.Throws<ArgumentException>(() => new Weight(null, type, 1, 32));
         }
-        foreach (ElementType type in (ElementType[])[ElementType.Int8, ElementType.Int4])
+        foreach (ElementType type in (ElementType[])[ElementType.Int8, ElementType.Int4, ElementType.PackedBf16])
         {
-            Weight whole = values.Weight(70, 40, type), part = whole.TakeRows(48, 20);
+            Weight whole = values.Weight(110, 41, type), part = whole.TakeRows(64, 40);
             for (int row = 0; row < part.Rows; row++)
-                for (int column = 0; column < part.Columns; column++) Assert.Equal(whole[48 + row, column], part[row, column]);
+                for (int column = 0; column < part.Columns; column++) Assert.Equal(whole[64 + row, column], part[row, column]);
             Assert.Throws<ArgumentException>(() => whole.TakeRows(8, 16));
             Assert.Throws<ArgumentException>(() => whole.TakeColumns(32, 8));
         }

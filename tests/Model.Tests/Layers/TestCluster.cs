@@ -30,7 +30,7 @@ internal sealed class TestCluster : IDisposable
     private long _step;
 
     public TestCluster(WeightSource source, ModelConfig config, Func<IDevice> device, int stages = 1, int members = 1,
-        ElementType kv = ElementType.F32, Exchange? exchange = null, int tensor = 1, ElementType? weights = null)
+        ElementType kv = ElementType.F32, Exchange? exchange = null, int tensor = 1, WeightForm weights = default)
     {
         (Config, _tensor, int ranks) = (config, tensor, members * tensor);
         _shards = new ModelShard[stages, ranks];

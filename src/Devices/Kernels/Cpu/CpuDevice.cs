@@ -1,4 +1,6 @@
 using System.Runtime.Intrinsics;
+using Troupe.Devices.Kernels.Cpu.Emitting;
+using Troupe.Devices.Tensors;
 
 namespace Troupe.Devices.Kernels.Cpu;
 
@@ -7,14 +9,11 @@ public sealed class CpuDevice : IDevice
 {
     private readonly WorkerPool _pool;
 
-    /// <summary>
-    /// A device of some threads, the caller's included; one thread starts none. A fast one may round rows to bf16 where the processor
-    /// multiplies bf16: its results depend on nothing else than those of an exact one do.
-    /// </summary>
+    /// <summary>A device of some threads, the caller's included; one thread starts none.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Fewer than 1 or more than 1024 threads.</exception>
-    public CpuDevice(int threads, bool fast = false)
+    public CpuDevice(int threads)
     {
-        _pool = new WorkerPool(threads, fast);
+        _pool = new WorkerPool(threads);
         Kernels = new CpuKernels(_pool);
     }
 
@@ -30,8 +29,12 @@ public sealed class CpuDevice : IDevice
     /// <summary>Bits of the widest vectors that this machine computes with.</summary>
     public static int VectorBits => Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128;
 
-    /// <summary>Whether fast products of bf16 weights use the processor's own instruction for bf16.</summary>
-    public static bool MultipliesBf16 => Emitted.IsSupported;
+    /// <summary>Whether weights may be <see cref="ElementType.PackedBf16"/>: the processor multiplies bf16.</summary>
+    public static bool MultipliesBf16 => PairLoops.IsSupported || AmxTiles.IsSupported;
+
+    /// <summary>What fast products of bf16 weights are made by on this machine, and why not by something faster.</summary>
+    public static string Bf16Products => AmxTiles.WhyNot is not { } why ? "AMX tiles"
+        : PairLoops.IsSupported ? $"VDPBF16PS ({why})" : $"fp32 (no AVX512_BF16; {why})";
 
     /// <summary>Ends its threads.</summary>
     public void Dispose() => _pool.Dispose();

@@ -10,21 +10,15 @@ namespace Troupe.Devices.Kernels.Cpu;
 /// </summary>
 internal static unsafe class Dots
 {
-    /// <summary>The tiles for a type.</summary>
+    /// <summary>The tiles for a type that is not in panels.</summary>
     public static delegate*<int, FourRows, Weight*, int, int, FourRows, byte*, void> Of(ElementType type) => type switch
     {
         ElementType.BF16 => &Plain<StoredBf16>,
         ElementType.F16 => &Plain<StoredF16>,
         ElementType.F32 => &Plain<StoredF32>,
-        ElementType.Int8 => &PanelTiles<PanelInt8>.Rows,
-        ElementType.Int4 => &PanelTiles<PanelInt4>.Rows,
         ElementType.Fp8 => &GroupTiles<GroupedFp8>.Rows,
         _ => &GroupTiles<GroupedMxFp4>.Rows,
     };
-
-    /// <summary>The tiles for a weight with rows that were made into an operand.</summary>
-    public static delegate*<int, FourRows, Weight*, int, int, FourRows, byte*, void> Of(Operand operand, ElementType type) =>
-        operand == Operand.Halves ? &HalfTiles.Rows : Of(type);
 
     private static void Plain<T>(int rows, FourRows x, Weight* weight, int from, int outputs, FourRows y, byte* next)
         where T : IStored

@@ -3,23 +3,23 @@ using Troupe.Devices.Tensors;
 namespace Troupe.Devices.Kernels.Cpu;
 
 /// <summary>
-/// The feed-forward of all local experts in two jobs: gate, up and SiLU over tiles of (expert, intermediate); then down over tiles of the
-/// hidden size, where one thread adds up all experts of its columns in ascending order.
+/// The feed-forward of all local experts in two jobs: gate, up and SiLU over tiles of (expert, intermediate), straight into what down
+/// reads; then down over tiles of the hidden size, where one thread adds up all experts of its columns in ascending order.
 /// </summary>
 internal static unsafe class ExpertsKernel
 {
-    // Outputs of gate and up at a time; of down, too, where there are many rows. With few, what one tile reads of an expert must be long
-    // enough to be fetched ahead.
-    private const int OutTile = 32, LongTile = 128, FewRows = 4;
+    // Outputs at a time: as long a piece of an expert as leaves enough pieces for all threads, since each piece is memory of its own.
+    private const int ShortTile = 32, LongTile = 128, PiecesPerThread = 4;
 
     private struct Job
     {
         public Weight* Gate, Up, Down;
-        public delegate*<int, FourRows, Weight*, int, int, FourRows, byte*, void> UpDots, DownDots;
         public int* Active, Offsets, Rows;
-        public float* Weights, Hidden, Activation, Partial;
-        public float* Gated; // activation as down reads it
-        public int HiddenStride, GatedStride, ActiveCount, Tiles, DownTile, Intermediate, Width;
+        public float* Weights, Activation, Partial;
+        public byte* Hidden, Gathered, Gated; // operands: of each row, of each pair, of each pair for down
+        public ElementType Into, OutOf;
+        public long HiddenStride, GatedStride;
+        public int ActiveCount, Tiles, UpTile, DownTile, Intermediate, Width;
     }
 
     /// <summary>hidden: [rows, H]; partial: the same, zeros; activation: [pairs, I]. At least one pair.</summary>
@@ -32,80 +32,103 @@ internal static unsafe class ExpertsKernel
         fixed (int* active = rows.Active, offsets = rows.Offsets, pairs = rows.Rows)
         fixed (float* weights = rows.Weights)
         {
-            Operand into = Operands.Of(*gate, pool.IsFast), outOf = Operands.Of(*down, pool.IsFast);
             var job = new Job
             {
-                Gate = gate, Up = up, Down = down, UpDots = Dots.Of(into, gate->Type), DownDots = Dots.Of(outOf, down->Type),
-                Active = active, Offsets = offsets, Rows = pairs, Weights = weights, Hidden = hidden,
-                Activation = activation, Partial = partial, ActiveCount = rows.Active.Length,
-                Tiles = (inner + OutTile - 1) / OutTile, Intermediate = inner, Width = width,
+                Gate = gate, Up = up, Down = down, Active = active, Offsets = offsets, Rows = pairs, Weights = weights,
+                Activation = activation, Partial = partial, ActiveCount = rows.Active.Length, Into = gate->Type, OutOf = down->Type,
+                HiddenStride = Operands.Stride(gate->Type, width), GatedStride = Operands.Stride(down->Type, inner),
+                Intermediate = inner, Width = width,
             };
-            (job.HiddenStride, job.GatedStride) = (Operands.Stride(into, width), Operands.Stride(outOf, inner));
-            job.Gated = activation;
-            long hiddenRoom = into == Operand.Floats ? 0 : (long)hiddenRows * job.HiddenStride;
-            float* room = pool.Room(hiddenRoom + (outOf == Operand.Floats ? 0 : (long)rows.Pairs * job.GatedStride));
-            if (into != Operand.Floats)
-            {
-                Operands.Make(pool, into, hidden, hiddenRows, *gate, room);
-                job.Hidden = room;
-            }
-            if (outOf != Operand.Floats) job.Gated = room + hiddenRoom;
-            job.DownTile = rows.Pairs <= FewRows * job.ActiveCount && width >= pool.Threads * 2 * LongTile ? LongTile : OutTile;
+            int pieces = pool.Threads * PiecesPerThread;
+            job.UpTile = job.ActiveCount * (inner / LongTile) >= pieces ? LongTile : ShortTile;
+            job.DownTile = width / LongTile >= pieces ? LongTile : ShortTile;
+            job.Tiles = (inner + job.UpTile - 1) / job.UpTile;
+            long hiddenRoom = Operands.Room(gate->Type, hiddenRows, width), gatheredRoom = hiddenRows == 1 ? 0 : rows.Pairs * job.HiddenStride;
+            long gatedRoom = Operands.Room(down->Type, rows.Pairs, inner);
+            var room = (byte*)pool.Room((hiddenRoom + gatheredRoom + gatedRoom) / sizeof(float));
+            job.Gathered = room + hiddenRoom;
+            job.Gated = gatedRoom == 0 ? (byte*)activation : job.Gathered + gatheredRoom;
+            job.Hidden = Operands.Make(pool, gate->Type, hidden, hiddenRows, width, room);
             int items = job.ActiveCount * job.Tiles, columns = (width + job.DownTile - 1) / job.DownTile;
+            if (hiddenRows > 1) pool.For(&Gather, &job, rows.Pairs, width / 4);
             pool.For(&UpTiles, &job, items, 2 * pairWork * rows.Pairs / items);
-            if (outOf != Operand.Floats) Operands.Make(pool, outOf, activation, rows.Pairs, *down, job.Gated);
             pool.For(&DownTiles, &job, columns, pairWork * rows.Pairs / columns);
         }
+    }
+
+    // The rows of an expert side by side, where it has several.
+    private static void Gather(void* data, int first, int end)
+    {
+        ref Job job = ref *(Job*)data;
+        for (int pair = first; pair < end; pair++)
+            Buffer.MemoryCopy(job.Hidden + job.Rows[pair] * job.HiddenStride, job.Gathered + pair * job.HiddenStride, job.HiddenStride,
+                job.HiddenStride);
     }
 
     // activation[pair, tile] = silu(gate . h) * (up . h)
     private static void UpTiles(void* data, int first, int end)
     {
         ref Job job = ref *(Job*)data;
-        float* upped = stackalloc float[4 * OutTile];
-        FourRows u = FourRows.From(upped, OutTile);
+        float* gated = stackalloc float[Products.Rows * LongTile];
+        float* upped = stackalloc float[Products.Rows * LongTile];
         for (int item = first; item < end; item++)
         {
-            int e = job.Active[item / job.Tiles], from = item % job.Tiles * OutTile, outputs = Math.Min(OutTile, job.Intermediate - from);
-            for (int pair = job.Offsets[e]; pair < job.Offsets[e + 1]; pair += 4)
+            int e = job.Active[item / job.Tiles], from = item % job.Tiles * job.UpTile;
+            int outputs = Math.Min(job.UpTile, job.Intermediate - from);
+            for (int pair = job.Offsets[e]; pair < job.Offsets[e + 1]; pair += Products.Rows)
             {
-                int rows = Math.Min(4, job.Offsets[e + 1] - pair);
-                FourRows x = Gathered(ref job, pair, rows);
-                FourRows y = FourRows.From(job.Activation + (long)pair * job.Intermediate + from, job.Intermediate);
-                byte* next = pair + 4 < job.Offsets[e + 1] ? job.Gate[e].Row(from) : Next(ref job, item + 1);
-                job.UpDots(rows, x, job.Gate + e, from, outputs, y, job.Up[e].Row(from));
-                job.UpDots(rows, x, job.Up + e, from, outputs, u, next);
-                for (int r = 0; r < rows; r++)
-                    RowKernels.SiluMultiply(y.A + (long)r * job.Intermediate, upped + r * OutTile, outputs);
+                int rows = Math.Min(Products.Rows, job.Offsets[e + 1] - pair);
+                bool last = pair + rows == job.Offsets[e + 1];
+                var call = new Products.Call
+                {
+                    X = job.Offsets[e + 1] - job.Offsets[e] == 1
+                        ? job.Hidden + job.Rows[pair] * job.HiddenStride
+                        : job.Gathered + pair * job.HiddenStride,
+                    XStride = job.HiddenStride, Rows = rows, Y = gated, YStride = LongTile, Next = job.Up[e].Row(from),
+                };
+                Products.Run(job.Gate + e, from, outputs, call);
+                call.Y = upped;
+                call.Next = last ? Next(ref job, item + 1) : job.Gate[e].Row(from);
+                Products.Run(job.Up + e, from, outputs, call);
+                for (int r = 0; r < rows; r++) Join(ref job, pair + r, from, outputs, gated + r * LongTile, upped + r * LongTile);
             }
         }
+    }
+
+    private static void Join(ref Job job, int pair, int from, int outputs, float* gate, float* up)
+    {
+        RowKernels.SiluMultiply(gate, up, outputs);
+        byte* to = job.Gated + pair * job.GatedStride;
+        if (Operands.Of(job.OutOf) != Operand.Floats) Operands.Make(job.OutOf, gate, outputs, to, from, job.Intermediate);
+        else new ReadOnlySpan<float>(gate, outputs).CopyTo(new Span<float>((float*)to + from, outputs));
     }
 
     // The gate of an item, or of the last one.
     private static byte* Next(ref Job job, int item)
     {
         item = Math.Min(item, job.ActiveCount * job.Tiles - 1);
-        return job.Gate[job.Active[item / job.Tiles]].Row(item % job.Tiles * OutTile);
+        return job.Gate[job.Active[item / job.Tiles]].Row(item % job.Tiles * job.UpTile);
     }
 
     // partial[row, tile] += weight * (down . activation), experts ascending.
     private static void DownTiles(void* data, int first, int end)
     {
         ref Job job = ref *(Job*)data;
-        float* result = stackalloc float[4 * LongTile];
-        FourRows y = FourRows.From(result, LongTile);
+        float* result = stackalloc float[Products.Rows * LongTile];
         for (int item = first; item < end; item++)
         {
             int from = item * job.DownTile, outputs = Math.Min(job.DownTile, job.Width - from);
             for (int a = 0; a < job.ActiveCount; a++)
             {
                 int e = job.Active[a];
-                for (int pair = job.Offsets[e]; pair < job.Offsets[e + 1]; pair += 4)
+                for (int pair = job.Offsets[e]; pair < job.Offsets[e + 1]; pair += Products.Rows)
                 {
-                    int rows = Math.Min(4, job.Offsets[e + 1] - pair);
-                    FourRows x = FourRows.From(job.Gated + (long)pair * job.GatedStride, job.GatedStride);
-                    byte* next = job.Down[pair + 4 < job.Offsets[e + 1] ? e : job.Active[(a + 1) % job.ActiveCount]].Row(from);
-                    job.DownDots(rows, x, job.Down + e, from, outputs, y, next);
+                    int rows = Math.Min(Products.Rows, job.Offsets[e + 1] - pair);
+                    Products.Run(job.Down + e, from, outputs, new Products.Call
+                    {
+                        X = job.Gated + pair * job.GatedStride, XStride = job.GatedStride, Rows = rows, Y = result, YStride = LongTile,
+                        Next = job.Down[pair + rows < job.Offsets[e + 1] ? e : job.Active[(a + 1) % job.ActiveCount]].Row(from),
+                    });
                     for (int r = 0; r < rows; r++)
                     {
                         float* sum = job.Partial + (long)job.Rows[pair + r] * job.Width + from;
@@ -114,13 +137,5 @@ internal static unsafe class ExpertsKernel
                 }
             }
         }
-    }
-
-    private static FourRows Gathered(ref Job job, int pair, int rows)
-    {
-        float* h = job.Hidden;
-        int* at = job.Rows + pair;
-        return new FourRows(h + (long)at[0] * job.HiddenStride, h + (long)at[rows > 1 ? 1 : 0] * job.HiddenStride,
-            h + (long)at[rows > 2 ? 2 : 0] * job.HiddenStride, h + (long)at[rows > 3 ? 3 : 0] * job.HiddenStride);
     }
 }

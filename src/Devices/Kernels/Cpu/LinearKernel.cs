@@ -10,10 +10,11 @@ internal static unsafe class LinearKernel
 
     private struct Job
     {
-        public float* X, Y;
+        public byte* X;
+        public float* Y;
         public Weight Weight;
-        public delegate*<int, FourRows, Weight*, int, int, FourRows, byte*, void> Dots;
-        public int Rows, XStride, RowTile, OutTile, OutTiles;
+        public long XStride;
+        public int Rows, RowTile, OutTile, OutTiles;
     }
 
     /// <summary>x: [rows, K]; y: [rows, N].</summary>
@@ -21,41 +22,35 @@ internal static unsafe class LinearKernel
     {
         long work = (long)rows * weight.Rows * weight.Columns;
         long wanted = pool.Threads == 1 ? 1 : Math.Clamp(work / (32 * 1024), 1, pool.Threads * 4);
-        int tile = (int)Math.Clamp(TileBytes * weight.Rows / weight.Bytes, 16, weight.Rows + 15L) / 16 * 16;
-        tile = Math.Min(tile, (int)((weight.Rows + wanted - 1) / wanted + 15) / 16 * 16);
+        int most = (int)Math.Clamp(TileBytes * weight.Rows / weight.Bytes, 1, weight.Rows);
+        int tile = Whole((int)Math.Min(most, (weight.Rows + wanted - 1) / wanted), Products.Outputs);
         int tiles = (weight.Rows + tile - 1) / tile;
-        int rowTiles = Math.Clamp((int)(wanted / tiles), 1, (rows + 3) / 4), rowTile = ((rows + rowTiles - 1) / rowTiles + 3) / 4 * 4;
-        rowTiles = (rows + rowTile - 1) / rowTile;
-        Operand operand = Operands.Of(weight, pool.IsFast);
-        int stride = Operands.Stride(operand, weight.Columns);
-        if (operand != Operand.Floats)
-        {
-            float* made = pool.Room((long)rows * stride);
-            Operands.Make(pool, operand, x, rows, weight, made);
-            x = made;
-        }
+        int rowTile = Whole((rows + Math.Max(1, (int)wanted / tiles) - 1) / Math.Max(1, (int)wanted / tiles), Products.Rows);
+        int rowTiles = (rows + rowTile - 1) / rowTile;
         var job = new Job
         {
-            X = x, XStride = stride, Y = y, Weight = weight, Dots = Dots.Of(operand, weight.Type), Rows = rows, RowTile = rowTile,
-            OutTile = tile, OutTiles = tiles,
+            X = (byte*)pool.Room(Operands.Room(weight.Type, rows, weight.Columns) / sizeof(float)),
+            XStride = Operands.Stride(weight.Type, weight.Columns), Y = y, Weight = weight, Rows = rows, RowTile = rowTile, OutTile = tile,
+            OutTiles = tiles,
         };
+        job.X = Operands.Make(pool, weight.Type, x, rows, weight.Columns, job.X);
         pool.For(&Tiles, &job, tiles * rowTiles, work / (tiles * rowTiles));
     }
+
+    private static int Whole(int count, int unit) => (count + unit - 1) / unit * unit;
 
     private static void Tiles(void* data, int first, int end)
     {
         var job = (Job*)data;
-        (int k, int n) = (job->XStride, job->Weight.Rows);
         for (int item = first; item < end; item++)
         {
             (int from, int row) = (item % job->OutTiles * job->OutTile, item / job->OutTiles * job->RowTile);
-            (int outputs, int rowEnd) = (Math.Min(job->OutTile, n - from), Math.Min(row + job->RowTile, job->Rows));
-            for (; row < rowEnd; row += 4)
+            int outputs = Math.Min(job->OutTile, job->Weight.Rows - from);
+            Products.Run(&job->Weight, from, outputs, new Products.Call
             {
-                byte* next = job->Weight.Row(row + 4 < rowEnd ? from : from + outputs);
-                FourRows x = FourRows.From(job->X + (long)row * k, k), y = FourRows.From(job->Y + (long)row * n + from, n);
-                job->Dots(Math.Min(4, rowEnd - row), x, &job->Weight, from, outputs, y, next);
-            }
+                X = job->X + row * job->XStride, XStride = job->XStride, Rows = Math.Min(job->RowTile, job->Rows - row),
+                Y = job->Y + (long)row * job->Weight.Rows + from, YStride = job->Weight.Rows, Next = job->Weight.Row(from + outputs),
+            });
         }
     }
 }

@@ -29,9 +29,8 @@ internal sealed unsafe class WorkerPool : IDisposable
     private volatile bool _stopping;
 
     /// <summary>Starts the workers; one thread in all means none.</summary>
-    public WorkerPool(int threads, bool fast = false)
+    public WorkerPool(int threads)
     {
-        IsFast = fast;
         if (threads is < 1 or > 1024)
             throw new ArgumentOutOfRangeException(nameof(threads), $"threads must be in [1, 1024], got {threads}");
         // The ticket is (generation, chunks not yet taken); each on a cache line of its own.
@@ -48,9 +47,6 @@ internal sealed unsafe class WorkerPool : IDisposable
             _threads[i].Start();
         }
     }
-
-    /// <summary>Whether its kernels may round rows for faster products.</summary>
-    public bool IsFast { get; }
 
     /// <summary>Threads, the caller included.</summary>
     public int Threads => _threads.Length + 1;

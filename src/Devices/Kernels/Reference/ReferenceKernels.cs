@@ -221,9 +221,12 @@ internal sealed class ReferenceKernels : IKernels
 
     private static float Dot(ReadOnlySpan<float> x, Weight weight, int row)
     {
-        if (weight.Type.IsPanel()) return IntegerDot(x, weight, row);
+        if (weight.Type is ElementType.Int8 or ElementType.Int4) return IntegerDot(x, weight, row);
+        // Packed weights are for products that round rows.
+        bool round = weight.Type == ElementType.PackedBf16;
         float sum = 0;
-        for (int k = 0; k < x.Length; k++) sum += x[k] * weight[row, k];
+        for (int k = 0; k < x.Length; k++)
+            sum += (round ? Elements.FromBf16(Elements.ToBf16(x[k])) : x[k]) * weight[row, k];
         return sum;
     }
 

@@ -1,0 +1,104 @@
+namespace Troupe.Devices.Tensors;
+
+/// <summary>
+/// Weights in panels: some rows (outputs) side by side, so that a product with a row of x has one output to a lane and no sum is across
+/// lanes, and one place in memory is read after the other. What fills up the last panel, and the last group or pair of columns, counts 0.
+/// <para><see cref="ElementType.PackedBf16"/>: 32 rows; [K / 2, 32, 2], K rounded up to 32. That is two tiles of AMX side by side,
+/// too.</para>
+/// <para><see cref="ElementType.Int8"/> and <see cref="ElementType.Int4"/>: 16 rows; for each 64 columns the bf16 scales of two groups of
+/// 32, [2, 16], and then their values, see <see cref="Quantised"/>. K is rounded up to 64.</para>
+/// </summary>
+public static unsafe class Panels
+{
+    private const int PairRows = 32, GroupRows = 16;
+
+    /// <summary>Whether rows lie in panels.</summary>
+    public static bool IsPanel(this ElementType type) => type is ElementType.PackedBf16 or ElementType.Int8 or ElementType.Int4;
+
+    /// <summary>Rows of a panel.</summary>
+    public static int RowsOf(ElementType type) => type == ElementType.PackedBf16 ? PairRows : GroupRows;
+
+    /// <summary>Columns of a panel with those that fill it up.</summary>
+    public static int WholeColumns(ElementType type, int columns)
+    {
+        int unit = type == ElementType.PackedBf16 ? Elements.Group : 2 * Elements.Group;
+        return (columns + unit - 1) / unit * unit;
+    }
+
+    /// <summary>Bytes of a weight of this type, in panels or plain.</summary>
+    public static long Bytes(ElementType type, int rows, int columns) => type.IsPanel()
+        ? (long)(rows + RowsOf(type) - 1) / RowsOf(type) * PanelBytes(type, columns)
+        : (long)rows * columns * type.Size();
+
+    /// <summary>A view of N x K values in zeroed memory of <see cref="Bytes"/>, aligned to 64; not of one with scales elsewhere.</summary>
+    public static Weight View(byte* data, ElementType type, int rows, int columns)
+    {
+        if (!type.IsPanel()) return new Weight(data, type, rows, columns);
+        long stride = PanelBytes(type, columns);
+        return new Weight(data, type, rows, columns, stride, type == ElementType.PackedBf16 ? null : data, stride);
+    }
+
+    /// <summary>Fills rows [first, end) of such a view with those of another weight, to nearest. First: the first row of a panel.</summary>
+    public static void Fill(Weight to, Weight from, int first, int end)
+    {
+        if (to.Type == ElementType.PackedBf16 && from.Type == ElementType.BF16)
+        {
+            for (int row = first; row < end; row += PairRows) Pack(to, from, row, Math.Min(PairRows, end - row));
+            return;
+        }
+        float* values = stackalloc float[Elements.Group];
+        for (int row = first; row < end; row++)
+            for (int column = 0; column < to.Columns; column += Elements.Group)
+            {
+                int count = Math.Min(Elements.Group, to.Columns - column);
+                Read(from, row, column, count, values);
+                if (to.Type is ElementType.Int8 or ElementType.Int4) Quantised.Fill(to, row, column, values);
+                else
+                    for (int i = 0; i < count; i++) *Bf16At(to, row, column + i) = Elements.ToBf16(values[i]);
+            }
+    }
+
+    /// <summary>One value of a weight in panels.</summary>
+    internal static float Value(Weight weight, int row, int column) => weight.Type == ElementType.PackedBf16
+        ? Elements.FromBf16(*Bf16At(weight, row, column))
+        : Quantised.Integer(weight, row, column) * Quantised.Scale(weight, row, column);
+
+    // Line by line: 16 pairs of a row are one line of memory, and those of a panel's rows fill 2 KB.
+    private static void Pack(Weight to, Weight from, int first, int count)
+    {
+        byte* panel = to.Row(first);
+        int pairs = to.Columns / 2;
+        for (int block = 0; block < pairs; block += 16)
+        {
+            int end = Math.Min(pairs, block + 16);
+            for (int row = 0; row < count; row++)
+            {
+                var source = (uint*)from.Row(first + row);
+                uint* target = (uint*)panel + row;
+                for (int pair = block; pair < end; pair++) target[pair * PairRows] = source[pair];
+            }
+        }
+        if (to.Columns % 2 == 0) return;
+        for (int row = 0; row < count; row++)
+            *Bf16At(to, first + row, to.Columns - 1) = ((ushort*)from.Row(first + row))[to.Columns - 1];
+    }
+
+    private static ushort* Bf16At(Weight weight, int row, int column) => weight.Type == ElementType.BF16
+        ? (ushort*)weight.Row(row) + column
+        : (ushort*)weight.Row(row) + (column / 2 * PairRows + row % PairRows) * 2 + column % 2;
+
+    private static void Read(Weight from, int row, int column, int count, float* values)
+    {
+        if (from.Type == ElementType.BF16)
+            for (int i = 0; i < count; i++) values[i] = Elements.FromBf16(((ushort*)from.Row(row))[column + i]);
+        else
+            for (int i = 0; i < count; i++) values[i] = from[row, column + i];
+        for (int i = count; i < Elements.Group; i++) values[i] = 0;
+    }
+
+    private static long PanelBytes(ElementType type, int columns)
+    {
+        long whole = WholeColumns(type, columns);
+        return type == ElementType.PackedBf16 ? whole * PairRows * sizeof(ushort) : whole / Elements.Group * Quantised.GroupBytes(type);
+    }
+}
