@@ -76,10 +76,10 @@ internal sealed class ConfigTarget : FuzzTarget
         foreach (int layer in (int[])[0, config.Layers / 2, config.Layers - 1])
         {
             long values = ShardWeights.LayerValues(config, new LayerIndex(layer), split, experts);
-            long bytes = ShardWeights.LayerBytes(config, new LayerIndex(layer), experts, null);
+            long bytes = ShardWeights.LayerBytes(config, new LayerIndex(layer), experts, default);
             Check(values > 0 && bytes > 0 && config.Layers * bytes > 0, "the weights of a layer count to nothing, or overflow");
         }
-        Check(ShardWeights.HeadBytes(config, null) > 0 && config.Kv(config.KvHeads).ToString().Length > 0, "the head counts to nothing");
+        Check(ShardWeights.HeadBytes(config, default) > 0 && config.Kv(config.KvHeads).ToString().Length > 0, "the head counts to nothing");
     }
 
     private static IEnumerable<string> Families() =>

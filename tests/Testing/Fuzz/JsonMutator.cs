@@ -43,7 +43,7 @@ public sealed class JsonMutator(string[] keys, string[] values, IReadOnlyDiction
                 return Put(json, value.From, value.From, [.. json.AsSpan(value.From, value.End - value.From), (byte)',']);
             case 6:
                 JsonTree.Value from = tree.Any(random);
-                return Put(json, value.Start, value.End, json[from.Start..from.End]);
+                return Put(json, value.Start, value.End, json.AsSpan(from.Start, from.End - from.Start));
             case 7 when value.KeyStart >= 0:
                 return Put(json, value.From, value.From, Bytes($"\"{Key(random)}\": {Some(random)}, "));
             case 8:
@@ -52,7 +52,7 @@ public sealed class JsonMutator(string[] keys, string[] values, IReadOnlyDiction
                 return Put(json, value.Start, value.End, Large(json[value.Start..value.End], random));
             default:
                 JsonTree? theirs = JsonTree.Of(other);
-                return theirs?.Any(random) is { } there ? Put(json, value.Start, value.End, other[there.Start..there.End]) : json;
+                return theirs?.Any(random) is { } there ? Put(json, value.Start, value.End, other.AsSpan(there.Start, there.End - there.Start)) : json;
         }
     }
 
