@@ -23,7 +23,11 @@ internal static class TestVerb
             HelpName = "CASES",
             Description = "Runs the fuzz tests only, with so many cases in all (a run of all tests has 100000)",
         });
-        verb.Options.Add(new Option<int?>("--seed") { HelpName = "N", Description = "The seed of all tests that draw; default a fixed one" });
+        verb.Options.Add(new Option<int?>("--seed")
+        {
+            HelpName = "N",
+            Description = "The seed of all tests that draw; default a fixed one",
+        });
         return verb.Runs((_, _) =>
         {
             shell.Error.WriteLine("troupe: tests are run by the script of a checkout: ./troupe test");

@@ -52,7 +52,8 @@ public sealed class JsonMutator(string[] keys, string[] values, IReadOnlyDiction
                 return Put(json, value.Start, value.End, Large(json[value.Start..value.End], random));
             default:
                 JsonTree? theirs = JsonTree.Of(other);
-                return theirs?.Any(random) is { } there ? Put(json, value.Start, value.End, other.AsSpan(there.Start, there.End - there.Start)) : json;
+                return theirs?.Any(random) is { } there ? Put(json, value.Start, value.End, other.AsSpan(there.Start,
+                    there.End - there.Start)) : json;
         }
     }
 
