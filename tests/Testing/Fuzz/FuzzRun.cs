@@ -180,7 +180,7 @@ public sealed class FuzzRun
         string shown = new([.. Encoding.UTF8.GetString(input.AsSpan(0, Math.Min(400, input.Length))).Select(c => char.IsControl(c) ? ' '
             : c)]);
         return string.Create(CultureInfo.InvariantCulture, $"fuzz {_target.Kind}, seed {Seed.Value}, case {number}: {what}\n"
-            + $"repeat: TROUPE_SEED={Seed.Value} TROUPE_FUZZ_CASE={_target.Kind}:{number} ./troupe test Fuzz\n"
+            + $"repeat: TROUPE_SEED={Seed.Value} TROUPE_FUZZ_CASE={_target.Kind}:{number} ./troupe test FuzzTests\n"
             + $"input made smaller ({input.Length} bytes, kept in {Path.GetRelativePath(Repository.Root, file)}): {shown}");
     }
 
