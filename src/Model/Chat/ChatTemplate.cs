@@ -48,14 +48,16 @@ public sealed class ChatTemplate
     /// <summary>The text for these arguments: an object with "messages" and whatever else the template reads.</summary>
     /// <exception cref="ModelException">The template refuses the arguments, or goes beyond its bounds; the message has its
     /// line.</exception>
-    public string Render(JsonElement arguments, TimeProvider clock)
+    public string Render(JsonElement arguments, TimeProvider clock) => Render(arguments, clock, new TemplateBudget());
+
+    internal string Render(JsonElement arguments, TimeProvider clock, TemplateBudget budget)
     {
         var variables = new Dictionary<string, object?>(StringComparer.Ordinal);
         foreach ((string name, string token) in SpecialTokens) variables[name] = token;
         foreach (JsonProperty property in arguments.EnumerateObject()) variables[property.Name] = JsonText.Read(property.Value);
         try
         {
-            return Renderer.Render(_statements, variables, clock);
+            return Renderer.Render(_statements, variables, clock, budget);
         }
         catch (TemplateFault fault)
         {

@@ -55,11 +55,19 @@ internal sealed class Evaluator(TemplateBudget budget)
         var plain = arguments.Plain.Select(node => Value(node, scope)).ToList();
         var named = new Dictionary<string, object?>(StringComparer.Ordinal);
         foreach ((string name, Node node) in arguments.Named) named[name] = Value(node, scope);
-        if (arguments.Rest is { } rest) plain.AddRange(Filters.Items(Value(rest, scope)));
+        if (arguments.Rest is { } rest)
+        {
+            IReadOnlyList<object?> more = Filters.Items(Value(rest, scope));
+            budget.Spend(more.Count);
+            plain.AddRange(more);
+        }
         if (arguments.NamedRest is { } namedRest)
             foreach ((object key, object? value) in
                 Value(namedRest, scope) as Map ?? throw new TemplateFault("a mapping is wanted behind **"))
+            {
+                budget.Spend();
                 named[key as string ?? throw new TemplateFault("keywords must be strings")] = value;
+            }
         return new CallArguments(plain, named);
     }
 
@@ -104,7 +112,8 @@ internal sealed class Evaluator(TemplateBudget budget)
         if (value is Undefined undefined) throw undefined.Fault();
         return (unary.Sign, value) switch
         {
-            (_, bool or long) => (object)(unary.Sign == "-" ? unchecked(-Values.AsLong(value)!.Value) : Values.AsLong(value)!.Value),
+            ("-", long.MinValue) => throw new TemplateFault("a whole number grows beyond 64 bits"),
+            (_, bool or long) => (object)(unary.Sign == "-" ? -Values.AsLong(value)!.Value : Values.AsLong(value)!.Value),
             (_, double number) => unary.Sign == "-" ? -number : number,
             _ => throw new TemplateFault($"bad operand type for unary {unary.Sign}: '{Values.Kind(value)}'"),
         };

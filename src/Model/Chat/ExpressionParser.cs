@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Troupe.Model.Chat;
 
 /// <summary>Reads the expressions of a template, by Jinja's precedences.</summary>
@@ -180,9 +182,10 @@ internal class ExpressionParser(IReadOnlyList<TemplateToken> tokens)
                     _ => new Node.Name(token.Line, token.Text),
                 };
             case TokenKind.Text:
-                string text = token.Text;
-                while (Current.Kind == TokenKind.Text) text += Next().Text;
-                return new Node.Constant(token.Line, text);
+                if (Current.Kind != TokenKind.Text) return new Node.Constant(token.Line, token.Text);
+                var text = new StringBuilder(token.Text);
+                while (Current.Kind == TokenKind.Text) text.Append(Next().Text);
+                return new Node.Constant(token.Line, text.ToString());
             case TokenKind.Number:
                 return new Node.Constant(token.Line, token.Value);
             case TokenKind.Sign when token.Text == "(":

@@ -14,17 +14,22 @@ internal sealed class Filters
     public object? Apply(string name, object? value, CallArguments arguments)
     {
         _budget.Spend();
+        // A filter may apply others to items of items.
+        _budget.Enter();
+        if (value is string given) _budget.Look(given.Length);
         object? result = Plain(name, value, arguments) is { } plain ? plain.Value
             : _lists.Apply(name, value, arguments) is { } list ? list.Value
             : throw new TemplateFault($"No filter named '{name}'.");
         arguments.Done(name);
         if (result is string text) _budget.Room(text.Length);
+        _budget.Leave();
         return result;
     }
 
     /// <summary>Whether a test holds for a value.</summary>
     public bool Test(string name, object? value, CallArguments arguments)
     {
+        if (value is string given) _budget.Look(given.Length);
         bool holds = name switch
         {
             "defined" => value is not Undefined,
@@ -106,7 +111,7 @@ internal sealed class Filters
         "tojson" => new Box(Json(value, arguments)),
         "int" => new Box(Conversions.Whole(value, arguments)),
         "float" => new Box(Conversions.Real(value, arguments)),
-        "abs" => new Box(value is double real ? (object)Math.Abs(real) : Math.Abs(Whole(value))),
+        "abs" => new Box(value is double real ? (object)Math.Abs(real) : Absolute(Whole(value))),
         "round" => new Box(Conversions.Round(value, arguments)),
         "format" => new Box(Formats.Percent(Values.Text(value), new Fixed(All(arguments)))),
         "attr" => new Box(value is Map ? new Undefined("a mapping has no such attribute")
@@ -132,6 +137,7 @@ internal sealed class Filters
     {
         string old = Values.Text(arguments.Must("old")), changed = Values.Text(arguments.Must("new"));
         long most = arguments.Or("count", null) is { } count ? Values.AsLong(count) ?? -1 : -1;
+        _budget.Search(text, old);
         _budget.Room((text.Length + 1L) * (changed.Length + 1L) / Math.Max(1, old.Length));
         return PythonText.Replace(text, old, changed, most);
     }
@@ -179,12 +185,21 @@ internal sealed class Filters
         return result.ToString();
     }
 
-    private static string Escape(string text) => text.Replace("&", "&amp;", StringComparison.Ordinal)
+    private string Escape(string text)
+    {
+        _budget.Room(text.Length + 4L * text.Count(c => c is '&' or '<' or '>' or '\'' or '"'));
+        return Escaped(text);
+    }
+
+    private static string Escaped(string text) => text.Replace("&", "&amp;", StringComparison.Ordinal)
         .Replace("<", "&lt;", StringComparison.Ordinal).Replace(">", "&gt;", StringComparison.Ordinal)
         .Replace("'", "&#39;", StringComparison.Ordinal).Replace("\"", "&#34;", StringComparison.Ordinal);
 
     private static long Whole(object? value) =>
         Values.AsLong(value) ?? throw new TemplateFault($"a whole number is wanted, got {Values.Kind(value)}");
+
+    private static long Absolute(long value) =>
+        value == long.MinValue ? throw new TemplateFault("a whole number grows beyond 64 bits") : Math.Abs(value);
 
     private static bool IsSame(object? a, object? b) => a switch
     {

@@ -14,8 +14,10 @@ internal static class Formats
         IReadOnlyList<object?> items = values is Fixed several ? several.Items : [values];
         var result = new StringBuilder();
         int next = 0;
+        TemplateBudget.Current?.Look(format.Length);
         for (int at = 0; at < format.Length; at++)
         {
+            TemplateBudget.Bound(result.Length);
             if (format[at] != '%')
             {
                 result.Append(format[at]);
@@ -59,7 +61,8 @@ internal static class Formats
                 result.Append(One(value, kind == 's' && !spec.EndsWith('s') ? spec : spec[..^1], kind));
                 at = end;
             }
-            budget.Room(result.Length / 64);
+            budget.Spend();
+            TemplateBudget.Bound(result.Length);
         }
         return result.ToString();
     }

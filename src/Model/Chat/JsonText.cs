@@ -49,18 +49,22 @@ internal static class JsonText
     {
         if (depth > MaxNesting) throw new TemplateFault($"values lie more than {MaxNesting} in each other");
         budget.Spend();
-        if (text.Length > TemplateBudget.MaxText) budget.Room(text.Length);
+        TemplateBudget.Bound(text.Length);
         switch (value)
         {
             case null: text.Append("null"); break;
             case bool yes: text.Append(yes ? "true" : "false"); break;
             case long number: text.Append(CultureInfo.InvariantCulture, $"{number}"); break;
             case double number: text.Append(Number(number)); break;
-            case string characters: Quote(characters, form.Ascii, text); break;
+            case string characters:
+                budget.Look(characters.Length);
+                Quote(characters, form.Ascii, text);
+                break;
             case List<object?> or Fixed:
                 Items(Values.ItemsOf(value)!, '[', ']', item => Write(item, form, text, depth + 1, budget), form, text, depth);
                 break;
             case Map map:
+                budget.Spend(map.Count);
                 IEnumerable<(string Key, object? Item)> items = map.Select(item => (KeyText(item.Key), item.Value));
                 if (form.Sorted) items = items.OrderBy(item => item.Key, StringComparer.Ordinal);
                 Items([.. items], '{', '}', item =>
@@ -80,6 +84,7 @@ internal static class JsonText
         for (int i = 0; i < items.Count; i++)
         {
             if (i > 0) text.Append(form.ItemSign);
+            TemplateBudget.Bound(text.Length);
             NewLine(depth + 1);
             write(items[i]);
         }
@@ -89,7 +94,11 @@ internal static class JsonText
         {
             if (form.Indent is null) return;
             text.Append('\n');
-            for (int i = 0; i < level; i++) text.Append(form.Indent);
+            for (int i = 0; i < level; i++)
+            {
+                text.Append(form.Indent);
+                TemplateBudget.Bound(text.Length);
+            }
         }
     }
 

@@ -40,9 +40,15 @@ internal sealed class ListFilters(TemplateBudget budget, Filters filters)
         };
     }
 
-    private static List<object?> Pairs(object? value) => value is Map map
-        ? [.. map.Select(item => new Fixed([Values.Unkey(item.Key), item.Value]))]
+    private List<object?> Pairs(object? value) => value is Map map
+        ? [.. Counted(map).Select(item => new Fixed([Values.Unkey(item.Key), item.Value]))]
         : throw new TemplateFault("Can only get item pairs from a mapping.");
+
+    private Map Counted(Map map)
+    {
+        budget.Spend(map.Count);
+        return map;
+    }
 
     private string Joined(IReadOnlyList<object?> items, CallArguments arguments)
     {
@@ -101,7 +107,15 @@ internal sealed class ListFilters(TemplateBudget budget, Filters filters)
     {
         budget.Spend(items.Count * 8L);
         var order = Comparer<object?>.Create((a, b) => Values.Order(a, b));
-        return reverse ? [.. items.OrderByDescending(key, order)] : [.. items.OrderBy(key, order)];
+        try
+        {
+            return reverse ? [.. items.OrderByDescending(key, order)] : [.. items.OrderBy(key, order)];
+        }
+        catch (InvalidOperationException e) when (e.InnerException is TemplateFault fault)
+        {
+            // What a comparison throws comes wrapped out of a sort.
+            throw new TemplateFault(fault.Message);
+        }
     }
 
     private List<object?> Unique(IReadOnlyList<object?> items, CallArguments arguments)
@@ -135,14 +149,17 @@ internal sealed class ListFilters(TemplateBudget budget, Filters filters)
             .Select(group => new Fixed([Key(group.First()), group.ToList()]))];
     }
 
-    private static List<object?> Batches(IReadOnlyList<object?> items, CallArguments arguments)
+    private List<object?> Batches(IReadOnlyList<object?> items, CallArguments arguments)
     {
         long size = arguments.Whole("linecount", 0);
         object? fill = arguments.Or("fill_with", null);
         if (size is < 1 or > 1_000_000) throw new TemplateFault("batch wants a size of at least 1");
         var batches = items.Chunk((int)size).Select(chunk => (object?)chunk.ToList()).ToList();
         if (fill is not null && batches is [.., List<object?> last])
+        {
+            budget.Spend(size - last.Count);
             while (last.Count < size) last.Add(fill);
+        }
         return batches;
     }
 
@@ -161,6 +178,7 @@ internal sealed class ListFilters(TemplateBudget budget, Filters filters)
     {
         var members = new Members(budget);
         if (path is not string names) return members.Item(item, path);
+        budget.Look(16L * names.Length);
         foreach (string name in names.Split('.'))
             item = members.Item(item, long.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out long place) ? place : name);
         return item;

@@ -11,7 +11,12 @@ internal static class PythonText
     /// <summary>The text without these characters, or white space, at its ends.</summary>
     public static string Strip(string text, string? characters, bool left = true, bool right = true)
     {
-        bool Goes(char c) => characters is null ? IsSpace(c) : characters.Contains(c);
+        bool Goes(char c)
+        {
+            if (characters is null) return IsSpace(c);
+            TemplateBudget.Current?.Look(characters.Length);
+            return characters.Contains(c);
+        }
         int start = 0, end = text.Length;
         while (left && start < end && Goes(text[start])) start++;
         while (right && end > start && Goes(text[end - 1])) end--;
@@ -33,15 +38,18 @@ internal static class PythonText
                 words.Add(Strip(text[at..], null, left: false));
                 return words;
             }
+            TemplateBudget.Current?.Spend();
             words.Add(text[at..end]);
             at = end;
         }
     }
 
     /// <summary>The parts between separators, from the left or the right; a negative most is no limit.</summary>
-    public static List<object?> Split(string text, string separator, long most, bool fromRight)
+    public static List<object?> Split(string text, string separator, long most, bool fromRight, TemplateBudget budget)
     {
         if (separator.Length == 0) throw new TemplateFault("empty separator");
+        budget.Search(text, separator);
+        budget.Spend(text.AsSpan().Count(separator));
         string[] all = text.Split(separator);
         if (most < 0 || all.Length - 1 <= most) return [.. all];
         int keep = (int)most;
@@ -60,6 +68,7 @@ internal static class PythonText
             while (at < text.Length
                 && text[at] is not ('\n' or '\r' or '\v' or '\f' or (>= '\x1C' and <= '\x1E') or '\x85' or '\u2028' or '\u2029')) at++;
             int next = at == text.Length ? at : at + (text[at] == '\r' && at + 1 < text.Length && text[at + 1] == '\n' ? 2 : 1);
+            TemplateBudget.Current?.Spend();
             lines.Add(text[start..(ends ? next : at)]);
             start = next;
         }
@@ -104,6 +113,7 @@ internal static class PythonText
     {
         var result = new StringBuilder();
         long left = most < 0 ? long.MaxValue : most;
+        TemplateBudget.Current?.Spend(text.Length);
         foreach (Rune rune in text.EnumerateRunes()) result.Append(left-- > 0 ? changed : "").Append(rune.ToString());
         return result.Append(left > 0 ? changed : "").ToString();
     }

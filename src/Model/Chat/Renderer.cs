@@ -7,19 +7,20 @@ internal sealed class Renderer
 {
     private enum Way { On, Next, Out }
 
-    private readonly TemplateBudget _budget = new();
+    private readonly TemplateBudget _budget;
     private readonly Evaluator _evaluator;
     private readonly TimeProvider _clock;
     private StringBuilder _output = new();
     private int _loops;
 
-    private Renderer(TimeProvider clock) => (_clock, _evaluator) = (clock, new Evaluator(_budget));
+    private Renderer(TimeProvider clock, TemplateBudget budget) => (_clock, _budget, _evaluator) = (clock, budget, new Evaluator(budget));
 
     /// <summary>The text of a template with these variables.</summary>
     /// <exception cref="TemplateFault">It cannot be; the fault has the line.</exception>
-    public static string Render(IReadOnlyList<Statement> template, IEnumerable<KeyValuePair<string, object?>> variables, TimeProvider clock)
+    public static string Render(IReadOnlyList<Statement> template, IEnumerable<KeyValuePair<string, object?>> variables, TimeProvider clock,
+        TemplateBudget budget)
     {
-        var renderer = new Renderer(clock);
+        var renderer = new Renderer(clock, budget);
         TemplateBudget? outer = TemplateBudget.Current;
         try
         {
@@ -71,10 +72,11 @@ internal sealed class Renderer
         arguments.Done("range");
         if (step == 0) throw new TemplateFault("range() arg 3 must not be zero");
         var items = new List<object?>();
-        for (long i = first; step > 0 ? i < stop : i > stop; i = checked(i + step))
+        for (long i = first; step > 0 ? i < stop : i > stop; i += step)
         {
             _budget.Spend();
             items.Add(i);
+            if (step > 0 ? i > long.MaxValue - step : i < long.MinValue - step) break;
         }
         return items;
     }
@@ -126,6 +128,7 @@ internal sealed class Renderer
     private Way For(Statement.For loop, Scope scope)
     {
         IReadOnlyList<object?> items = Filters.Items(_evaluator.Value(loop.Items, scope));
+        _budget.Spend(items.Count);
         // A copy: the list is what it was when the loop began.
         items = loop.Condition is { } condition
             ? [.. items.Where(item => Values.Truth(_evaluator.Value(condition, Turn(item))))] : [.. items];

@@ -23,7 +23,7 @@ internal static class Slices
         {
             budget.Spend();
             result.Add(plain is null ? items[(int)i] : plain[(int)i].ToString());
-            if (long.MaxValue - Math.Abs(i) < Math.Abs(step)) break;
+            if (step > 0 ? i > long.MaxValue - step : i < long.MinValue - step) break;
         }
         if (value is string) return string.Concat(result);
         return value is Fixed ? new Fixed(result) : result;

@@ -8,7 +8,7 @@ internal static class StringMethods
     /// <summary>A method of a text; null if there is none of the name.</summary>
     public static Function? Find(string text, string name, TemplateBudget budget)
     {
-        Func<CallArguments, object?>? run = Changing(text, name, budget) ?? Cutting(text, name) ?? Asking(text, name);
+        Func<CallArguments, object?>? run = Changing(text, name, budget) ?? Cutting(text, name, budget) ?? Asking(text, name, budget);
         return run is null ? null : new Function(name, arguments =>
         {
             budget.Room(text.Length);
@@ -33,6 +33,7 @@ internal static class StringMethods
         "replace" => a =>
         {
             string old = a.Text("old"), changed = a.Text("new");
+            budget.Search(text, old);
             budget.Room((text.Length + 1L) * (changed.Length + 1L) / Math.Max(1, old.Length));
             return PythonText.Replace(text, old, changed, a.Whole("count", -1));
         },
@@ -46,7 +47,7 @@ internal static class StringMethods
         _ => null,
     };
 
-    private static Func<CallArguments, object?>? Cutting(string text, string name) => name switch
+    private static Func<CallArguments, object?>? Cutting(string text, string name, TemplateBudget budget) => name switch
     {
         "split" or "rsplit" => a =>
         {
@@ -54,24 +55,24 @@ internal static class StringMethods
             long most = a.Whole("maxsplit", -1);
             if (separator is null && name == "rsplit" && most >= 0) throw new TemplateFault("rsplit with a limit wants a separator");
             return separator is null ? PythonText.Words(text, most)
-                : separator is string by ? PythonText.Split(text, by, most, name == "rsplit")
+                : separator is string by ? PythonText.Split(text, by, most, name == "rsplit", budget)
                 : throw new TemplateFault($"must be str or None, not {Values.Kind(separator)}");
         },
         "splitlines" => a => PythonText.Lines(text, Values.Truth(a.Or("keepends", false))),
-        "partition" => a => Parted(text, a.Text("sep"), text.IndexOf, last: false),
-        "rpartition" => a => Parted(text, a.Text("sep"), text.LastIndexOf, last: true),
+        "partition" => a => Parted(text, Sought(a, "sep", text, budget), text.IndexOf, last: false),
+        "rpartition" => a => Parted(text, Sought(a, "sep", text, budget), text.LastIndexOf, last: true),
         _ => null,
     };
 
-    private static Func<CallArguments, object?>? Asking(string text, string name) => name switch
+    private static Func<CallArguments, object?>? Asking(string text, string name, TemplateBudget budget) => name switch
     {
-        "startswith" => a => Any(a.Must("prefix"), part => text.StartsWith(part, StringComparison.Ordinal)),
-        "endswith" => a => Any(a.Must("suffix"), part => text.EndsWith(part, StringComparison.Ordinal)),
-        "find" => a => Place(text, text.IndexOf(a.Text("sub"), StringComparison.Ordinal)),
-        "rfind" => a => Place(text, text.LastIndexOf(a.Text("sub"), StringComparison.Ordinal)),
-        "index" => a => Place(text, text.IndexOf(a.Text("sub"), StringComparison.Ordinal)) is >= 0 and var at ? at
+        "startswith" => a => Any(a.Must("prefix"), part => text.StartsWith(Looked(part, budget), StringComparison.Ordinal)),
+        "endswith" => a => Any(a.Must("suffix"), part => text.EndsWith(Looked(part, budget), StringComparison.Ordinal)),
+        "find" => a => Place(text, text.IndexOf(Sought(a, "sub", text, budget), StringComparison.Ordinal)),
+        "rfind" => a => Place(text, text.LastIndexOf(Sought(a, "sub", text, budget), StringComparison.Ordinal)),
+        "index" => a => Place(text, text.IndexOf(Sought(a, "sub", text, budget), StringComparison.Ordinal)) is >= 0 and var at ? at
             : throw new TemplateFault("substring not found"),
-        "count" => a => a.Text("sub") is { Length: > 0 } part ? (long)text.AsSpan().Count(part) : Values.Length(text) + 1,
+        "count" => a => Sought(a, "sub", text, budget) is { Length: > 0 } part ? (long)text.AsSpan().Count(part) : Values.Length(text) + 1,
         "isdigit" or "isnumeric" or "isdecimal" => _ => All(text, char.IsDigit),
         "isalpha" => _ => All(text, char.IsLetter),
         "isalnum" => _ => All(text, char.IsLetterOrDigit),
@@ -80,6 +81,21 @@ internal static class StringMethods
         "islower" => _ => text.Any(char.IsLower) && !text.Any(char.IsUpper),
         _ => null,
     };
+
+    // What is looked for in a text.
+    private static string Sought(CallArguments arguments, string name, string text, TemplateBudget budget)
+    {
+        string part = arguments.Text(name);
+        budget.Search(text, part);
+        return part;
+    }
+
+    private static string Looked(string text, TemplateBudget budget)
+    {
+        budget.Spend();
+        budget.Look(text.Length);
+        return text;
+    }
 
     private static string? Characters(CallArguments arguments) => arguments.Or("chars", null) switch
     {

@@ -10,8 +10,10 @@ internal static class TimeText
     public static string Format(DateTimeOffset time, string format)
     {
         var text = new StringBuilder();
+        TemplateBudget.Current?.Look(format.Length);
         for (int i = 0; i < format.Length; i++)
         {
+            TemplateBudget.Bound(text.Length);
             if (format[i] != '%' || i + 1 == format.Length)
             {
                 text.Append(format[i]);

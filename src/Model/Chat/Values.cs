@@ -85,6 +85,7 @@ internal static class Values
         if (value is Undefined) return "";
         var result = new StringBuilder();
         Repr(value, result, 0);
+        TemplateBudget.Current?.Room(result.Length);
         return result.ToString();
     }
 
@@ -92,7 +93,7 @@ internal static class Values
     public static void Repr(object? value, StringBuilder result, int depth)
     {
         Down(depth);
-        if (result.Length > TemplateBudget.MaxText) throw new TemplateFault($"a text grows beyond {TemplateBudget.MaxText} characters");
+        TemplateBudget.Bound(result.Length);
         switch (value)
         {
             case null: result.Append("None"); break;
@@ -134,7 +135,10 @@ internal static class Values
     {
         char quote = text.Contains('\'') && !text.Contains('"') ? '"' : '\'';
         result.Append(quote);
+        TemplateBudget.Current?.Look(text.Length);
         foreach (Rune rune in text.EnumerateRunes())
+        {
+            TemplateBudget.Bound(result.Length);
             _ = rune.Value switch
             {
                 '\\' => result.Append(@"\\"),
@@ -147,6 +151,7 @@ internal static class Values
                 < 0x10000 => result.Append(CultureInfo.InvariantCulture, $"\\u{rune.Value:x4}"),
                 _ => result.Append(CultureInfo.InvariantCulture, $"\\U{rune.Value:x8}"),
             };
+        }
         result.Append(quote);
     }
 
@@ -186,13 +191,20 @@ internal static class Values
         if (AsNumber(a) is { } x && AsNumber(b) is { } y) return a is double || b is double ? x == y : AsLong(a) == AsLong(b);
         return (a, b) switch
         {
-            (string one, string other) => one == other,
+            (string one, string other) => SameText(one, other),
             (List<object?> one, List<object?> other) => SameItems(one, other, depth),
             (Fixed one, Fixed other) => SameItems(one.Items, other.Items, depth),
             (Map one, Map other) => one.Count == other.Count
                 && one.All(item => other.TryGetValue(item.Key, out object? value) && Same(item.Value, value, depth + 1)),
             _ => ReferenceEquals(a, b),
         };
+    }
+
+    private static bool SameText(string one, string other)
+    {
+        if (one.Length != other.Length) return false;
+        TemplateBudget.Current?.Look(one.Length);
+        return one == other;
     }
 
     private static bool SameItems(IReadOnlyList<object?> a, IReadOnlyList<object?> b, int depth)
@@ -209,14 +221,23 @@ internal static class Values
         Down(depth);
         if (a is long one && b is long other) return one.CompareTo(other);
         if (AsNumber(a) is { } x && AsNumber(b) is { } y) return x.CompareTo(y);
-        if (a is string text && b is string with)
-            return Encoding.UTF8.GetBytes(text).AsSpan().SequenceCompareTo(Encoding.UTF8.GetBytes(with));
+        if (a is string text && b is string with) return OrderOf(text, with);
         IReadOnlyList<object?>? left = (a as Fixed)?.Items ?? a as List<object?>, right = (b as Fixed)?.Items ?? b as List<object?>;
         if (left is null || right is null || Kind(a) != Kind(b))
             throw new TemplateFault($"'{sign}' not supported between instances of '{Kind(a)}' and '{Kind(b)}'");
         for (int i = 0; i < left.Count && i < right.Count; i++)
             if (!Same(left[i], right[i])) return Order(left[i], right[i], sign, depth + 1);
         return left.Count.CompareTo(right.Count);
+    }
+
+    // By code points: halves of pairs come behind all other units.
+    private static int OrderOf(string a, string b)
+    {
+        int same = a.AsSpan().CommonPrefixLength(b);
+        TemplateBudget.Current?.Look(same);
+        if (same == a.Length || same == b.Length) return a.Length.CompareTo(b.Length);
+        (char x, char y) = (a[same], b[same]);
+        return char.IsSurrogate(x) == char.IsSurrogate(y) ? x.CompareTo(y) : char.IsSurrogate(x) ? 1 : -1;
     }
 
     /// <summary>A number or truth value as a float; null for anything else.</summary>
@@ -229,9 +250,22 @@ internal static class Values
     public static object Key(object? value) => value switch
     {
         null => NoneKey.Instance,
-        string or bool or long or double or Fixed => value,
+        string text => Looked(text),
+        bool or long or double or Fixed => value,
         _ => throw new TemplateFault($"unhashable type: '{Kind(value)}'"),
     };
+
+    private static string Looked(string text)
+    {
+        TemplateBudget.Current?.Look(text.Length);
+        return text;
+    }
+
+    private static IEnumerable<T> Counted<T>(IEnumerable<T> items, int count)
+    {
+        TemplateBudget.Current?.Spend(count);
+        return items;
+    }
 
     /// <summary>The value of a key.</summary>
     public static object? Unkey(object key) => key is NoneKey ? null : key;
@@ -242,8 +276,8 @@ internal static class Values
     {
         List<object?> items => items,
         Fixed items => items.Items,
-        Map map => [.. map.Keys.Select(Unkey)],
-        string text => [.. text.EnumerateRunes().Select(rune => rune.ToString())],
+        Map map => [.. Counted(map.Keys, map.Count).Select(Unkey)],
+        string text => [.. Counted(text.EnumerateRunes(), text.Length).Select(rune => rune.ToString())],
         Undefined => [],
         _ => null,
     };
@@ -251,7 +285,7 @@ internal static class Values
     /// <summary>How many items or characters a value has.</summary>
     public static long Length(object? value) => value switch
     {
-        string text => text.Length - text.AsSpan().Count(char.IsLowSurrogate),
+        string text => text.Length - Looked(text).AsSpan().Count(char.IsLowSurrogate),
         ICollection items => items.Count,
         Fixed items => items.Items.Count,
         Undefined => 0,

@@ -30,6 +30,7 @@ public sealed class Checkpoint : IDisposable
             else if (File.Exists(Path.Combine(folder, IndexFile))) OpenShards();
             else throw new ModelException($"{folder} has neither {SingleFile} nor {IndexFile}; only safetensors weights are read");
             Names = [.. _where.Keys.Order(StringComparer.Ordinal)];
+            if (Names.Count == 0) throw new ModelException($"{folder}: its weights name no tensors; is the model fully downloaded?");
             string config = Hash(ModelFiles.Bytes(folder, "config.json")), tensors = Hash(Encoding.UTF8.GetBytes(Inventory()));
             FingerPrint = new CheckpointFingerprint(config, tensors);
         }

@@ -25,9 +25,15 @@ internal static class ModelFiles
         if (!File.Exists(path)) throw new ModelException($"{folder} has no {name}; is it a model folder, fully downloaded?");
         return Guard(path, () =>
         {
-            long length = Length(path);
-            if (length > MaxJsonBytes) throw new ModelException($"{path}: {length} bytes, at most {MaxJsonBytes} are read");
-            return File.ReadAllBytes(path);
+            using SafeFileHandle file = File.OpenHandle(path);
+            long length = RandomAccess.GetLength(file);
+            if (length > MaxJsonBytes)
+                throw new ModelException($"{path}: {length} bytes, at most {MaxJsonBytes} are read; is it the right file?");
+            // No more than the file had: a link may lead to a device that never ends.
+            byte[] bytes = new byte[length];
+            int read = 0;
+            while (read < bytes.Length && RandomAccess.Read(file, bytes.AsSpan(read), read) is > 0 and int more) read += more;
+            return read == bytes.Length ? bytes : bytes[..read];
         });
     }
 
@@ -82,7 +88,7 @@ internal static class ModelFiles
         {
             return read();
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {
             throw new ModelException($"{path}: cannot be read: {OneLine(e.Message)}", e);
         }

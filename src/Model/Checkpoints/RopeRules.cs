@@ -22,18 +22,17 @@ internal static class RopeRules
         string key = scaling!.Has("rope_type") ? "rope_type" : "type";
         double original = scaling.Int(1, MaxContext, reader.Int(1, MaxContext, maxPositions, "original_max_position_embeddings"),
             "original_max_position_embeddings");
-        switch (type)
+        table = type switch
         {
-            case "linear":
-                float factor = (float)Factor(scaling);
-                return table with { Frequencies = [.. frequencies.Select(f => f / factor)] };
-            case "llama3":
-                return table with { Frequencies = Llama3(scaling, frequencies, original) };
-            case "yarn":
-                return Yarn(scaling, table, original, maxPositions);
-            default:
-                throw scaling.Error(key, $"is {type}; known: default, linear, llama3, yarn");
-        }
+            "linear" => table with { Frequencies = Linear(frequencies, (float)Factor(scaling)) },
+            "llama3" => table with { Frequencies = Llama3(scaling, frequencies, original) },
+            "yarn" => Yarn(scaling, table, original, maxPositions),
+            _ => throw scaling.Error(key, $"is {type}; known: default, linear, llama3, yarn"),
+        };
+        // Factors near to nothing are positive, and what is divided by them is not a number any more.
+        if (table.Frequencies.All(float.IsFinite) && float.IsFinite(table.Magnitude) && double.IsFinite(table.ScoreScale)) return table;
+        throw scaling.Error(key,
+            $"is {type} with factors that make frequencies without end; wanted are factors near to those of published models");
     }
 
     /// <summary>How much of each head turns: partial_rotary_factor, in either place.</summary>
@@ -77,6 +76,8 @@ internal static class RopeRules
     private static double Factor(ConfigReader scaling) => scaling.Has("factor")
         ? scaling.Number(0, 1e6, 1, "factor")
         : throw scaling.Error("factor", "is missing");
+
+    private static float[] Linear(float[] frequencies, float factor) => [.. frequencies.Select(f => f / factor)];
 
     // Long waves are stretched, short ones stay, and those between are mixed. (Llama 3.1, Meta 2024)
     private static float[] Llama3(ConfigReader scaling, float[] frequencies, double original)

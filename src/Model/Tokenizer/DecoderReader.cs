@@ -12,6 +12,8 @@ internal sealed class DecoderReader(TokenizerJson json)
 {
     private static readonly string[] Order = ["Replace", "ByteFallback", "Fuse", "Strip"];
 
+    private const int MaxSteps = 64;
+
     /// <summary>The rules.</summary>
     public DecodingRules Read(JsonElement value)
     {
@@ -26,7 +28,8 @@ internal sealed class DecoderReader(TokenizerJson json)
                 return new DecodingRules { Replacements = [(sign, " "u8.ToArray())], DroppedInFirst = drops ? sign : [] };
         }
         var rules = new DecodingRules();
-        (JsonElement Value, string At)[] steps = [.. json.Items(value, "decoders", "decoder")];
+        (JsonElement Value, string At)[] steps = [.. json.Items(value, "decoders", "decoder").Take(MaxSteps + 1)];
+        if (steps.Length > MaxSteps) throw json.Wrong($"decoder: more than {MaxSteps} steps");
         int place = 0;
         bool fused = false;
         foreach ((JsonElement step, string at) in steps)

@@ -11,7 +11,11 @@ internal sealed class PreTokenizerReader(TokenizerJson json)
     /// <summary>What ByteLevel with use_regex cuts by: the pattern of GPT-2.</summary>
     public const string Gpt2Pattern = @"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
-    private const int MaxSteps = 64;
+    private const int MaxSteps = 32, MaxPrefixes = 4;
+
+    private static readonly Lazy<PatternScanner> s_words = new(() => Known(Gpt2Pattern)), s_digits = new(() => Known(@"\p{N}")),
+        s_punctuation = new(() => Known(@"[\p{P}$+<=>^`|~]"));
+
     private readonly List<CuttingStep> _steps = [];
     private bool _byteLevel;
 
@@ -41,11 +45,11 @@ internal sealed class PreTokenizerReader(TokenizerJson json)
                 break;
             case "Digits":
                 SplitBehavior behavior = json.Flag(value, "individual_digits") ? SplitBehavior.Isolated : SplitBehavior.Contiguous;
-                _steps.Add(new CuttingStep.Split(Known(@"\p{N}"), behavior, Invert: false));
+                _steps.Add(new CuttingStep.Split(s_digits.Value, behavior, Invert: false));
                 break;
             case "Punctuation":
                 SplitBehavior signs = TokenizerJson.Optional(value, "behavior") is null ? SplitBehavior.Isolated : Behavior(value, at);
-                _steps.Add(new CuttingStep.Split(Known(@"[\p{P}$+<=>^`|~]"), signs, Invert: false));
+                _steps.Add(new CuttingStep.Split(s_punctuation.Value, signs, Invert: false));
                 break;
             default:
                 foreach ((JsonElement inner, string where) in json.Items(value, "pretokenizers", at)) Add(inner, where);
@@ -55,9 +59,9 @@ internal sealed class PreTokenizerReader(TokenizerJson json)
 
     private void ByteLevel(JsonElement value)
     {
-        if (json.Flag(value, "add_prefix_space")) _steps.Add(new CuttingStep.Prefix(' ', ReplacesBlanks: false, PrefixScheme.Always));
+        if (json.Flag(value, "add_prefix_space")) Add(new CuttingStep.Prefix(' ', ReplacesBlanks: false, PrefixScheme.Always));
         if (json.Flag(value, "use_regex", absent: true))
-            _steps.Add(new CuttingStep.Split(Known(Gpt2Pattern), SplitBehavior.Isolated, Invert: false));
+            _steps.Add(new CuttingStep.Split(s_words.Value, SplitBehavior.Isolated, Invert: false));
         _byteLevel = true;
     }
 
@@ -66,10 +70,18 @@ internal sealed class PreTokenizerReader(TokenizerJson json)
         if (json.Text(value, "replacement", at + ".") is not [var sign] || char.IsSurrogate(sign))
             throw json.Wrong($"{at}.replacement must be one character of the basic plane");
         PrefixScheme scheme = Scheme(value, at);
-        _steps.Add(new CuttingStep.Prefix(sign, ReplacesBlanks: true, scheme));
+        Add(new CuttingStep.Prefix(sign, ReplacesBlanks: true, scheme));
         if (!json.Flag(value, "split", absent: true)) return;
         PatternScanner cut = PatternScanner.Of(PatternParser.Literal(sign.ToString()));
         _steps.Add(new CuttingStep.Split(cut, SplitBehavior.MergedWithNext, Invert: false));
+    }
+
+    // Each may double the pieces, where another step cuts behind the sign.
+    private void Add(CuttingStep.Prefix prefix)
+    {
+        _steps.Add(prefix);
+        if (_steps.Count(step => step is CuttingStep.Prefix) > MaxPrefixes)
+            throw json.Wrong($"pre_tokenizer: more than {MaxPrefixes} steps set a sign before each piece");
     }
 
     private PrefixScheme Scheme(JsonElement value, string at)
@@ -95,15 +107,5 @@ internal sealed class PreTokenizerReader(TokenizerJson json)
             : throw json.Wrong($"{at}.behavior is {behavior}; supported: {string.Join(", ", Enum.GetNames<SplitBehavior>())}");
     }
 
-    private static PatternScanner Known(string pattern)
-    {
-        try
-        {
-            return PatternScanner.Of(PatternParser.Parse(pattern));
-        }
-        catch (FormatException e)
-        {
-            throw new ModelException($"the pattern {pattern} {e.Message}", e);
-        }
-    }
+    private static PatternScanner Known(string pattern) => PatternScanner.Of(PatternParser.Parse(pattern));
 }

@@ -9,6 +9,9 @@ namespace Troupe.Model.Tokenizer;
 /// </summary>
 internal sealed class TemplateReader(TokenizerJson json)
 {
+    /// <summary>The most special tokens around a text.</summary>
+    private const int MaxIds = 1024;
+
     /// <summary>The ids before and behind a single text; both empty if there is no processor.</summary>
     public (int[] Before, int[] After) Read(JsonElement? processor)
     {
@@ -42,6 +45,8 @@ internal sealed class TemplateReader(TokenizerJson json)
             if (part.ValueKind != JsonValueKind.Object) throw json.Wrong($"post_processor.single holds {ModelFiles.Kind(part)}");
             if (TokenizerJson.Optional(part, "Sequence") is not null)
                 after = after is null ? [] : throw json.Wrong("post_processor.single names the text twice");
+            else if (before.Count + (after?.Count ?? 0) > MaxIds)
+                throw json.Wrong($"post_processor.single: more than {MaxIds} special tokens");
             else
                 (after ?? before).AddRange(Ids(template, json.Text(json.Object(part, "SpecialToken"), "id", "post_processor.single: ")));
         }

@@ -1,3 +1,5 @@
+using Troupe.Model.Checkpoints;
+
 namespace Troupe.Model.Tokenizer;
 
 /// <summary>How ids become text.</summary>
@@ -25,6 +27,9 @@ internal sealed record DecodingRules
 /// <summary>The bytes that each id stands for, after the rules that look at one token alone.</summary>
 internal sealed class TokenTexts
 {
+    /// <summary>The most bytes that replacements make of each byte of a token, and how many more.</summary>
+    private const int MaxGrowth = 64, MaxMore = 4096;
+
     private readonly byte[] _text;
     // Where each id's bytes begin and end; the end is negative for a byte token, and both are 0 and absent for an id that is not used.
     private readonly (int Start, int Length, bool Used, bool IsByte)[] _places;
@@ -99,7 +104,13 @@ internal sealed class TokenTexts
 
     private byte[] Decoded(byte[] token)
     {
-        foreach ((byte[] old, byte[] changed) in Rules.Replacements) token = Replaced(token, old, changed);
+        int given = token.Length, most = MaxGrowth * given + MaxMore;
+        foreach ((byte[] old, byte[] changed) in Rules.Replacements)
+        {
+            if (token.Length + (long)token.AsSpan().Count(old) * (changed.Length - old.Length) > most)
+                throw new ModelException($"the decoder of tokenizer.json makes more than {most} bytes of a token of {given}");
+            token = Replaced(token, old, changed);
+        }
         return token;
     }
 

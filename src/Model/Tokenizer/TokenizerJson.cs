@@ -8,6 +8,7 @@ namespace Troupe.Model.Tokenizer;
 internal sealed class TokenizerJson(string path)
 {
     internal const int MaxId = 1 << 22;
+    private readonly PatternWork _work = new();
 
     /// <summary>The object's "type", which must be one of the known.</summary>
     public string Kind(JsonElement value, string at, params ReadOnlySpan<string> known)
@@ -66,7 +67,7 @@ internal sealed class TokenizerJson(string path)
         string text = Text(pattern, literal ? "String" : "Regex", at + ".pattern.");
         try
         {
-            return PatternScanner.Of(literal ? PatternParser.Literal(text) : PatternParser.Parse(text));
+            return PatternScanner.Of(literal ? PatternParser.Literal(text) : PatternParser.Parse(text), _work);
         }
         catch (FormatException e)
         {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 
 namespace Troupe.Model.Tokenizer.Patterns;
@@ -23,6 +24,7 @@ internal sealed class CodePointSet
     // Letters in the sense of "Alphabetic" whose category is not a letter: circled and squared ones.
     private static readonly int[] OtherAlphabetic = [0x24B6, 0x24E9, 0x1F130, 0x1F149, 0x1F150, 0x1F169, 0x1F170, 0x1F189];
 
+    private static readonly ConcurrentDictionary<string, CodePointSet> Named = new(StringComparer.Ordinal);
     private static readonly Lazy<CodePointSet[]> Categories = new(ReadCategories);
     private static readonly Lazy<CodePointSet> Spaces = new(() => OfRanges(
         [9, 13, 32, 32, 0x85, 0x85, 0xA0, 0xA0, 0x1680, 0x1680, 0x2000, 0x200A, 0x2028, 0x2029, 0x202F, 0x202F, 0x205F, 0x205F,
@@ -58,12 +60,13 @@ internal sealed class CodePointSet
     /// <summary>A general category (Lu), a group of them (L), or a script that is known (Han); null if the name is not known.</summary>
     public static CodePointSet? Category(string name)
     {
-        if (name == "Han") return OfRanges(HanRanges);
+        if (Named.TryGetValue(name, out CodePointSet? known)) return known;
+        if (name == "Han") return Named[name] = OfRanges(HanRanges);
         if (name.Length is not (1 or 2)) return null;
         var parts = new List<CodePointSet>();
         for (int i = 0; i < Groups.Length; i += 2)
             if (Groups.AsSpan(i, name.Length).SequenceEqual(name)) parts.Add(Categories.Value[i / 2]);
-        return parts.Count == 0 ? null : Union(parts);
+        return parts.Count == 0 ? null : Named[name] = Union(parts);
     }
 
     /// <summary>What is in any of the sets.</summary>

@@ -9,10 +9,10 @@ namespace Troupe.Model.Tokenizer.Patterns;
 /// </summary>
 internal sealed class PatternParser
 {
-    private const int MaxDepth = 32, MaxRepeat = 1000, MaxLength = 8192;
+    private const int MaxDepth = 32, MaxRepeat = 1000, MaxLength = 8192, MaxEdges = 100_000;
 
     private readonly int[] _text;
-    private int _at, _depth;
+    private int _at, _depth, _edges;
     private bool _ignoreCase;
 
     private PatternParser(string pattern) => _text = [.. pattern.EnumerateRunes().Select(rune => rune.Value)];
@@ -88,13 +88,14 @@ internal sealed class PatternParser
 
     private PatternNode Repeats(PatternNode part)
     {
-        while (_at < _text.Length)
+        for (int times = 0; _at < _text.Length; times++)
         {
             (int Min, int? Max)? count =
                 _text[_at] switch { '*' => (0, null), '+' => (1, null), '?' => (0, 1), '{' => Counts(), _ => null };
             if (count is not var (min, max)) break;
             bool braces = _text[_at] == '}';
             _at++;
+            if (times == MaxDepth) throw Wrong($"more than {MaxDepth} repeats of each other");
             if (part is PatternNode.Ahead) throw Wrong("a repeated look ahead");
             if (Peek('?')) throw Wrong("a lazy repeat");
             // Behind braces a plus repeats once more; behind the other signs it means that nothing is given back.
@@ -147,9 +148,13 @@ internal sealed class PatternParser
                 if (++_depth > MaxDepth) throw Wrong($"more than {MaxDepth} sets in each other");
                 parts.Add(Set());
                 _depth--;
-                continue;
             }
-            parts.Add(Member());
+            else
+            {
+                parts.Add(Member());
+            }
+            // A category has a thousand edges, and all of a set are sorted.
+            if ((_edges += parts[^1].Edges.Length) > MaxEdges) throw Wrong($"sets of more than {MaxEdges} ranges");
         }
         var all = CodePointSet.Union(parts);
         return negated ? all.Complement() : all;

@@ -31,6 +31,8 @@ internal sealed class PatternProgram
     private readonly List<(PatternStep Step, int A, int B)> _steps = [];
     private readonly List<CodePointSet> _sets = [];
 
+    private int _written;
+
     private PatternProgram() { }
 
     /// <summary>The steps; the first one is the start.</summary>
@@ -51,6 +53,8 @@ internal sealed class PatternProgram
 
     private void Write(PatternNode node)
     {
+        // What is empty takes no steps, however often it is repeated; it takes time.
+        if (++_written > 4 * MaxSteps) throw new FormatException($"repeats its parts more than {4 * MaxSteps} times");
         switch (node)
         {
             case PatternNode.One one:

@@ -1,4 +1,5 @@
 using System.Buffers;
+using Troupe.Model.Checkpoints;
 
 namespace Troupe.Model.Tokenizer.Patterns;
 
@@ -11,6 +12,8 @@ internal sealed class PatternScanner
     private const int Start = 1;
     /// <summary>Failed tries that looked at no more than this are not worth remembering.</summary>
     private const int ShortTry = 16;
+    /// <summary>The most code points looked at for each of the text. Published patterns look at some ten.</summary>
+    private const long MaxLooks = 1000;
 
     private readonly byte[] _classes;
     // For each state and class, and behind them the text's end: twice the next state (0: none), plus 1 if the pattern has matched by here.
@@ -19,12 +22,12 @@ internal sealed class PatternScanner
 
     private PatternScanner(byte[] classes, int[] next, int width) => (_classes, _next, _width) = (classes, next, width);
 
-    /// <summary>Makes the table of a pattern.</summary>
+    /// <summary>Makes the table of a pattern. Work: what it and others may take together; null for it alone.</summary>
     /// <exception cref="FormatException">The pattern is not supported, or would match the empty text; the message says what it
     /// has.</exception>
-    public static PatternScanner Of(PatternNode pattern)
+    public static PatternScanner Of(PatternNode pattern, PatternWork? work = null)
     {
-        (byte[] classes, int[] next, int width) = new ScannerBuilder(PatternProgram.Compile(pattern)).Build();
+        (byte[] classes, int[] next, int width) = new ScannerBuilder(PatternProgram.Compile(pattern), work ?? new PatternWork()).Build();
         if (Enumerable.Range(0, width).Any(c => next[Start * width + c] % 2 == 1))
             throw new FormatException("can match the empty text, which is not supported");
         return new PatternScanner(classes, next, width);
@@ -42,6 +45,7 @@ internal sealed class PatternScanner
         for (int at = start; at < text.Length; at++)
         {
             int end = Run(text, at, failures.States, out int seen);
+            failures.Count(seen - at, text.Length);
             if (end >= 0) return (at, end);
             if (seen - at > ShortTry) failures.Remember(this, text, at, seen);
             if (char.IsHighSurrogate(text[at])) at++;
@@ -74,9 +78,19 @@ internal sealed class PatternScanner
     {
         private int[]? _states;
         private int _length;
+        private long _looks;
 
         /// <summary>The states; empty as long as there was no failed try.</summary>
         public readonly ReadOnlySpan<int> States => _states.AsSpan(0, _length);
+
+        /// <summary>Counts what a try looked at: some patterns would look at the whole text from each of its places.</summary>
+        /// <exception cref="ModelException">It is too much.</exception>
+        public void Count(int looks, int length)
+        {
+            if ((_looks += looks) > MaxLooks * (length + MaxLooks))
+                throw new ModelException($"a pattern of tokenizer.json looks at more than {MaxLooks} characters for each of a text "
+                    + $"of {length}");
+        }
 
         /// <summary>Notes the states of a try that failed.</summary>
         public void Remember(PatternScanner scanner, ReadOnlySpan<char> text, int start, int seen)

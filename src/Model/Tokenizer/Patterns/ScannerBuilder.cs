@@ -4,17 +4,14 @@ namespace Troupe.Model.Tokenizer.Patterns;
 /// Makes the table of a scanner: a state is the list of steps that are alive, in the order in which a backtracking engine would try
 /// them, so a match ends all behind it (the subset construction, as in RE2).
 /// </summary>
-internal sealed class ScannerBuilder(PatternProgram program)
+internal sealed class ScannerBuilder(PatternProgram program, PatternWork work)
 {
     private const int MaxStates = 4096, MaxClasses = 255;
-    /// <summary>Bounds the work on one pattern: steps looked at.</summary>
-    private const long MaxWork = 20_000_000;
 
     private readonly List<int[]> _states = [[], [0]];
     private readonly Dictionary<string, int> _known = new(StringComparer.Ordinal) { [""] = 0, [Key([0])] = 1 };
     private readonly bool[] _visited = new bool[program.Steps.Count];
     private readonly Stack<int> _open = new();
-    private long _work;
 
     /// <summary>The class of each code point; for each state and class the next state; classes, the text's end counted.</summary>
     public (byte[] Classes, int[] Next, int Width) Build()
@@ -45,7 +42,7 @@ internal sealed class ScannerBuilder(PatternProgram program)
                 members.Add(inside);
             }
             classes.AsSpan(edges[i]..edges[i + 1]).Fill((byte)index);
-            if ((_work += program.Sets.Count) > MaxWork) throw new FormatException("is too large");
+            work.Spend(program.Sets.Count);
         }
         return (classes, [.. members]);
     }
@@ -54,7 +51,7 @@ internal sealed class ScannerBuilder(PatternProgram program)
     private int Step(int[] state, bool[]? inside)
     {
         Array.Clear(_visited);
-        if ((_work += 1 + _visited.Length / 16) > MaxWork) throw new FormatException("is too large");
+        work.Spend(1 + _visited.Length / 16);
         var alive = new List<int>();
         bool matched = false;
         foreach (int start in state)
@@ -64,7 +61,7 @@ internal sealed class ScannerBuilder(PatternProgram program)
             {
                 if (_visited[at]) continue;
                 _visited[at] = true;
-                if (++_work > MaxWork) throw new FormatException("is too large");
+                work.Spend(1);
                 matched = Visit(at, inside, alive);
             }
             _open.Clear();
