@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace Troupe.Model.Tokenizer;
@@ -27,6 +28,7 @@ internal sealed class ByteSymbols(int[] ids) : ISymbols
     public int Most(int units) => 3 * units;
 
     /// <inheritdoc/>
+    [SkipLocalsInit, MethodImpl(Hot.Path)]
     public int Read(ReadOnlySpan<char> piece, Span<int> symbols)
     {
         Span<byte> bytes = piece.Length <= 256 ? stackalloc byte[768] : new byte[3 * piece.Length];
@@ -39,6 +41,7 @@ internal sealed class ByteSymbols(int[] ids) : ISymbols
     public int PartEnd(ReadOnlySpan<char> piece, int start) => piece.Length;
 
     /// <inheritdoc/>
+    [SkipLocalsInit]
     public int? Spell(ReadOnlySpan<char> piece, Span<byte> space)
     {
         // A byte takes two bytes to spell at most.
@@ -95,6 +98,7 @@ internal sealed class CharacterSymbols : ISymbols
     public int Most(int units) => 3 * units;
 
     /// <inheritdoc/>
+    [MethodImpl(Hot.Path)]
     public int Read(ReadOnlySpan<char> piece, Span<int> symbols)
     {
         int count = 0;
@@ -118,6 +122,7 @@ internal sealed class CharacterSymbols : ISymbols
     }
 
     /// <inheritdoc/>
+    [MethodImpl(Hot.Path)]
     public int PartEnd(ReadOnlySpan<char> piece, int start)
     {
         if (_inside is null) return piece.Length;

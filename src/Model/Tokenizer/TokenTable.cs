@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-
 namespace Troupe.Model.Tokenizer;
 
 /// <summary>
@@ -66,7 +64,7 @@ internal sealed class TokenTable
 
     private int Slot(ReadOnlySpan<byte> token)
     {
-        int slot = (int)(Hash(token) & (uint)(_slots.Length - 1));
+        int slot = (int)(ByteHash.Of(token) & (uint)(_slots.Length - 1));
         while (_slots[slot] is var entry && entry != Free && !Of(entry).SequenceEqual(token)) slot = (slot + 1) & (_slots.Length - 1);
         return slot;
     }
@@ -82,21 +80,5 @@ internal sealed class TokenTable
         int[] slots = new int[count];
         Array.Fill(slots, Free);
         return slots;
-    }
-
-    private static uint Hash(ReadOnlySpan<byte> token)
-    {
-        const ulong prime = 0x9E3779B97F4A7C15;
-        ulong hash = (ulong)token.Length * prime;
-        for (; token.Length >= 8; token = token[8..]) hash = Mix(hash ^ BinaryPrimitives.ReadUInt64LittleEndian(token));
-        ulong rest = 0;
-        foreach (byte value in token) rest = (rest << 8) | value;
-        return (uint)(Mix(hash ^ rest) >> 32);
-    }
-
-    private static ulong Mix(ulong value)
-    {
-        value *= 0x9E3779B97F4A7C15;
-        return (value ^ (value >> 29)) * 0xBF58476D1CE4E5B9;
     }
 }
