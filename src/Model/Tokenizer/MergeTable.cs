@@ -24,6 +24,7 @@ internal sealed class MergeTable
     private readonly int _idBits, _rankBits, _shift;
 
     /// <summary>Makes the table; the rank of a pair is its place in the list, and a later entry of a pair replaces an earlier.</summary>
+    [MethodImpl(Hot.Path)]
     public MergeTable(IReadOnlyList<(int Left, int Right, int Merged)> merges)
     {
         int size = 1;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Troupe.Model.Tokenizer;
 
 /// <summary>How ids become text.</summary>
@@ -64,6 +66,7 @@ internal sealed class TokenTexts
     /// <summary>Whether the id stands for one byte of a run of bytes.</summary>
     public bool IsByte(int id) => _places[id].IsByte;
 
+    [MethodImpl(Hot.Path)]
     private void Add(int id, ReadOnlySpan<byte> token, List<byte> text)
     {
         int start = text.Count;
