@@ -18,7 +18,7 @@ internal sealed class Members(TemplateBudget budget)
         if (value is Undefined undefined) throw undefined.Fault();
         if (value is Map map && key is not (List<object?> or Map or Undefined)
             && map.TryGetValue(Values.Key(key), out object? item)) return item;
-        if (Values.AsLong(key) is { } index && Values.ItemsOf(value) is { } items && value is not Map)
+        if (Values.AsLong(key) is { } index && value is not (Map or Lazy) && Values.ItemsOf(value) is { } items)
         {
             if (value is string) budget.Spend(items.Count / 16);
             long place = index < 0 ? index + items.Count : index;
@@ -53,6 +53,7 @@ internal sealed class Members(TemplateBudget budget)
     {
         string text => Box.Of(StringMethods.Find(text, name, budget)),
         Map map => Box.Of(MapMethods(map, name)),
+        Fixed { Names.Count: > 0 } named when named.Names.ToList().IndexOf(name) is >= 0 and var at => new Box(named.Items[at]),
         List<object?> or Fixed => Box.Of(ListMethods(value, name)),
         Namespace space => space.Members.TryGetValue(name, out object? member) ? new Box(member) : null,
         LoopState loop => loop.Member(name),
