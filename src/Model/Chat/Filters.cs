@@ -120,7 +120,8 @@ internal sealed class Filters
         "float" => new Box(Conversions.Real(value, arguments)),
         "abs" => new Box(value is double real ? (object)Math.Abs(real) : Math.Abs(Whole(value))),
         "round" => new Box(Conversions.Round(value, arguments)),
-        "format" => new Box(Formats.Percent(Values.Text(value), arguments.Named.Count > 0 ? arguments.TakeNamed() : new Fixed(All(arguments)))),
+        "format" => new Box(Formats.Percent(Values.Text(value), 
+            arguments.Named.Count > 0 ? arguments.TakeNamed() : new Fixed(All(arguments)))),
         "attr" => new Box(value is Map ? new Undefined("a mapping has no such attribute")
             : new Members(_budget).Member(value, arguments.Text("name"))),
         _ => null,

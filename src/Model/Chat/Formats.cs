@@ -100,7 +100,8 @@ internal static class Formats
                     : Values.Text(value));
             case 'd' or 'i' or 'u' or 'x' or 'X' or 'o':
                 object whole = value is double real ? (long)real
-                    : Values.AsLong(value) ?? throw new TemplateFault($"%{kind} format: a real number is required, not {Values.Kind(value)}");
+                    : Values.AsLong(value) 
+                        ?? throw new TemplateFault($"%{kind} format: a real number is required, not {Values.Kind(value)}");
                 return FormatSpec.Parse(spec + size + (kind is 'i' or 'u' ? 'd' : kind)).Apply(whole);
             case 'f' or 'F' or 'e' or 'E' or 'g' or 'G':
                 double number = Values.AsNumber(value) ?? throw new TemplateFault($"must be real number, not {Values.Kind(value)}");

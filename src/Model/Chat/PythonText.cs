@@ -82,8 +82,10 @@ internal static class PythonText
         return result.Append(text, at, text.Length - at).ToString();
     }
 
+    private static readonly System.Buffers.SearchValues<char> s_several = System.Buffers.SearchValues.Create("ßŉǰﬀﬁﬂﬃﬄﬅﬆ");
+
     /// <summary>str.upper: letters that become several too.</summary>
-    public static string Upper(string text) => text.AsSpan().ContainsAny("ßŉǰﬀﬁﬂﬃﬄﬅﬆ")
+    public static string Upper(string text) => text.AsSpan().ContainsAny(s_several)
         ? text.Replace("ß", "SS", StringComparison.Ordinal).Replace("ŉ", "ʼN", StringComparison.Ordinal)
             .Replace("ǰ", "J\u030C", StringComparison.Ordinal).Replace("ﬀ", "FF", StringComparison.Ordinal)
             .Replace("ﬁ", "FI", StringComparison.Ordinal).Replace("ﬂ", "FL", StringComparison.Ordinal)

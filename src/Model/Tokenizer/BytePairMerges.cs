@@ -105,7 +105,8 @@ internal sealed class BytePairMerges(IReadOnlyList<(int Left, int Right, int Mer
         for (int i = 0; i < ids.Length; i++)
         {
             (next[i], previous[i]) = (i + 1 < ids.Length ? i + 1 : None, i - 1);
-            if (i + 1 < ids.Length && _table.Rank(ids[i], ids[i + 1]) is var rank and not MergeTable.NoRank) first.Add((i, Priority(rank, i)));
+            if (i + 1 < ids.Length && _table.Rank(ids[i], ids[i + 1]) is var rank and not MergeTable.NoRank)
+                first.Add((i, Priority(rank, i)));
         }
         var heap = new PriorityQueue<int, ulong>(first);
         while (heap.TryDequeue(out int at, out ulong priority))

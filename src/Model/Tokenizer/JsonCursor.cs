@@ -48,7 +48,8 @@ internal ref struct JsonCursor(ReadOnlySpan<byte> json)
     {
         Peek();
         int start = _at, number = 0;
-        while (_at < _json.Length && _json[_at] is >= (byte)'0' and <= (byte)'9' && _at - start < 10) number = 10 * number + _json[_at++] - '0';
+        while (_at < _json.Length && _json[_at] is >= (byte)'0' and <= (byte)'9' && _at - start < 10)
+            number = 10 * number + _json[_at++] - '0';
         bool plain = _at > start && _at - start < 10 && (_at == _json.Length || _json[_at] is not ((byte)'.' or (byte)'e' or (byte)'E'));
         if (!plain) _at = start;
         return plain ? number : -1;

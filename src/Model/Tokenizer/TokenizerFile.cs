@@ -27,7 +27,8 @@ internal sealed class TokenizerFile
         if (!Utf8.IsValid(text.Span)) throw new ModelException($"{path}: not valid JSON: not UTF-8");
         try
         {
-            return new TokenizerFile(new TokenizerJson(path)).Read(JsonSections.Read(text, "model", out Dictionary<string, ReadOnlyMemory<byte>> model), model);
+            var sections = JsonSections.Read(text, "model", out Dictionary<string, ReadOnlyMemory<byte>> model);
+            return new TokenizerFile(new TokenizerJson(path)).Read(sections, model);
         }
         catch (JsonException e)
         {

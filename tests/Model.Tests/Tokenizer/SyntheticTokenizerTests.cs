@@ -20,7 +20,8 @@ public sealed class SyntheticTokenizerTests
         var merges = new BytePairMerges(parts.Model.Merges);
         Random random = Seed.For($"{nameof(Long_and_short_pieces_are_merged_as_by_the_heap)} {style}");
         var words = new SyntheticWords(random.Next());
-        foreach (string text in (string[])[words.Text(30_000), words.Draw(9_000, "a", "e", "s", "t", "n", "i", "o", "r"), new string('e', 9_000),
+        foreach (string text in (string[])[words.Text(30_000), words.Draw(9_000, "a", "e", "s", "t", "n", "i", "o", "r"),
+            new string('e', 9_000),
             words.Draw(5_000, "7", "1"), new string('▁', 3_000), words.Draw(3_000, "中", "文", "б", "🙂")])
         {
             int[] symbols = new int[parts.Symbols.Most(text.Length)];
