@@ -43,7 +43,8 @@ internal static class StringMethods
         "zfill" => a => text.StartsWith('-') || text.StartsWith('+')
             ? text[0] + Padded(text[1..], a.Whole("width", 0) - 1, budget, left => new string('0', (int)left), "")
             : Padded(text, a.Whole("width", 0), budget, left => new string('0', (int)left), ""),
-        "center" => a => TextFilters.Centered(text, a.Whole("width", 0), a.Or("fillchar", " ") is string { Length: 1 } fill
+        "center" => a => TextFilters.Centered(text, a.Whole("width", 0),
+            a.Or("fillchar", " ") is string { Length: 1 } fill
             ? fill[0] : throw new TemplateFault("the fill character must be exactly one character long"), budget),
         "expandtabs" => a => Untabbed(text, a.Whole("tabsize", 8), budget),
         "ljust" => a => Padded(text, a.Whole("width", 0), budget, null, a.Or("fillchar", " ")),
