@@ -10,7 +10,8 @@ public sealed class SyntheticWords
 {
     private const int Known = 60_000;
 
-    private static readonly string[] s_onsets = ["b", "c", "d", "f", "g", "h", "l", "m", "n", "p", "r", "s", "t", "v", "w", "st", "tr", "pl", "ch", "sh",
+    private static readonly string[] s_onsets = ["b", "c", "d", "f", "g", "h", "l", "m",
+        "n", "p", "r", "s", "t", "v", "w", "st", "tr", "pl", "ch", "sh",
         ""];
     private static readonly string[] s_cores = ["a", "e", "i", "o", "u", "ea", "ou", "ai", "io", "er", "an", "in", "on", "en", "al"];
     private static readonly string[] s_ends = ["", "", "s", "t", "n", "ng", "r", "ed", "ly", "tion", "ment"];
