@@ -31,6 +31,23 @@ internal sealed record CallArguments(List<object?> Plain, Dictionary<string, obj
     public long Whole(string name, long fallback) => Or(name, fallback) is var value && Values.AsLong(value) is { } number
         ? number : throw new TemplateFault($"the argument {name} must be a whole number");
 
+    /// <summary>All that are left by place.</summary>
+    public List<object?> TakeRest()
+    {
+        List<object?> rest = Plain[_taken..];
+        _taken = Plain.Count;
+        return rest;
+    }
+
+    /// <summary>All that are left by name.</summary>
+    public Map TakeNamed()
+    {
+        var named = new Map();
+        foreach ((string name, object? value) in Named) named[name] = value;
+        Named.Clear();
+        return named;
+    }
+
     /// <summary>Whether there is another one by place.</summary>
     public bool More => _taken < Plain.Count;
 

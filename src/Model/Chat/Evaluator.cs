@@ -79,6 +79,8 @@ internal sealed class Evaluator(TemplateBudget budget)
         return called switch
         {
             Function function => function.Run(arguments),
+            LoopState { Again: { } again } => again.Run(arguments),
+            LoopState => throw new TemplateFault("The loop must have the 'recursive' marker to be called recursively."),
             Undefined undefined => throw undefined.Fault(),
             _ => throw new TemplateFault($"'{Values.Kind(called)}' object is not callable"),
         };

@@ -8,6 +8,9 @@ internal class ExpressionParser(IReadOnlyList<TemplateToken> tokens)
     private const int MaxDepth = 64, MaxChain = 256;
     private int _at, _depth;
 
+    /// <summary>Names that were read, in the macro that is read.</summary>
+    protected HashSet<string> Used { get; set; } = new(StringComparer.Ordinal);
+
     /// <summary>The token that is read next.</summary>
     protected TemplateToken Current => tokens[_at];
 
@@ -78,7 +81,7 @@ internal class ExpressionParser(IReadOnlyList<TemplateToken> tokens)
     }
 
     private bool EndsTuple() => Current.Kind is TokenKind.OutputEnd or TokenKind.BlockEnd or TokenKind.End || IsSign(")")
-        || (Current.Kind == TokenKind.Name && Current.Text is "in");
+        || (Current.Kind == TokenKind.Name && Current.Text is "in" or "recursive");
 
     private Node Or() => Chain(And, "or");
 
@@ -174,6 +177,7 @@ internal class ExpressionParser(IReadOnlyList<TemplateToken> tokens)
         switch (token.Kind)
         {
             case TokenKind.Name:
+                Used.Add(token.Text);
                 return token.Text switch
                 {
                     "true" or "True" => new Node.Constant(token.Line, true),

@@ -5,6 +5,15 @@ namespace Troupe.Model.Chat;
 /// <summary>Jinja's filters and tests. Those of lists are in <see cref="ListFilters"/>.</summary>
 internal sealed class Filters
 {
+    private static readonly HashSet<string> Names = [.. ("default d trim upper lower capitalize title string safe escape e forceescape "
+        + "replace indent length count wordcount tojson int float abs round format attr list first last reverse join map select reject "
+        + "selectattr rejectattr sort unique min max sum groupby batch slice items dictsort center truncate wordwrap striptags urlencode "
+        + "filesizeformat").Split(' ')];
+
+    private static readonly HashSet<string> Tests = [.. ("defined undefined none boolean true false integer float number string mapping "
+        + "iterable sequence callable escaped odd even divisibleby lower upper eq equalto == ne != lt lessthan < le <= gt greaterthan > "
+        + "ge >= filter test in sameas").Split(' ')];
+
     private readonly TemplateBudget _budget;
     private readonly ListFilters _lists;
 
@@ -19,6 +28,7 @@ internal sealed class Filters
         if (value is string given) _budget.Look(given.Length);
         object? result = Plain(name, value, arguments) is { } plain ? plain.Value
             : _lists.Apply(name, value, arguments) is { } list ? list.Value
+            : TextFilters.Apply(name, value, arguments, _budget) is { } laidOut ? laidOut.Value
             : throw new TemplateFault($"No filter named '{name}'.");
         arguments.Done(name);
         if (result is string text) _budget.Room(text.Length);
@@ -43,7 +53,7 @@ internal sealed class Filters
             "number" => value is long or double or bool,
             "string" => value is string,
             "mapping" => value is Map,
-            "iterable" => Values.ItemsOf(value) is not null,
+            "iterable" => value is Lazy || Values.ItemsOf(value) is not null,
             "sequence" => value is string or List<object?> or Fixed or Map or Undefined,
             "callable" => value is Function,
             "escaped" => false,
@@ -58,6 +68,8 @@ internal sealed class Filters
             "le" or "<=" => Values.Order(value, arguments.Must("other"), "<=") <= 0,
             "gt" or "greaterthan" or ">" => Values.Order(value, arguments.Must("other"), ">") > 0,
             "ge" or ">=" => Values.Order(value, arguments.Must("other"), ">=") >= 0,
+            "filter" => value is string filter && Names.Contains(filter),
+            "test" => value is string test && Tests.Contains(test),
             "in" => new Members(_budget).Contains(arguments.Must("seq"), value),
             "sameas" => IsSame(value, arguments.Must("other")),
             _ => throw new TemplateFault($"No test named '{name}'."),
@@ -98,12 +110,12 @@ internal sealed class Filters
     {
         "default" or "d" => new Box(Default(value, arguments)),
         "trim" => new Box(PythonText.Strip(Values.Text(value), arguments.Or("chars", null) as string)),
-        "upper" => new Box(Values.Text(value).ToUpperInvariant()),
+        "upper" => new Box(PythonText.Upper(Values.Text(value))),
         "lower" => new Box(Values.Text(value).ToLowerInvariant()),
         "capitalize" => new Box(PythonText.Capitalize(Values.Text(value))),
         "title" => new Box(Title(Values.Text(value))),
         "string" or "safe" => new Box(Values.Text(value)),
-        "escape" or "e" => new Box(Escape(Values.Text(value))),
+        "escape" or "e" or "forceescape" => new Box(Escape(Values.Text(value))),
         "replace" => new Box(Replace(Values.Text(value), arguments)),
         "indent" => new Box(Indent(Values.Text(value), arguments)),
         "length" or "count" => new Box(Values.Length(value)),
@@ -113,7 +125,8 @@ internal sealed class Filters
         "float" => new Box(Conversions.Real(value, arguments)),
         "abs" => new Box(value is double real ? (object)Math.Abs(real) : Absolute(Whole(value))),
         "round" => new Box(Conversions.Round(value, arguments)),
-        "format" => new Box(Formats.Percent(Values.Text(value), new Fixed(All(arguments)))),
+        "format" => new Box(Formats.Percent(Values.Text(value), 
+            arguments.Named.Count > 0 ? arguments.TakeNamed() : new Fixed(All(arguments)))),
         "attr" => new Box(value is Map ? new Undefined("a mapping has no such attribute")
             : new Members(_budget).Member(value, arguments.Text("name"))),
         _ => null,

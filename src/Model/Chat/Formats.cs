@@ -6,8 +6,6 @@ namespace Troupe.Model.Chat;
 /// <summary>Python's ways to put values into a text.</summary>
 internal static class Formats
 {
-    private const int MaxWidth = 1000;
-
     /// <summary>"%s is %d" % values: s, r, d, i, f, x and %, with 0, width and precision.</summary>
     public static string Percent(string format, object? values)
     {
@@ -24,11 +22,24 @@ internal static class Formats
                 continue;
             }
             int end = at + 1;
-            while (end < format.Length && (char.IsAsciiDigit(format[end]) || format[end] is '.' or '-')) end++;
+            object? named = null;
+            bool byName = format.AsSpan(end).StartsWith("(");
+            if (byName)
+            {
+                int close = format.IndexOf(')', end);
+                if (close < 0) throw new TemplateFault("incomplete format key");
+                string key = format[(end + 1)..close];
+                if (values is not Map map) throw new TemplateFault("format requires a mapping");
+                named = map.TryGetValue(key, out object? found) ? found : throw new TemplateFault($"no value for '{key}' in format string");
+                end = close + 1;
+            }
+            int from = end;
+            while (end < format.Length && (char.IsAsciiDigit(format[end]) || format[end] is '.' or '-' or '+' or ' ' or '#')) end++;
             if (end == format.Length) throw new TemplateFault("incomplete format");
             if (format[end] == '%') result.Append('%');
+            else if (byName) result.Append(OnePercent(named, format[from..end], format[end]));
             else if (next >= items.Count) throw new TemplateFault("not enough arguments for format string");
-            else result.Append(One(items[next++], format[(at + 1)..end], format[end]));
+            else result.Append(OnePercent(items[next++], format[from..end], format[end]));
             at = end;
         }
         if (next < items.Count && values is not Map) throw new TemplateFault("not all arguments converted during string formatting");
@@ -55,10 +66,11 @@ internal static class Formats
                 int end = format.IndexOf('}', at);
                 if (end < 0) throw new TemplateFault("expected '}' before end of string");
                 string[] field = format[(at + 1)..end].Split(':', 2);
-                object? value = Field(field[0], plain, named, ref next);
-                string spec = field.Length > 1 ? field[1] : "";
-                char kind = spec.Length > 0 && char.IsAsciiLetter(spec[^1]) ? spec[^1] : 's';
-                result.Append(One(value, kind == 's' && !spec.EndsWith('s') ? spec : spec[..^1], kind));
+                string[] name = field[0].Split('!', 2);
+                object? value = Field(name[0], plain, named, ref next);
+                if (name.Length > 1) value = name[1] switch { "r" or "a" => Repr(value), "s" => Values.Text(value), var other =>
+                    throw new TemplateFault($"Unknown conversion specifier '{other}'") };
+                result.Append(FormatSpec.Parse(field.Length > 1 ? field[1] : "").Apply(value));
                 at = end;
             }
             budget.Spend();
@@ -75,35 +87,32 @@ internal static class Formats
         return named.TryGetValue(name, out object? value) ? value : throw new TemplateFault($"no argument '{name}' to format");
     }
 
-    private static string One(object? value, string spec, char kind)
+    /// <summary>printf's form of the same: texts stand right where - does not set them left.</summary>
+    private static string OnePercent(object? value, string flags, char kind)
     {
-        bool left = spec.StartsWith('-'), zero = spec.StartsWith('0');
-        string[] sizes = spec.TrimStart('-').Split('.');
-        int width = 0, precision = -1;
-        if (sizes.Length > 2 || (sizes[0].Length > 0 && !Size(sizes[0], out width))
-            || (sizes.Length == 2 && !Size(sizes[1], out precision)))
-            throw new TemplateFault($"the format {spec}{kind} is not supported");
-        string text = kind switch
+        string size = flags.TrimStart('-', '+', ' ', '#', '0');
+        string signs = flags[..^size.Length];
+        string spec = (signs.Contains('-') ? "<" : ">") + (signs.Contains('+') ? "+" : signs.Contains(' ') ? " " : "")
+            + (signs.Contains('#') ? "#" : "");
+        if (signs.Contains('0') && !signs.Contains('-') && kind is not ('s' or 'r' or 'a' or 'c')) spec = spec[1..] + "0";
+        switch (kind)
         {
-            's' => precision >= 0 && precision < Values.Text(value).Length ? Values.Text(value)[..precision] : Values.Text(value),
-            'r' => Repr(value),
-            'd' or 'i' => Whole(value).ToString(CultureInfo.InvariantCulture),
-            'x' => Whole(value).ToString("x", CultureInfo.InvariantCulture),
-            'f' => (Values.AsNumber(value) ?? throw new TemplateFault($"must be real number, not {Values.Kind(value)}"))
-                .ToString("F" + (precision < 0 ? 6 : precision), CultureInfo.InvariantCulture),
-            _ => throw new TemplateFault($"the format {spec}{kind} is not supported"),
-        };
-        if (left) return text.PadRight(width);
-        return zero && text.StartsWith('-')
-            ? "-" + text[1..].PadLeft(Math.Max(0, width - 1), '0')
-            : text.PadLeft(width, zero && kind != 's' ? '0' : ' ');
+            case 's' or 'a' or 'r' or 'c':
+                return FormatSpec.Parse(spec.TrimEnd('+', ' ', '#') + size + "s").Apply(kind is 'r' or 'a' ? Repr(value)
+                    : kind == 'c' && Values.AsLong(value) is { } code && Rune.IsValid((int)code) ? new Rune((int)code).ToString()
+                    : Values.Text(value));
+            case 'd' or 'i' or 'u' or 'x' or 'X' or 'o':
+                object whole = value is double real ? (long)real
+                    : Values.AsLong(value) 
+                        ?? throw new TemplateFault($"%{kind} format: a real number is required, not {Values.Kind(value)}");
+                return FormatSpec.Parse(spec + size + (kind is 'i' or 'u' ? 'd' : kind)).Apply(whole);
+            case 'f' or 'F' or 'e' or 'E' or 'g' or 'G':
+                double number = Values.AsNumber(value) ?? throw new TemplateFault($"must be real number, not {Values.Kind(value)}");
+                return FormatSpec.Parse(spec + size + kind).Apply(number);
+            default:
+                throw new TemplateFault($"unsupported format character '{kind}'");
+        }
     }
-
-    private static bool Size(string digits, out int size) =>
-        int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out size) && size <= MaxWidth;
-
-    private static long Whole(object? value) => value is double real ? (long)real
-        : Values.AsLong(value) ?? throw new TemplateFault($"a number is required, not {Values.Kind(value)}");
 
     private static string Repr(object? value)
     {

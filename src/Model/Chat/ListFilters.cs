@@ -13,28 +13,30 @@ internal sealed class ListFilters(TemplateBudget budget, Filters filters)
             "list" => items => items.ToList(),
             "first" => items => items.Count > 0 ? items[0] : new Undefined("No first item, sequence was empty."),
             "last" => items => items.Count > 0 ? items[^1] : new Undefined("No last item, sequence was empty."),
-            "reverse" => items => value is string ? string.Concat(items.Reverse()) : items.Reverse().ToList(),
+            "reverse" => items => value is string ? string.Concat(items.Reverse()) : new Lazy([.. items.Reverse()]),
             "join" => items => Joined(items, arguments),
-            "map" => items => Mapped(items, arguments),
-            "select" or "reject" => items => Selected(items, arguments, name == "select", byMember: false),
-            "selectattr" or "rejectattr" => items => Selected(items, arguments, name == "selectattr", byMember: true),
+            "map" => items => new Lazy(Mapped(items, arguments)),
+            "select" or "reject" => items => new Lazy(Selected(items, arguments, name == "select", byMember: false)),
+            "selectattr" or "rejectattr" => items => new Lazy(Selected(items, arguments, name == "selectattr", byMember: true)),
             "sort" => items => Sorted(items, arguments),
-            "unique" => items => Unique(items, arguments),
+            "unique" => items => new Lazy(Unique(items, arguments)),
             "min" or "max" => items => Extreme(items, arguments, name == "max"),
             "sum" => items => Sum(items, arguments),
             "groupby" => items => Groups(items, arguments),
-            "batch" => items => Batches(items, arguments),
+            "batch" => items => new Lazy(Batches(items, arguments)),
+            "slice" => items => new Lazy(Slices(items, arguments)),
             _ => null,
         };
         if (run is not null)
         {
-            IReadOnlyList<object?> items = Filters.Items(value);
+            if (value is Lazy && name is "last" or "reverse") throw new TemplateFault("'generator' object is not reversible");
+            IReadOnlyList<object?> items = value is Lazy lazy && name == "first" ? lazy.Take(1) : Filters.Items(value);
             budget.Spend(items.Count);
             return new Box(run(items));
         }
         return name switch
         {
-            "items" => new Box(value is Undefined ? new List<object?>() : Pairs(value)),
+            "items" => new Box(new Lazy(value is Undefined ? [] : Pairs(value))),
             "dictsort" => new Box(DictSort(value, arguments)),
             _ => null,
         };
@@ -100,7 +102,10 @@ internal sealed class ListFilters(TemplateBudget budget, Filters filters)
     {
         bool reverse = Values.Truth(arguments.Or("reverse", false)), cases = Values.Truth(arguments.Or("case_sensitive", false));
         object? member = arguments.Or("attribute", null);
-        return Ordered(items, item => Folded(member is null ? item : Member(item, member), cases), reverse);
+        // "a,b" sorts by a, and where that is the same by b.
+        object?[] members = member is string names ? [.. names.Split(',')] : [member];
+        return Ordered(items, item => members.Length == 1 ? Folded(members[0] is null ? item : Member(item, members[0]), cases)
+            : new Fixed([.. members.Select(one => Folded(Member(item, one), cases))]), reverse);
     }
 
     private List<object?> Ordered(IReadOnlyList<object?> items, Func<object?, object?> key, bool reverse)
@@ -146,7 +151,7 @@ internal sealed class ListFilters(TemplateBudget budget, Filters filters)
         object? Key(object? item) => Member(item, member) is var value && value is Undefined && fallback is not null ? fallback : value;
         return [.. Ordered(items, item => Folded(Key(item), cases), reverse: false)
             .GroupBy(item => Values.Key(Folded(Key(item), cases)), Values.Keys)
-            .Select(group => new Fixed([Key(group.First()), group.ToList()]))];
+            .Select(group => new Fixed([Key(group.First()), group.ToList()]) { Names = ["grouper", "list"] })];
     }
 
     private List<object?> Batches(IReadOnlyList<object?> items, CallArguments arguments)
@@ -161,6 +166,25 @@ internal sealed class ListFilters(TemplateBudget budget, Filters filters)
             while (last.Count < size) last.Add(fill);
         }
         return batches;
+    }
+
+    /// <summary>So many lists of about the same length, the first ones longer.</summary>
+    private static List<object?> Slices(IReadOnlyList<object?> items, CallArguments arguments)
+    {
+        long count = arguments.Whole("slices", 0);
+        object? fill = arguments.Or("fill_with", null);
+        if (count is < 1 or > 1_000_000) throw new TemplateFault("slice wants at least 1 list");
+        var lists = new List<object?>();
+        int at = 0;
+        for (int i = 0; i < count; i++)
+        {
+            int length = (int)(items.Count / count + (i < items.Count % count ? 1 : 0));
+            List<object?> list = [.. items.Skip(at).Take(length)];
+            at += length;
+            if (fill is not null && i >= items.Count % count) list.Add(fill);
+            lists.Add(list);
+        }
+        return lists;
     }
 
     private List<object?> DictSort(object? value, CallArguments arguments)

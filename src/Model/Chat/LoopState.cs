@@ -2,10 +2,14 @@ namespace Troupe.Model.Chat;
 
 /// <summary>The variable "loop".</summary>
 /// <param name="items">What is looped over.</param>
-/// <param name="depth">How many loops there are around this one.</param>
-internal sealed class LoopState(IReadOnlyList<object?> items, int depth)
+/// <param name="depth">How often the loop has been run from within itself.</param>
+/// <param name="again">Runs the loop over other items; null where it is not recursive.</param>
+internal sealed class LoopState(IReadOnlyList<object?> items, int depth, Function? again)
 {
     private object? _changed = new Undefined("no value yet");
+
+    /// <summary>Runs the loop over other items; null where it is not recursive.</summary>
+    public Function? Again => again;
 
     /// <summary>How many turns there were.</summary>
     public int Index { get; set; }

@@ -24,7 +24,7 @@ internal sealed class Members(TemplateBudget budget)
             long place = at < 0 ? at + plain.Length : at;
             if (place >= 0 && place < plain.Length) return plain[(int)place].ToString();
         }
-        else if (Values.AsLong(key) is { } index && value is not Map && Values.ItemsOf(value) is { } items)
+        else if (Values.AsLong(key) is { } index && value is not (Map or Lazy) && Values.ItemsOf(value) is { } items)
         {
             long place = index < 0 ? index + items.Count : index;
             if (place >= 0 && place < items.Count) return items[(int)place];
@@ -63,6 +63,7 @@ internal sealed class Members(TemplateBudget budget)
     {
         string text => Box.Of(StringMethods.Find(text, name, budget)),
         Map map => Box.Of(MapMethods(map, name)),
+        Fixed { Names.Count: > 0 } named when named.Names.ToList().IndexOf(name) is >= 0 and var at => new Box(named.Items[at]),
         List<object?> or Fixed => Box.Of(ListMethods(value, name)),
         Namespace space => space.Members.TryGetValue(name, out object? member) ? new Box(member) : null,
         LoopState loop => loop.Member(name),

@@ -65,8 +65,8 @@ internal abstract record Statement(int Line)
     /// <summary>The first branch whose condition is true; that of else has none.</summary>
     public sealed record If(int Line, IReadOnlyList<(Node? Condition, IReadOnlyList<Statement> Body)> Branches) : Statement(Line);
 
-    /// <summary>A loop; Otherwise runs where there is nothing to loop over.</summary>
-    public sealed record For(int Line, Node Target, Node Items, Node? Condition, IReadOnlyList<Statement> Body,
+    /// <summary>A loop; Otherwise runs where there is nothing to loop over. Recursive: its body can run it over other items.</summary>
+    public sealed record For(int Line, Node Target, Node Items, Node? Condition, bool Recursive, IReadOnlyList<Statement> Body,
         IReadOnlyList<Statement> Otherwise) : Statement(Line);
 
     /// <summary>Sets a name, several names, or a member of a namespace.</summary>
@@ -78,7 +78,11 @@ internal abstract record Statement(int Line)
 
     /// <summary>Defines a macro.</summary>
     public sealed record Macro(int Line, string Name, IReadOnlyList<(string Name, Node? Default)> Parameters, IReadOnlyList<Statement> Body)
-        : Statement(Line);
+        : Statement(Line)
+    {
+        /// <summary>Names in its body; only where varargs and kwargs are among them it takes more arguments than it names.</summary>
+        public required IReadOnlySet<string> Used { get; init; }
+    }
 
     /// <summary>Calls a macro that can call the body back.</summary>
     public sealed record CallBlock(int Line, Node.Call Call, Macro Caller) : Statement(Line);

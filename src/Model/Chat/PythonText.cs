@@ -91,6 +91,39 @@ internal static class PythonText
         return result.Append(text, at, text.Length - at).ToString();
     }
 
+    private static readonly System.Buffers.SearchValues<char> s_several = System.Buffers.SearchValues.Create("ßŉǰﬀﬁﬂﬃﬄﬅﬆ");
+
+    /// <summary>str.upper: letters that become several too.</summary>
+    public static string Upper(string text) => text.AsSpan().ContainsAny(s_several)
+        ? text.Replace("ß", "SS", StringComparison.Ordinal).Replace("ŉ", "ʼN", StringComparison.Ordinal)
+            .Replace("ǰ", "J\u030C", StringComparison.Ordinal).Replace("ﬀ", "FF", StringComparison.Ordinal)
+            .Replace("ﬁ", "FI", StringComparison.Ordinal).Replace("ﬂ", "FL", StringComparison.Ordinal)
+            .Replace("ﬃ", "FFI", StringComparison.Ordinal).Replace("ﬄ", "FFL", StringComparison.Ordinal)
+            .Replace("ﬅ", "ST", StringComparison.Ordinal).Replace("ﬆ", "ST", StringComparison.Ordinal).ToUpperInvariant()
+        : text.ToUpperInvariant();
+
+    /// <summary>str.rsplit() without a separator: at most so many words from the right, and what is before them.</summary>
+    public static List<object?> WordsFromRight(string text, long most)
+    {
+        var words = new List<object?>();
+        for (int end = text.Length; ;)
+        {
+            while (end > 0 && IsSpace(text[end - 1])) end--;
+            if (end == 0) break;
+            if (words.Count == most)
+            {
+                words.Add(Strip(text[..end], null));
+                break;
+            }
+            int start = end;
+            while (start > 0 && !IsSpace(text[start - 1])) start--;
+            words.Add(text[start..end]);
+            end = start;
+        }
+        words.Reverse();
+        return words;
+    }
+
     /// <summary>str.title: the first letter of each run of letters in upper case, the others in lower.</summary>
     public static string Title(string text)
     {

@@ -11,7 +11,6 @@ internal sealed class Renderer
     private readonly Evaluator _evaluator;
     private readonly TimeProvider _clock;
     private StringBuilder _output = new();
-    private int _loops;
 
     private Renderer(TimeProvider clock, TemplateBudget budget) => (_clock, _budget, _evaluator) = (clock, budget, new Evaluator(budget));
 
@@ -57,7 +56,15 @@ internal sealed class Renderer
 
     private static Map Members(CallArguments arguments)
     {
-        var members = arguments.Take("mapping", out object? given) && given is Map map ? Filters.Copy(map) : [];
+        var members = new Map();
+        if (arguments.Take("mapping", out object? given))
+        {
+            if (given is Map map) members = Filters.Copy(map);
+            else
+                foreach (object? pair in Filters.Items(given))
+                    members[Values.Key(Values.ItemsOf(pair) is [var key, _] ? key : throw new TemplateFault("dict wants pairs"))] =
+                        Values.ItemsOf(pair)![1];
+        }
         foreach ((string name, object? value) in arguments.Named) members[name] = value;
         arguments.Named.Clear();
         arguments.Done("namespace");
@@ -125,14 +132,23 @@ internal sealed class Renderer
         return Way.On;
     }
 
-    private Way For(Statement.For loop, Scope scope)
+    private Way For(Statement.For loop, Scope scope) => Loop(loop, _evaluator.Value(loop.Items, scope), scope, depth: 0);
+
+    private Way Loop(Statement.For loop, object? over, Scope scope, int depth)
     {
-        IReadOnlyList<object?> items = Filters.Items(_evaluator.Value(loop.Items, scope));
+        IReadOnlyList<object?> items = Filters.Items(over);
         _budget.Spend(items.Count);
         // A copy: the list is what it was when the loop began.
         items = loop.Condition is { } condition
             ? [.. items.Where(item => Values.Truth(_evaluator.Value(condition, Turn(item))))] : [.. items];
-        var state = new LoopState(items, _loops++);
+        // What the body writes when it runs the loop again is the outcome of that call.
+        var again = loop.Recursive ? new Function("loop", arguments =>
+        {
+            object? others = arguments.Must("iterable");
+            arguments.Done("loop");
+            return Text(() => Loop(loop, others, scope, depth + 1));
+        }) : null;
+        var state = new LoopState(items, depth, again);
         for (int i = 0; i < items.Count; i++)
         {
             _budget.Spend();
@@ -141,7 +157,6 @@ internal sealed class Renderer
             turn.Set("loop", state);
             if (Run(loop.Body, turn) == Way.Out) break;
         }
-        _loops--;
         return items.Count == 0 ? Run(loop.Otherwise, new Scope(scope)) : Way.On;
         Scope Turn(object? item)
         {
@@ -182,15 +197,26 @@ internal sealed class Renderer
     /// <summary>What statements write.</summary>
     private string Text(IReadOnlyList<Statement> body, Scope scope)
     {
+        return Text(() => Run(body, scope));
+    }
+
+    private string Text(Action run)
+    {
         StringBuilder outer = _output;
         _output = new StringBuilder();
-        Run(body, scope);
+        run();
         string text = _budget.Made(_output.ToString());
         _output = outer;
         return text;
     }
 
-    private Function Macro(Statement.Macro macro, Scope scope) => new(macro.Name, arguments =>
+    private Function Macro(Statement.Macro macro, Scope scope)
+    {
+        bool rest = macro.Used.Contains("varargs"), restNamed = macro.Used.Contains("kwargs");
+        return new(macro.Name, arguments => CallMacro(macro, scope, arguments, rest, restNamed));
+    }
+
+    private string CallMacro(Statement.Macro macro, Scope scope, CallArguments arguments, bool rest, bool restNamed)
     {
         var inner = new Scope(scope);
         // Who calls with a block gives it along under this name.
@@ -203,12 +229,14 @@ internal sealed class Renderer
                 : new Undefined($"parameter '{name}' was not provided");
             inner.Set(name, value);
         }
+        if (rest) inner.Set("varargs", new Fixed(arguments.TakeRest()));
+        if (restNamed) inner.Set("kwargs", arguments.TakeNamed());
         arguments.Done($"macro '{macro.Name}'");
         _budget.Enter();
         string text = Text(macro.Body, inner);
         _budget.Leave();
         return text;
-    });
+    }
 
     private object? CallWith(Statement.CallBlock call, Scope scope)
     {

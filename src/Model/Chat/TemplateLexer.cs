@@ -115,7 +115,8 @@ internal sealed class TemplateLexer
     private void Raw(int inside)
     {
         Advance(inside);
-        Advance(_at + EndLength("%}"));
+        // The line end behind it stays, unlike behind any other statement.
+        Advance(_at + (Stands(_at, "%}") ? 2 : EndLength("%}")));
         for (int at = _at; (at = _text.IndexOf("{%", at, StringComparison.Ordinal)) >= 0; at += 2)
         {
             char sign = at + 2 < _text.Length ? _text[at + 2] : ' ';

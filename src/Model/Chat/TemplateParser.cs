@@ -82,6 +82,8 @@ internal sealed class TemplateParser : ExpressionParser
                 if (_loops == 0) throw new TemplateFault($"{name} outside of a loop", line);
                 EndTag();
                 return [new Statement.Leave(line, name == "continue")];
+            case "include" or "import" or "from" or "extends" or "block":
+                throw new TemplateFault($"the statement {name} is not supported: a chat template is one file", line);
             default:
                 throw new TemplateFault($"the statement {name} is not known; known are {string.Join(", ", Known)}", line);
         }
@@ -110,13 +112,13 @@ internal sealed class TemplateParser : ExpressionParser
         if (!TakeName("in")) throw Wrong($"'in' is wanted, got {Shown(Current)}");
         Node items = TupleOrOne(choice: false);
         Node? condition = TakeName("if") ? Expression() : null;
-        if (IsName("recursive")) throw Wrong("recursive loops are not supported");
+        bool recursive = TakeName("recursive");
         EndTag();
         _loops++;
         (List<Statement> body, string end) = Body("else", "endfor");
         _loops--;
         EndTag();
-        return new Statement.For(line, target, items, condition, body, end == "else" ? Block("endfor") : []);
+        return new Statement.For(line, target, items, condition, recursive, body, end == "else" ? Block("endfor") : []);
     }
 
     private Statement Set(int line)
@@ -138,7 +140,7 @@ internal sealed class TemplateParser : ExpressionParser
         string name = ExpectName();
         List<(string, Node?)> parameters = Parameters();
         EndTag();
-        return new Statement.Macro(line, name, parameters, OutsideLoops("endmacro"));
+        return MacroOf(line, name, parameters, "endmacro");
     }
 
     private Statement.CallBlock Call(int line)
@@ -146,16 +148,17 @@ internal sealed class TemplateParser : ExpressionParser
         List<(string, Node?)> parameters = IsSign("(") ? Parameters() : [];
         if (Postfix(Expression()) is not Node.Call call) throw Wrong("call wants a call of a macro");
         EndTag();
-        return new Statement.CallBlock(line, call, new Statement.Macro(line, "caller", parameters, OutsideLoops("endcall")));
+        return new Statement.CallBlock(line, call, MacroOf(line, "caller", parameters, "endcall"));
     }
 
-    private List<Statement> OutsideLoops(string end)
+    /// <summary>A body of its own: outside of all loops, and with names of its own.</summary>
+    private Statement.Macro MacroOf(int line, string name, List<(string, Node?)> parameters, string end)
     {
-        int loops = _loops;
-        _loops = 0;
-        List<Statement> body = Block(end);
-        _loops = loops;
-        return body;
+        (int loops, HashSet<string> used) = (_loops, Used);
+        (_loops, Used) = (0, new HashSet<string>(StringComparer.Ordinal));
+        var macro = new Statement.Macro(line, name, parameters, Block(end)) { Used = Used };
+        (_loops, Used) = (loops, used);
+        return macro;
     }
 
     private List<(string, Node?)> Parameters()

@@ -13,7 +13,31 @@ internal sealed record Undefined(string What)
 }
 
 /// <summary>A tuple: a list that cannot change.</summary>
-internal sealed record Fixed(IReadOnlyList<object?> Items);
+internal sealed record Fixed(IReadOnlyList<object?> Items)
+{
+    /// <summary>Names of the items, where they have some.</summary>
+    public IReadOnlyList<string> Names { get; init; } = [];
+}
+
+/// <summary>
+/// Items that can be walked once, as filters such as map and select give them: true even if there are none, without a length, and
+/// empty for the second who asks.
+/// </summary>
+internal sealed class Lazy(IReadOnlyList<object?> items)
+{
+    private int _taken;
+
+    /// <summary>All that are left.</summary>
+    public IReadOnlyList<object?> TakeAll() => Take(items.Count);
+
+    /// <summary>So many of those that are left.</summary>
+    public IReadOnlyList<object?> Take(int count)
+    {
+        List<object?> taken = [.. items.Skip(_taken).Take(count)];
+        _taken += taken.Count;
+        return taken;
+    }
+}
 
 /// <summary>A mapping that keeps the order of its keys.</summary>
 internal sealed class Map() : OrderedDictionary<object, object?>(Chat.Values.Keys);
@@ -75,6 +99,7 @@ internal static class Values
         Undefined => "Undefined",
         Namespace => "Namespace",
         Function => "function",
+        Lazy => "generator",
         _ => "object",
     };
 
@@ -165,22 +190,18 @@ internal static class Values
     {
         if (double.IsNaN(number)) return "nan";
         if (double.IsInfinity(number)) return number > 0 ? "inf" : "-inf";
-        string digits = number.ToString("E16", CultureInfo.InvariantCulture);
-        int exponent = int.Parse(digits.AsSpan(digits.IndexOf('E') + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
-        string shortest = number.ToString("R", CultureInfo.InvariantCulture);
-        if (number == 0 || exponent is >= -4 and < 16)
-        {
-            string plain = shortest.Contains('E') ? ((decimal)number).ToString(CultureInfo.InvariantCulture) : shortest;
-            return plain.Contains('.') ? plain : plain + ".0";
-        }
-        int mark = shortest.IndexOf('E');
-        if (mark < 0)
-        {
-            string all = shortest.TrimStart('-'), mantissa = all.TrimEnd('0');
-            string head = mantissa.Length > 1 ? $"{mantissa[0]}.{mantissa[1..]}" : mantissa;
-            return $"{(number < 0 ? "-" : "")}{head}e+{exponent:00}";
-        }
-        return $"{shortest[..mark]}e{(exponent < 0 ? '-' : '+')}{Math.Abs(exponent):00}";
+        string shortest = number.ToString("R", CultureInfo.InvariantCulture), sign = shortest.StartsWith('-') ? "-" : "";
+        string[] parts = shortest.TrimStart('-').Split('E');
+        string whole = parts[0].Split('.')[0], fraction = parts[0].Contains('.') ? parts[0].Split('.')[1] : "";
+        // The digits without zeros at their ends, and the place of the point behind the first of them.
+        string all = (whole + fraction).TrimStart('0'), digits = all.TrimEnd('0');
+        if (digits.Length == 0) return sign + "0.0";
+        int exponent = all.Length - fraction.Length - 1 + (parts.Length > 1 ? int.Parse(parts[1], CultureInfo.InvariantCulture) : 0);
+        if (exponent is < -4 or >= 16)
+            return $"{sign}{digits[0]}{(digits.Length > 1 ? "." + digits[1..] : "")}e{(exponent < 0 ? '-' : '+')}{Math.Abs(exponent):00}";
+        if (exponent < 0) return sign + "0." + new string('0', -exponent - 1) + digits;
+        digits = digits.PadRight(exponent + 1, '0');
+        return $"{sign}{digits[..(exponent + 1)]}.{(digits.Length > exponent + 1 ? digits[(exponent + 1)..] : "0")}";
     }
 
     /// <summary>Whether two values are equal.</summary>
@@ -277,6 +298,7 @@ internal static class Values
         List<object?> items => items,
         Fixed items => items.Items,
         Map map => [.. Counted(map.Keys, map.Count).Select(Unkey)],
+        Lazy lazy => lazy.TakeAll(),
         string text => [.. Counted(text.EnumerateRunes(), text.Length).Select(rune => rune.ToString())],
         Undefined => [],
         _ => null,

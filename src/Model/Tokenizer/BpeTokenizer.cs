@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Text;
 using Troupe.Model.Checkpoints;
 
@@ -15,6 +16,9 @@ public sealed class BpeTokenizer
 
     /// <summary>A longer piece is never looked up as a whole.</summary>
     private const int MaxWholePiece = 1024;
+
+    /// <summary>So many symbols lie on the stack.</summary>
+    private const int FewSymbols = 128;
 
     private readonly TokenizerParts _parts;
     private readonly AddedTokenFinder _raw, _normalized;
@@ -134,6 +138,7 @@ public sealed class BpeTokenizer
         if (floor < text.Length) _parts.PreTokenizer.Cut(text.AsSpan(floor), first && floor == 0, take);
     }
 
+    [MethodImpl(Hot.Path)]
     private void EncodePiece(ReadOnlySpan<char> piece, List<int> ids)
     {
         int end = _parts.Symbols.PartEnd(piece, 0);
@@ -150,26 +155,31 @@ public sealed class BpeTokenizer
         }
     }
 
+    [SkipLocalsInit, MethodImpl(Hot.Path)]
     private void EncodePart(ReadOnlySpan<char> part, bool whole, List<int> ids)
     {
         // A part of a piece is merged even where the same text as a piece is looked up; only pieces are remembered then.
         bool remembers = whole || !_parts.Model.WholePieces;
-        if (remembers && _cache.TryGet(part, out ReadOnlySpan<int> known))
+        Span<int> few = stackalloc int[FewSymbols];
+        if (remembers && _cache.Get(part, few) is > 0 and int known)
         {
-            ids.AddRange(known);
+            ids.AddRange(few[..known]);
             return;
         }
-        int[] symbols = ArrayPool<int>.Shared.Rent(_parts.Symbols.Most(part.Length));
+        int most = _parts.Symbols.Most(part.Length);
+        int[]? rented = most <= FewSymbols ? null : ArrayPool<int>.Shared.Rent(most);
+        Span<int> symbols = rented ?? few;
         int count = 1;
         if (whole && _parts.Model.WholePieces && Whole(part) is { } id)
             symbols[0] = id;
         else
-            count = _merges.Merge(symbols.AsSpan(0, _parts.Symbols.Read(part, symbols)));
-        ids.AddRange(symbols.AsSpan(0, count));
-        if (remembers) _cache.Put(part, symbols.AsSpan(0, count));
-        ArrayPool<int>.Shared.Return(symbols);
+            count = _merges.Merge(symbols[.._parts.Symbols.Read(part, symbols)]);
+        ids.AddRange(symbols[..count]);
+        if (remembers) _cache.Put(part, symbols[..count]);
+        if (rented is not null) ArrayPool<int>.Shared.Return(rented);
     }
 
+    [SkipLocalsInit]
     private int? Whole(ReadOnlySpan<char> piece)
     {
         Span<byte> space = stackalloc byte[MaxWholePiece];

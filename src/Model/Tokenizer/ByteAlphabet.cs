@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Troupe.Model.Tokenizer;
 
 /// <summary>
@@ -26,6 +28,7 @@ internal static class ByteAlphabet
     public static char Spell(byte value) => Chars[value];
 
     /// <summary>Adds the bytes that a token (in UTF-8) spells; a token with any other character (an added one) is its own UTF-8.</summary>
+    [MethodImpl(Hot.Path)]
     public static void AddBytes(ReadOnlySpan<byte> token, List<byte> bytes)
     {
         int start = bytes.Count;

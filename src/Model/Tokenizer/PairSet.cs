@@ -1,4 +1,4 @@
-using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace Troupe.Model.Tokenizer;
 
@@ -6,19 +6,29 @@ namespace Troupe.Model.Tokenizer;
 internal sealed class PairSet
 {
     private const ulong Free = ulong.MaxValue;
-    private readonly ulong[] _slots;
+    // A bit for each pair of ASCII, two words of 64 for each first one: most pairs of most texts.
+    private readonly ulong[] _ascii = new ulong[256];
+    private ulong[] _slots = NewSlots(1 << 10);
+    private int _count;
 
-    /// <summary>The set of these pairs; duplicates are fine.</summary>
-    public PairSet(IReadOnlyCollection<(int First, int Second)> pairs)
+    /// <summary>Adds a pair that may be there already.</summary>
+    [MethodImpl(Hot.Path)]
+    public void Add(int first, int second)
     {
-        _slots = new ulong[BitOperations.RoundUpToPowerOf2((uint)Math.Max(16, 2 * pairs.Count))];
-        Array.Fill(_slots, Free);
-        foreach ((int first, int second) in pairs) _slots[Slot(Key(first, second))] = Key(first, second);
+        int slot = Slot(Key(first, second));
+        if (_slots[slot] != Free) return;
+        _slots[slot] = Key(first, second);
+        if ((uint)(first | second) < 128) _ascii[2 * first + second / 64] |= 1UL << second;
+        if (2 * ++_count > _slots.Length) Grow();
     }
 
     /// <summary>Whether the pair is in the set.</summary>
-    public bool Contains(int first, int second) => _slots[Slot(Key(first, second))] != Free;
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool Contains(int first, int second) => (uint)(first | second) < 128
+        ? (_ascii[2 * first + second / 64] >> second & 1) != 0
+        : _slots[Slot(Key(first, second))] != Free;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private int Slot(ulong key)
     {
         int mask = _slots.Length - 1, slot = (int)((key * 0x9E3779B97F4A7C15) >> 33) & mask;
@@ -26,5 +36,21 @@ internal sealed class PairSet
         return slot;
     }
 
+    private void Grow()
+    {
+        ulong[] old = _slots;
+        _slots = NewSlots(2 * old.Length);
+        foreach (ulong key in old)
+            if (key != Free) _slots[Slot(key)] = key;
+    }
+
+    private static ulong[] NewSlots(int count)
+    {
+        ulong[] slots = new ulong[count];
+        Array.Fill(slots, Free);
+        return slots;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Key(int first, int second) => ((ulong)(uint)first << 32) | (uint)second;
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Troupe.Model.Tokenizer.Patterns;
 
 namespace Troupe.Model.Tokenizer;
@@ -58,6 +59,7 @@ internal sealed record PreTokenizer(IReadOnlyList<CuttingStep> Steps, bool ByteL
     /// <param name="take">Gets the pieces.</param>
     public void Cut(ReadOnlySpan<char> text, bool first, Taker take) => Cut(0, text, first, take);
 
+    [MethodImpl(Hot.Path)]
     private void Cut(int step, ReadOnlySpan<char> text, bool first, Taker take)
     {
         if (text.IsEmpty) return;
@@ -71,6 +73,7 @@ internal sealed record PreTokenizer(IReadOnlyList<CuttingStep> Steps, bool ByteL
             foreach ((int start, int end) in Parts(split, text)) Cut(step + 1, text[start..end], first && start == 0, take);
     }
 
+    [MethodImpl(Hot.Path)]
     private void CutIsolated(int step, PatternScanner pattern, ReadOnlySpan<char> text, bool first, Taker take)
     {
         PatternScanner.Failures failures = default;

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace Troupe.Model.Tokenizer;
@@ -27,6 +28,7 @@ internal sealed class ByteSymbols(int[] ids) : ISymbols
     public int Most(int units) => 3 * units;
 
     /// <inheritdoc/>
+    [SkipLocalsInit, MethodImpl(Hot.Path)]
     public int Read(ReadOnlySpan<char> piece, Span<int> symbols)
     {
         Span<byte> bytes = piece.Length <= 256 ? stackalloc byte[768] : new byte[3 * piece.Length];
@@ -39,6 +41,7 @@ internal sealed class ByteSymbols(int[] ids) : ISymbols
     public int PartEnd(ReadOnlySpan<char> piece, int start) => piece.Length;
 
     /// <inheritdoc/>
+    [SkipLocalsInit]
     public int? Spell(ReadOnlySpan<char> piece, Span<byte> space)
     {
         // A byte takes two bytes to spell at most.
@@ -71,6 +74,7 @@ internal sealed class CharacterSymbols : ISymbols
     private readonly PairSet? _inside;
     private readonly bool _allBytes;
 
+    [MethodImpl(Hot.Path)]
     public CharacterSymbols(BpeModel model)
     {
         _model = model;
@@ -95,6 +99,7 @@ internal sealed class CharacterSymbols : ISymbols
     public int Most(int units) => 3 * units;
 
     /// <inheritdoc/>
+    [MethodImpl(Hot.Path)]
     public int Read(ReadOnlySpan<char> piece, Span<int> symbols)
     {
         int count = 0;
@@ -118,6 +123,7 @@ internal sealed class CharacterSymbols : ISymbols
     }
 
     /// <inheritdoc/>
+    [MethodImpl(Hot.Path)]
     public int PartEnd(ReadOnlySpan<char> piece, int start)
     {
         if (_inside is null) return piece.Length;
@@ -160,19 +166,29 @@ internal sealed class CharacterSymbols : ISymbols
 
     private int Id(int code) => code < 0x10000 ? _basic[code] : _beyond.GetValueOrDefault(code, None);
 
+    [MethodImpl(Hot.Path)]
     private PairSet? Inside()
     {
-        var exotic = new HashSet<int>(_bytes.Append(_model.Unknown ?? None));
-        exotic.Remove(None);
-        var pairs = new HashSet<(int, int)>();
+        TokenTable vocabulary = _model.Vocabulary;
+        bool[] exotic = new bool[vocabulary.Size];
+        foreach (int id in _bytes.Append(_model.Unknown ?? None))
+            if (id != None) exotic[id] = true;
+        // Of each token the first and the last character; tokens are in many merges.
+        (int First, int Last)[] edges = new (int, int)[vocabulary.Size];
+        for (int id = 0; id < edges.Length; id++)
+        {
+            if (!vocabulary.Has(id)) continue;
+            Rune.DecodeFromUtf8(vocabulary.Text(id), out Rune first, out _);
+            Rune.DecodeLastFromUtf8(vocabulary.Text(id), out Rune last, out _);
+            edges[id] = (first.Value, last.Value);
+        }
+        var pairs = new PairSet();
         foreach ((int left, int right, _) in _model.Merges)
         {
             // Merges of bytes or of the unknown token: no character tells where those may be.
-            if (exotic.Contains(left) || exotic.Contains(right)) return null;
-            Rune.DecodeLastFromUtf8(_model.Vocabulary.Text(left), out Rune last, out _);
-            Rune.DecodeFromUtf8(_model.Vocabulary.Text(right), out Rune first, out _);
-            pairs.Add((last.Value, first.Value));
+            if (exotic[left] || exotic[right]) return null;
+            pairs.Add(edges[left].Last, edges[right].First);
         }
-        return new PairSet(pairs);
+        return pairs;
     }
 }

@@ -1,4 +1,5 @@
-using System.Buffers.Binary;
+using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace Troupe.Model.Tokenizer;
 
@@ -9,11 +10,21 @@ namespace Troupe.Model.Tokenizer;
 internal sealed class TokenTable
 {
     private const int Free = -1;
-    private byte[] _text = new byte[256];
-    private (int Start, int Length, int Id)[] _entries = new (int, int, int)[16];
-    private int[] _slots = NewSlots(64);
+    private byte[] _text;
+    private (int Start, int Length, int Id)[] _entries;
+    // Hash and entry: the hash tells nearly all others apart without a look at their texts.
+    private (uint Hash, int Entry)[] _slots;
     private int[] _entryOf = [];
     private int _used;
+
+    /// <summary>An empty table with room for about so many tokens; it grows beyond.</summary>
+    public TokenTable(int expected)
+    {
+        expected = Math.Max(16, expected);
+        _text = new byte[8 * expected];
+        _entries = new (int, int, int)[expected];
+        _slots = NewSlots((int)BitOperations.RoundUpToPowerOf2((uint)(2 * expected)));
+    }
 
     /// <summary>How many tokens there are.</summary>
     public int Count { get; private set; }
@@ -22,15 +33,17 @@ internal sealed class TokenTable
     public int Size { get; private set; }
 
     /// <summary>Adds a token; false if its text is there already.</summary>
+    [MethodImpl(Hot.Path)]
     public bool TryAdd(ReadOnlySpan<byte> token, int id)
     {
-        int slot = Slot(token);
-        if (_slots[slot] != Free) return false;
+        uint hash = ByteHash.Of(token);
+        int slot = Slot(token, hash);
+        if (_slots[slot].Entry != Free) return false;
         if (_used + token.Length > _text.Length) Array.Resize(ref _text, Math.Max(2 * _text.Length, _used + token.Length));
         if (Count == _entries.Length) Array.Resize(ref _entries, 2 * Count);
         token.CopyTo(_text.AsSpan(_used));
         _entries[Count] = (_used, token.Length, id);
-        _slots[slot] = Count++;
+        _slots[slot] = (hash, Count++);
         _used += token.Length;
         Size = Math.Max(Size, id + 1);
         if (2 * Count > _slots.Length) Grow();
@@ -52,7 +65,9 @@ internal sealed class TokenTable
     }
 
     /// <summary>The id of a token, or -1.</summary>
-    public int Find(ReadOnlySpan<byte> token) => _slots[Slot(token)] is var entry && entry == Free ? -1 : _entries[entry].Id;
+    [MethodImpl(Hot.Path)]
+    public int Find(ReadOnlySpan<byte> token) =>
+        _slots[Slot(token, ByteHash.Of(token))].Entry is var entry && entry == Free ? -1 : _entries[entry].Id;
 
     /// <summary>Whether a token has the id.</summary>
     public bool Has(int id) => (uint)id < (uint)_entryOf.Length && _entryOf[id] != Free;
@@ -64,39 +79,34 @@ internal sealed class TokenTable
 
     private string Show(int entry) => System.Text.Encoding.UTF8.GetString(Of(entry));
 
-    private int Slot(ReadOnlySpan<byte> token)
+    [MethodImpl(Hot.Path)]
+    private int Slot(ReadOnlySpan<byte> token, uint hash)
     {
-        int slot = (int)(Hash(token) & (uint)(_slots.Length - 1));
-        while (_slots[slot] is var entry && entry != Free && !Of(entry).SequenceEqual(token)) slot = (slot + 1) & (_slots.Length - 1);
+        int mask = _slots.Length - 1, slot = (int)hash & mask;
+        while (_slots[slot] is var (other, entry) && entry != Free && (other != hash || !Of(entry).SequenceEqual(token)))
+            slot = (slot + 1) & mask;
         return slot;
     }
 
+    [MethodImpl(Hot.Path)]
     private void Grow()
     {
-        _slots = NewSlots(2 * _slots.Length);
-        for (int i = 0; i < Count; i++) _slots[Slot(Of(i))] = i;
+        (uint Hash, int Entry)[] old = _slots;
+        _slots = NewSlots(2 * old.Length);
+        int mask = _slots.Length - 1;
+        foreach ((uint hash, int entry) in old)
+        {
+            if (entry == Free) continue;
+            int slot = (int)hash & mask;
+            while (_slots[slot].Entry != Free) slot = (slot + 1) & mask;
+            _slots[slot] = (hash, entry);
+        }
     }
 
-    private static int[] NewSlots(int count)
+    private static (uint, int)[] NewSlots(int count)
     {
-        int[] slots = new int[count];
-        Array.Fill(slots, Free);
+        var slots = new (uint, int)[count];
+        Array.Fill(slots, (0u, Free));
         return slots;
-    }
-
-    private static uint Hash(ReadOnlySpan<byte> token)
-    {
-        const ulong prime = 0x9E3779B97F4A7C15;
-        ulong hash = (ulong)token.Length * prime;
-        for (; token.Length >= 8; token = token[8..]) hash = Mix(hash ^ BinaryPrimitives.ReadUInt64LittleEndian(token));
-        ulong rest = 0;
-        foreach (byte value in token) rest = (rest << 8) | value;
-        return (uint)(Mix(hash ^ rest) >> 32);
-    }
-
-    private static ulong Mix(ulong value)
-    {
-        value *= 0x9E3779B97F4A7C15;
-        return (value ^ (value >> 29)) * 0xBF58476D1CE4E5B9;
     }
 }

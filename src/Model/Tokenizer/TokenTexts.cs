@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Troupe.Model.Checkpoints;
 
 namespace Troupe.Model.Tokenizer;
@@ -69,6 +70,7 @@ internal sealed class TokenTexts
     /// <summary>Whether the id stands for one byte of a run of bytes.</summary>
     public bool IsByte(int id) => _places[id].IsByte;
 
+    [MethodImpl(Hot.Path)]
     private void Add(int id, ReadOnlySpan<byte> token, List<byte> text)
     {
         int start = text.Count;

@@ -27,7 +27,8 @@ internal sealed class TokenizerFile
         if (!Utf8.IsValid(text.Span)) throw new ModelException($"{path}: not valid JSON: not UTF-8");
         try
         {
-            return new TokenizerFile(new TokenizerJson(path)).Read(JsonSections.Read(text));
+            var sections = JsonSections.Read(text, "model", out Dictionary<string, ReadOnlyMemory<byte>> model);
+            return new TokenizerFile(new TokenizerJson(path)).Read(sections, model);
         }
         catch (JsonException e)
         {
@@ -39,7 +40,7 @@ internal sealed class TokenizerFile
         }
     }
 
-    private TokenizerParts Read(Dictionary<string, ReadOnlyMemory<byte>> sections)
+    private TokenizerParts Read(Dictionary<string, ReadOnlyMemory<byte>> sections, Dictionary<string, ReadOnlyMemory<byte>> ofModel)
     {
         foreach (string key in sections.Keys)
             if (!Keys.Contains(key))
@@ -49,7 +50,7 @@ internal sealed class TokenizerFile
         if (Part("version") is { } version && !(version.ValueKind == JsonValueKind.String && version.ValueEquals("1.0")))
             throw _json.Wrong($"version is {ModelFiles.Kind(version)}; supported: 1.0");
         if (!sections.TryGetValue("model", out ReadOnlyMemory<byte> text)) throw _json.Wrong("model is missing");
-        BpeModel model = new VocabularyReader(_json).Read(text);
+        BpeModel model = new VocabularyReader(_json).Read(text, ofModel);
         TextNormalizer normalizer = TextNormalizer.Read(_json, Part("normalizer"));
         PreTokenizer cutting = new PreTokenizerReader(_json).Read(Part("pre_tokenizer"));
         AddedToken[] added = Added(Part("added_tokens"), model.Vocabulary);

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using Troupe.Model.Checkpoints;
@@ -10,13 +12,18 @@ internal sealed class VocabularyReader(TokenizerJson json)
     private static readonly string[] Keys = ["type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
         "byte_fallback", "ignore_merges", "vocab", "merges"];
 
-    private byte[] _scratch = new byte[1024];
+    /// <summary>What a token and its id take in a file, about.</summary>
+    private const int BytesOfToken = 24;
+
+    // The two parts of a merge, one behind the other.
+    private byte[] _whole = new byte[1024];
 
     /// <summary>The model.</summary>
-    public BpeModel Read(ReadOnlyMemory<byte> text)
+    /// <param name="text">All of it.</param>
+    /// <param name="parts">Its values.</param>
+    public BpeModel Read(ReadOnlyMemory<byte> text, Dictionary<string, ReadOnlyMemory<byte>> parts)
     {
         if (text.Span is not [(byte)'{', ..]) throw json.Wrong($"model must be an object, got {ModelFiles.Kind(JsonSections.Parse(text))}");
-        Dictionary<string, ReadOnlyMemory<byte>> parts = JsonSections.Read(text);
         var small = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
         foreach ((string key, ReadOnlyMemory<byte> value) in parts)
             if (!Keys.Contains(key))
@@ -45,19 +52,8 @@ internal sealed class VocabularyReader(TokenizerJson json)
         if (!parts.TryGetValue("vocab", out ReadOnlyMemory<byte> text)) throw json.Wrong("model.vocab is missing");
         if (text.Span is not [(byte)'{', ..])
             throw json.Wrong($"model.vocab must be an object, got {ModelFiles.Kind(JsonSections.Parse(text))}");
-        var table = new TokenTable();
-        var reader = new Utf8JsonReader(text.Span);
-        reader.Read();
-        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
-        {
-            ReadOnlySpan<byte> token = Text(ref reader);
-            int id = 0;
-            // The token may lie in the scratch space, so it is added only after its id has been read.
-            bool good = reader.Read() && reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out id);
-            if (!good || (uint)id >= TokenizerJson.MaxId)
-                throw json.Wrong($"model.vocab: {Shown(token)} must have an id in [0, {TokenizerJson.MaxId}), got {Found(ref reader)}");
-            if (!table.TryAdd(token, id)) throw json.Wrong($"model.vocab has {Shown(token)} twice");
-        }
+        var table = new TokenTable(text.Length / BytesOfToken);
+        Tokens(text.Span, table);
         // Ids may have gaps; but the arrays by id must stay in proportion to the file.
         if (table.Size > 65536 + 16L * table.Count)
             throw json.Wrong($"model.vocab has an id of {table.Size - 1} but only {table.Count} tokens; is the file damaged?");
@@ -65,76 +61,107 @@ internal sealed class VocabularyReader(TokenizerJson json)
         return table;
     }
 
+    [MethodImpl(Hot.Path)]
+    private void Tokens(ReadOnlySpan<byte> text, TokenTable table)
+    {
+        var cursor = new JsonCursor(text);
+        cursor.Take('{');
+        while (cursor.Peek() == '"')
+        {
+            ReadOnlySpan<byte> token = cursor.String();
+            cursor.Take(':');
+            int id = cursor.Number();
+            if ((uint)id >= TokenizerJson.MaxId)
+                throw json.Wrong($"model.vocab: {Shown(token)} must have an id in [0, {TokenizerJson.MaxId}), got {Found(cursor, id)}");
+            if (!table.TryAdd(token, id)) throw json.Wrong($"model.vocab has {Shown(token)} twice");
+            cursor.Take(',');
+        }
+    }
+
+    [MethodImpl(Hot.Path)]
     private List<(int, int, int)> Merges(Dictionary<string, ReadOnlyMemory<byte>> parts, TokenTable vocabulary)
     {
         if (!parts.TryGetValue("merges", out ReadOnlyMemory<byte> text) || text.Span is not [(byte)'[', ..])
             throw json.Wrong("model.merges must be a list of pairs");
-        var merges = new List<(int, int, int)>();
-        var reader = new Utf8JsonReader(text.Span);
-        reader.Read();
-        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        var merges = new List<(int, int, int)>(vocabulary.Count);
+        var cursor = new JsonCursor(text.Span);
+        cursor.Take('[');
+        while (cursor.Peek() is not ((byte)']' or 0))
         {
-            if (reader.TokenType == JsonTokenType.StartArray)
+            if (cursor.Take('['))
             {
-                if (!Part(ref reader) || !Next(ref reader, out int left, out byte[] first, vocabulary) || !Part(ref reader)
-                    || !Next(ref reader, out int right, out byte[] second, vocabulary)
-                    || !reader.Read() || reader.TokenType != JsonTokenType.EndArray) throw WrongPair(merges.Count);
-                merges.Add(Merge(first, second, left, right, vocabulary, merges.Count));
+                int left = Part(ref cursor, 0, vocabulary, out int first);
+                if (left == 0 || !cursor.Take(',')) throw WrongPair(merges.Count);
+                int right = Part(ref cursor, left, vocabulary, out int second);
+                if (right == 0 || !cursor.Take(']')) throw WrongPair(merges.Count);
+                merges.Add(Merge(left, right, first, second, vocabulary, merges.Count));
             }
-            else if (reader.TokenType == JsonTokenType.String)
+            else if (cursor.Peek() == '"')
             {
-                ReadOnlySpan<byte> pair = Text(ref reader);
-                if (pair.StartsWith("#version"u8)) continue;
+                ReadOnlySpan<byte> pair = cursor.String();
                 int space = pair.IndexOf((byte)' ');
-                if (space <= 0 || space == pair.Length - 1 || pair[(space + 1)..].Contains((byte)' ')) throw WrongPair(merges.Count);
-                ReadOnlySpan<byte> left = pair[..space], right = pair[(space + 1)..];
-                merges.Add(Merge(left, right, vocabulary.Find(left), vocabulary.Find(right), vocabulary, merges.Count));
+                bool two = space > 0 && space < pair.Length - 1 && !pair[(space + 1)..].Contains((byte)' ');
+                if (two)
+                {
+                    int first = Put(pair[..space], 0, vocabulary), second = Put(pair[(space + 1)..], space, vocabulary);
+                    merges.Add(Merge(space, pair.Length - space - 1, first, second, vocabulary, merges.Count));
+                }
+                else if (!pair.StartsWith("#version"u8))
+                {
+                    throw WrongPair(merges.Count);
+                }
             }
             else
             {
                 throw WrongPair(merges.Count);
             }
+            cursor.Take(',');
         }
         return merges;
     }
 
-    private static bool Part(ref Utf8JsonReader reader) => reader.Read() && reader.TokenType == JsonTokenType.String;
-
-    private bool Next(ref Utf8JsonReader reader, out int id, out byte[] text, TokenTable vocabulary)
+    /// <summary>Reads a part of a merge, and returns its length; 0 where there is none.</summary>
+    private int Part(ref JsonCursor cursor, int at, TokenTable vocabulary, out int id)
     {
-        ReadOnlySpan<byte> part = Text(ref reader);
-        id = vocabulary.Find(part);
-        text = part.ToArray();
-        return part.Length > 0;
+        id = -1;
+        if (cursor.Peek() != '"') return 0;
+        ReadOnlySpan<byte> part = cursor.String();
+        id = Put(part, at, vocabulary);
+        return part.Length;
     }
 
-    private (int, int, int) Merge(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right, int l, int r, TokenTable vocabulary, int index)
+    private int Put(ReadOnlySpan<byte> part, int at, TokenTable vocabulary)
     {
-        Span<byte> whole = left.Length + right.Length <= 512 ? stackalloc byte[512] : new byte[left.Length + right.Length];
-        left.CopyTo(whole);
-        right.CopyTo(whole[left.Length..]);
-        int merged = vocabulary.Find(whole[..(left.Length + right.Length)]);
+        if (at + part.Length > _whole.Length) Array.Resize(ref _whole, 2 * (at + part.Length));
+        part.CopyTo(_whole.AsSpan(at));
+        return vocabulary.Find(part);
+    }
+
+    private (int, int, int) Merge(int left, int right, int l, int r, TokenTable vocabulary, int index)
+    {
+        ReadOnlySpan<byte> whole = _whole.AsSpan(0, left + right);
+        int merged = vocabulary.Find(whole);
         return l >= 0 && r >= 0 && merged >= 0
             ? (l, r, merged)
-            : throw json.Wrong($"model.merges[{index}]: {Shown(left)} + {Shown(right)}: a part or the whole is not in model.vocab");
+            : throw json.Wrong($"model.merges[{index}]: {Shown(whole[..left])} + {Shown(whole[left..])}: "
+                + "a part or the whole is not in model.vocab");
     }
 
     private ModelException WrongPair(int index) => json.Wrong($"model.merges[{index}] must be \"a b\" or [\"a\", \"b\"]");
 
-    private ReadOnlySpan<byte> Text(ref Utf8JsonReader reader)
-    {
-        if (!reader.ValueIsEscaped) return reader.ValueSpan;
-        if (_scratch.Length < reader.ValueSpan.Length) _scratch = new byte[2 * reader.ValueSpan.Length];
-        return _scratch.AsSpan(0, reader.CopyString(_scratch));
-    }
-
     private static string Shown(ReadOnlySpan<byte> token) => JsonSections.Short(Encoding.UTF8.GetString(token));
 
-    private static string Found(ref Utf8JsonReader reader) => reader.TokenType switch
+    private static string Found(JsonCursor cursor, int number)
     {
-        JsonTokenType.StartObject => "an object",
-        JsonTokenType.StartArray => "a list",
-        JsonTokenType.String => $"\"{JsonSections.Short(reader.GetString()!)}\"",
-        _ => JsonSections.Short(Encoding.UTF8.GetString(reader.ValueSpan)),
-    };
+        if (number >= 0) return number.ToString(CultureInfo.InvariantCulture);
+        var reader = new Utf8JsonReader(cursor.Rest, isFinalBlock: false, default);
+        reader.Read();
+        return reader.TokenType switch
+        {
+            JsonTokenType.StartObject => "an object",
+            JsonTokenType.StartArray => "a list",
+            JsonTokenType.String => $"\"{JsonSections.Short(reader.GetString()!)}\"",
+            _ => JsonSections.Short(Encoding.UTF8.GetString(reader.ValueSpan)),
+        };
+    }
 }

@@ -171,7 +171,8 @@ public sealed class PlannerTests
             plan.Steps.SelectMany(s => s.Links).Where(l => what.Contains(l.What)).Select(l => l.Link).Distinct();
 
         long Distinct(PlanReport plan, int stage) => InProcess().ShardBytes(
-            [ShardSpec.Of(InProcess().Config, new LayerSplit(plan.Split), stage, Devices.All2All.ExpertPlacement.Blocks(16, 1), 0)], default);
+            [ShardSpec.Of(InProcess().Config, new LayerSplit(plan.Split), stage, Devices.All2All.ExpertPlacement.Blocks(16, 1), 0)],
+            default);
     }
 
     [Fact]

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Troupe.Devices.Tests.Kernels;
 
-/// <summary>What a row comes to depends on no other row of the call and on no count of threads, bit for bit, whatever weights are.</summary>
+/// <summary>What a row comes to depends on no other row of the call and on no count of threads, bit for bit, for every type.</summary>
 public sealed class BatchInvarianceTests : IDisposable
 {
     private readonly IDevice[] _devices = [new CpuDevice(1), new CpuDevice(3)];

@@ -43,7 +43,8 @@ internal static unsafe class ExpertsKernel
             job.UpTile = job.ActiveCount * (inner / LongTile) >= pieces ? LongTile : ShortTile;
             job.DownTile = width / LongTile >= pieces ? LongTile : ShortTile;
             job.Tiles = (inner + job.UpTile - 1) / job.UpTile;
-            long hiddenRoom = Operands.Room(gate->Type, hiddenRows, width), gatheredRoom = hiddenRows == 1 ? 0 : rows.Pairs * job.HiddenStride;
+            long hiddenRoom = Operands.Room(gate->Type, hiddenRows, width);
+            long gatheredRoom = hiddenRows == 1 ? 0 : rows.Pairs * job.HiddenStride;
             long gatedRoom = Operands.Room(down->Type, rows.Pairs, inner);
             var room = (byte*)pool.Room((hiddenRoom + gatheredRoom + gatedRoom) / sizeof(float));
             job.Gathered = room + hiddenRoom;

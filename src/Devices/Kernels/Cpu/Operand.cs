@@ -86,7 +86,8 @@ internal static unsafe class Operands
             else Round(x, row + group * GroupBytes, Quantised.Offset(type));
         }
         int groups = (all + Elements.Group - 1) / Elements.Group;
-        if (first + columns == all && type != ElementType.PackedBf16 && groups % 2 != 0) new Span<byte>(row + groups * GroupBytes, GroupBytes).Clear();
+        if (first + columns == all && type != ElementType.PackedBf16 && groups % 2 != 0)
+            new Span<byte>(row + groups * GroupBytes, GroupBytes).Clear();
     }
 
     private static void Rows(void* data, int first, int end)

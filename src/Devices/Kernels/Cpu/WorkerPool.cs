@@ -14,8 +14,8 @@ internal sealed unsafe class WorkerPool : IDisposable
     // Longer than the gaps between the kernels of a layer, shorter than a scheduler's time slice.
     private const double SpinMicroseconds = 40;
 
-    // Multiply-adds that are worth handing to a thread (about 1 us), to which another chunk is worth being added (about 10 us), and that are
-    // worth waking a parked thread for (about 5 us).
+    // Multiply-adds that are worth handing to a thread (about 1 us), that are worth a chunk more (about 10 us), and that are worth waking a
+    // parked thread for (about 5 us).
     private const long ThreadWork = 32 * 1024, ChunkWork = 256 * 1024, WakeWork = 192 * 1024;
     private const int MostChunks = 4, Line = 8, Spins = 64;
 

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using Troupe.Model.Checkpoints;
 
 namespace Troupe.Model.Tokenizer.Patterns;
@@ -40,6 +41,7 @@ internal sealed class PatternScanner
     /// <param name="text">Without halves of surrogate pairs.</param>
     /// <param name="start">Where to begin.</param>
     /// <param name="failures">Kept between calls on one text, so that a hopeless stretch is not looked at again and again.</param>
+    [MethodImpl(Hot.Path)]
     public (int Start, int End) Find(ReadOnlySpan<char> text, int start, ref Failures failures)
     {
         for (int at = start; at < text.Length; at++)
@@ -53,6 +55,7 @@ internal sealed class PatternScanner
         return (-1, -1);
     }
 
+    [MethodImpl(Hot.Path)]
     private int Run(ReadOnlySpan<char> text, int start, ReadOnlySpan<int> failed, out int seen)
     {
         int state = Start, end = -1, at = start;

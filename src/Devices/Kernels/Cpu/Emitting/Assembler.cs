@@ -41,7 +41,8 @@ internal sealed class Assembler
     }
 
     /// <summary>add to, from</summary>
-    public void AddRegister(int to, int from) => Bytes((byte)(0x48 | from >> 3 << 2 | to >> 3), 0x01, (byte)(0xC0 | (from & 7) << 3 | to & 7));
+    public void AddRegister(int to, int from) =>
+        Bytes((byte)(0x48 | from >> 3 << 2 | to >> 3), 0x01, (byte)(0xC0 | (from & 7) << 3 | to & 7));
 
     /// <summary>dec counter; jnz top</summary>
     public void Repeat(int counter, int top)
