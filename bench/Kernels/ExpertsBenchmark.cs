@@ -18,20 +18,16 @@ public class ExpertsBenchmark : KernelBenchmark
     public int RowsPerExpert { get; set; }
 
     /// <summary>How weights are stored.</summary>
-    [Params(ElementType.F32, ElementType.BF16, ElementType.Fp8, ElementType.MxFp4, ElementType.Int8, ElementType.Int4)]
+    [ParamsSource(nameof(Types))]
     public ElementType Type { get; set; }
-
-    /// <summary>How products round.</summary>
-    [ParamsAllValues]
-    public Arithmetic Math { get; set; }
 
     /// <summary>Makes the weights.</summary>
     [GlobalSetup]
     public void Setup()
     {
-        Open(Math);
+        Open();
         Weight[] wide = Inputs.Copies(Inner, Width, Type, 2 * Experts), down = Inputs.Copies(Width, Inner, Type, Experts);
-        int sets = System.Math.Min(wide.Length / (2 * Experts), down.Length / Experts);
+        int sets = Math.Min(wide.Length / (2 * Experts), down.Length / Experts);
         _experts = [.. Enumerable.Range(0, sets).Select(set => new ExpertWeights(
             wide[(2 * set * Experts)..((2 * set + 1) * Experts)], wide[((2 * set + 1) * Experts)..((2 * set + 2) * Experts)],
             down[(set * Experts)..((set + 1) * Experts)]))];

@@ -27,8 +27,8 @@ internal sealed unsafe class Inputs : IDisposable
     {
         if (type.IsPanel())
         {
-            Weight panels = Quantised.View(Memory(Quantised.Bytes(type, rows, columns)), type, rows, columns);
-            Quantised.Fill(panels, Weight(rows, columns, ElementType.F32), 0, rows);
+            Weight panels = Panels.View(Memory(Panels.Bytes(type, rows, columns)), type, rows, columns);
+            Panels.Fill(panels, Weight(rows, columns, ElementType.F32), 0, rows);
             return panels;
         }
         byte* data = Memory(type == ElementType.MxFp4 ? (long)rows * columns / 2 : (long)rows * columns * type.Size());
@@ -86,7 +86,7 @@ internal sealed unsafe class Inputs : IDisposable
         {
             byte* panels = Memory(of.Bytes);
             Buffer.MemoryCopy(of.Data, panels, of.Bytes, of.Bytes);
-            return Quantised.View(panels, of.Type, of.Rows, of.Columns);
+            return Panels.View(panels, of.Type, of.Rows, of.Columns);
         }
         long bytes = of.Rows * of.RowBytes;
         byte* data = Memory(bytes);

@@ -5,27 +5,20 @@ using Troupe.Devices.Tensors;
 
 namespace Troupe.Bench;
 
-/// <summary>How products of fast devices round.</summary>
-public enum Arithmetic
-{
-    /// <summary>Rows stay as they are.</summary>
-    Exact,
-
-    /// <summary>Rows may be rounded to bf16 where the processor multiplies bf16.</summary>
-    Fast,
-}
-
 /// <summary>A device of this machine, and inputs.</summary>
 public abstract class KernelBenchmark : IWorks, IDisposable
 {
     private CpuDevice? _device;
 
+    /// <summary>How weights may be stored or packed on this machine.</summary>
+    public static IEnumerable<ElementType> Types => Enum.GetValues<ElementType>()
+        .Where(type => type != ElementType.F16 && (type != ElementType.PackedBf16 || CpuDevice.MultipliesBf16));
+
     private protected Inputs Inputs { get; } = new();
 
     private protected IKernels Kernels => _device!.Kernels;
 
-    private protected void Open(Arithmetic arithmetic = Arithmetic.Exact) =>
-        _device = new CpuDevice(Inputs.Threads, arithmetic == Arithmetic.Fast);
+    private protected void Open() => _device = new CpuDevice(Inputs.Threads);
 
     /// <summary>Gives all memory back.</summary>
     [GlobalCleanup]
@@ -43,7 +36,7 @@ public abstract class KernelBenchmark : IWorks, IDisposable
     /// <summary>Bytes of a weight before there is one.</summary>
     private protected static double Bytes(ElementType type, int rows, int columns) => type switch
     {
-        ElementType.Int8 or ElementType.Int4 => Quantised.Bytes(type, rows, columns),
+        _ when type.IsPanel() => Panels.Bytes(type, rows, columns),
         ElementType.MxFp4 => rows * (columns / 2.0 + columns / Elements.Group),
         _ => (double)rows * columns * type.Size(),
     };

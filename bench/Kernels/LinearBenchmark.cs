@@ -16,18 +16,14 @@ public class LinearBenchmark : KernelBenchmark
     public int Rows { get; set; }
 
     /// <summary>How the weight is stored.</summary>
-    [Params(ElementType.F32, ElementType.BF16, ElementType.Fp8, ElementType.MxFp4, ElementType.Int8, ElementType.Int4)]
+    [ParamsSource(nameof(Types))]
     public ElementType Type { get; set; }
-
-    /// <summary>How products round.</summary>
-    [ParamsAllValues]
-    public Arithmetic Math { get; set; }
 
     /// <summary>Makes the weights.</summary>
     [GlobalSetup]
     public void Setup()
     {
-        Open(Math);
+        Open();
         _weights = Inputs.Copies(Outputs, Width, Type);
         (_x, _y) = (Inputs.Floats(Rows * Width), Inputs.Floats(Rows * Outputs));
     }
