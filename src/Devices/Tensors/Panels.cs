@@ -1,3 +1,7 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
 namespace Troupe.Devices.Tensors;
 
 /// <summary>
@@ -71,6 +75,13 @@ public static unsafe class Panels
         for (int block = 0; block < pairs; block += 16)
         {
             int end = Math.Min(pairs, block + 16);
+            if (end - block == 16 && count == PairRows && Avx512F.IsSupported)
+            {
+                byte* target = panel + block * PairRows * 4;
+                Turn(from.Row(first) + block * 4, from.RowBytes, target);
+                Turn(from.Row(first + 16) + block * 4, from.RowBytes, target + 64);
+                continue;
+            }
             for (int row = 0; row < count; row++)
             {
                 var source = (uint*)from.Row(first + row);
@@ -83,17 +94,64 @@ public static unsafe class Panels
             *Bf16At(to, first + row, to.Columns - 1) = ((ushort*)from.Row(first + row))[to.Columns - 1];
     }
 
+    // 16 x 16 values of 32 bits, transposed: twice unpacked within quarters, and then quarters exchanged.
+    [SkipLocalsInit]
+    private static void Turn(byte* from, long stride, byte* to)
+    {
+        Vector512<int>* rows = stackalloc Vector512<int>[16];
+        Vector512<int>* turned = stackalloc Vector512<int>[16];
+        for (int i = 0; i < 16; i += 4)
+        {
+            Vector512<int> a = Line(i), b = Line(i + 1), c = Line(i + 2), d = Line(i + 3);
+            Vector512<long> ab = Avx512F.UnpackLow(a, b).AsInt64(), cd = Avx512F.UnpackLow(c, d).AsInt64();
+            Vector512<long> abHigh = Avx512F.UnpackHigh(a, b).AsInt64(), cdHigh = Avx512F.UnpackHigh(c, d).AsInt64();
+            rows[i] = Avx512F.UnpackLow(ab, cd).AsInt32();
+            rows[i + 1] = Avx512F.UnpackHigh(ab, cd).AsInt32();
+            rows[i + 2] = Avx512F.UnpackLow(abHigh, cdHigh).AsInt32();
+            rows[i + 3] = Avx512F.UnpackHigh(abHigh, cdHigh).AsInt32();
+        }
+        for (int column = 0; column < 4; column++)
+        {
+            // Quarter q of rows[4 g + column] is column 4 q + column of rows 4 g to 4 g + 3.
+            Vector512<int> a = rows[column], b = rows[4 + column], c = rows[8 + column], d = rows[12 + column];
+            Vector512<int> ab = Avx512F.Shuffle4x128(a, b, 0x44), abHigh = Avx512F.Shuffle4x128(a, b, 0xEE);
+            Vector512<int> cd = Avx512F.Shuffle4x128(c, d, 0x44), cdHigh = Avx512F.Shuffle4x128(c, d, 0xEE);
+            turned[column] = Avx512F.Shuffle4x128(ab, cd, 0x88);
+            turned[4 + column] = Avx512F.Shuffle4x128(ab, cd, 0xDD);
+            turned[8 + column] = Avx512F.Shuffle4x128(abHigh, cdHigh, 0x88);
+            turned[12 + column] = Avx512F.Shuffle4x128(abHigh, cdHigh, 0xDD);
+        }
+        // Past the caches: nobody reads it soon.
+        bool aligned = (nuint)to % 64 == 0;
+        for (int i = 0; i < 16; i++)
+        {
+            var line = (int*)(to + i * PairRows * 4);
+            if (aligned) turned[i].StoreAlignedNonTemporal(line);
+            else turned[i].Store(line);
+        }
+
+        Vector512<int> Line(int row) => Vector512.Load((int*)(from + row * stride));
+    }
+
     private static ushort* Bf16At(Weight weight, int row, int column) => weight.Type == ElementType.BF16
         ? (ushort*)weight.Row(row) + column
         : (ushort*)weight.Row(row) + (column / 2 * PairRows + row % PairRows) * 2 + column % 2;
 
     private static void Read(Weight from, int row, int column, int count, float* values)
     {
-        if (from.Type == ElementType.BF16)
+        if (from.Type == ElementType.BF16 && count == Elements.Group) Widen((ushort*)from.Row(row) + column, values);
+        else if (from.Type == ElementType.BF16)
             for (int i = 0; i < count; i++) values[i] = Elements.FromBf16(((ushort*)from.Row(row))[column + i]);
         else
             for (int i = 0; i < count; i++) values[i] = from[row, column + i];
         for (int i = count; i < Elements.Group; i++) values[i] = 0;
+    }
+
+    private static void Widen(ushort* from, float* to)
+    {
+        (Vector512<uint> low, Vector512<uint> high) = Vector512.Widen(Vector512.Load(from));
+        (low << 16).AsSingle().Store(to);
+        (high << 16).AsSingle().Store(to + 16);
     }
 
     private static long PanelBytes(ElementType type, int columns)

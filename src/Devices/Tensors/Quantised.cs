@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Troupe.Devices.Tensors;
 
 /// <summary>
@@ -26,21 +28,41 @@ public static unsafe class Quantised
     /// </summary>
     internal static void Fill(Weight to, int row, int column, float* values)
     {
+        Vector512<float> low = Vector512.Load(values), high = Vector512.Load(values + 16);
+        (float top, float bottom) = (Largest(Vector512.Max(low, high)), -Largest(Vector512.Max(-low, -high)));
         bool bytes = to.Type == ElementType.Int8;
-        float most = 0;
         // The largest magnitude of Int4 becomes -8, which has no positive counterpart: the scale takes its sign.
-        for (int i = 0; i < Elements.Group; i++)
-            most = bytes ? MathF.Max(most, MathF.Abs(values[i])) : MathF.Abs(values[i]) > MathF.Abs(most) ? values[i] : most;
-        ushort scale = Elements.ToBf16(bytes ? most / Most : most / -8);
-        float inverse = Finite(1 / Elements.FromBf16(scale));
+        float most = bytes ? MathF.Max(top, -bottom) / Most : (top > -bottom ? top : bottom) / -8;
+        ushort scale = Elements.ToBf16(most);
         *ScaleAt(to, row, column) = scale;
-        for (int i = 0; i < Elements.Group; i++)
+        Vector512<float> inverse = Vector512.Create(Finite(1 / Elements.FromBf16(scale)));
+        Vector512<int> offset = Vector512.Create(Offset(to.Type)), least = Vector512.Create(bytes ? -(int)Most : -8);
+        Vector512<int> greatest = Vector512.Create(bytes ? (int)Most : 7);
+        Vector512<int> a = Integers(low), b = Integers(high);
+        // Four columns are four bytes side by side.
+        if (!bytes) Store(At(to, row, column), a | (b << 4));
+        else
         {
-            float value = MathF.Round(values[i] * inverse);
-            if (bytes) *At(to, row, column + i) = (byte)(Math.Clamp(value, -Most, Most) + Offset(to.Type));
-            else if (i < Elements.Group / 2) *At(to, row, column + i) = (byte)(Math.Clamp(value, -8, 7) + Offset(to.Type));
-            else *At(to, row, column + i) |= (byte)((int)(Math.Clamp(value, -8, 7) + Offset(to.Type)) << 4);
+            Store(At(to, row, column), a);
+            Store(At(to, row, column + 16), b);
         }
+
+        Vector512<int> Integers(Vector512<float> x) =>
+            Vector512.Min(greatest, Vector512.Max(least, Vector512.ConvertToInt32(Vector512.Round(x * inverse)))) + offset;
+    }
+
+    private static void Store(byte* to, Vector512<int> bytes)
+    {
+        Vector256<short> pairs = Vector512.Narrow(bytes, bytes).GetLower();
+        Vector128<uint> fours = Vector256.Narrow(pairs.AsUInt16(), pairs.AsUInt16()).GetLower().AsUInt32();
+        for (int i = 0; i < 4; i++) *(uint*)(to + i * 64) = fours[i];
+    }
+
+    private static float Largest(Vector512<float> x)
+    {
+        Vector256<float> half = Vector256.Max(x.GetLower(), x.GetUpper());
+        Vector128<float> quarter = Vector128.Max(half.GetLower(), half.GetUpper());
+        return MathF.Max(MathF.Max(quarter[0], quarter[1]), MathF.Max(quarter[2], quarter[3]));
     }
 
     /// <summary>The scale of a value's group.</summary>

@@ -19,12 +19,13 @@ internal readonly record struct Every(int First, int Step, int Count);
 /// </summary>
 internal sealed unsafe class WeightReader(WeightSource source, bool touch = true)
 {
-    private const int PageBytes = 4096, Lanes = 16, SliceRows = 64;
+    private const int PageBytes = 4096, Lanes = 16, SliceRows = 256;
 
     // What is no product of many outputs, or is read by other kernels: it stays as it is stored.
     private static readonly string[] s_asStored = ["gate", "router", "shared_expert_gate", "kv_b_proj"];
 
     private readonly WeightMemory _memory = new();
+    private readonly List<(Weight To, Weight From)> _unfilled = [];
     private readonly Dictionary<string, TensorView> _asked = new(StringComparer.Ordinal); // whether there were such
 
     private readonly Dictionary<string, List<Part>> _counted = new(StringComparer.Ordinal); // what of each tensor, in runs
@@ -40,6 +41,21 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
 
     /// <summary>Memory of weights that could not stay as they are stored; whoever computes with them gives it back.</summary>
     public IReadOnlyList<NativeBuffer> Owned => _memory.Blocks;
+
+    /// <summary>Fills, on all threads, the matrices that do not stay as they are stored: nobody may read these before.</summary>
+    public void Fill()
+    {
+        Parallel.ForEach(Slices(), new ParallelOptions { MaxDegreeOfParallelism = Threads }, slice =>
+        {
+            byte* first = slice.To.Row(slice.First);
+            NativeBuffer.Expect(first, slice.To.Row(slice.End - 1) + slice.To.RowBytes - first);
+            Panels.Fill(slice.To, slice.From, slice.First, slice.End);
+        });
+        _unfilled.Clear();
+    }
+
+    /// <summary>Says that all weights are there.</summary>
+    public void Seal() => _memory.Seal();
 
     /// <summary>Whether there is a tensor of this name and shape. Only for names that differ from writer to writer.</summary>
     public bool Has(string name, params ReadOnlySpan<int> shape)
@@ -73,9 +89,8 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
         Bytes += New(blocks.Name, rows) * (long)groups * blockBytes + New(scales.Name, rows) * (long)groups;
         long stride = (long)groups * blockBytes, first = (long)rows.First + which.First;
         byte* data = blocks.Data + first * stride;
-        Touch(data, which.Count, stride * which.Step, stride);
-        return new Weight(data, ElementType.MxFp4, which.Count, inputs, stride * which.Step, scales.Data + first * groups,
-            (long)groups * which.Step);
+        return Touch(new Weight(data, ElementType.MxFp4, which.Count, inputs, stride * which.Step, scales.Data + first * groups,
+            (long)groups * which.Step));
     }
 
     /// <summary>
@@ -105,11 +120,11 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
 
     /// <summary>Some outputs of a matrix [outputs, inputs]: whole rows of it.</summary>
     public Weight Outputs(string name, int outputs, int inputs, Part part) =>
-        Keep(name, Bytes, Table(name, outputs, inputs, part));
+        Keep(name, Bytes, Hold(Get(name, outputs, inputs), inputs, part, new Part(0, inputs)));
 
     /// <summary>Some rows of a matrix that single rows are read of, as it is stored.</summary>
     public Weight Table(string name, int rows, int columns, Part part) =>
-        Hold(Get(name, rows, columns), columns, part, new Part(0, columns));
+        Touch(Hold(Get(name, rows, columns), columns, part, new Part(0, columns)));
 
     /// <summary>
     /// Some inputs of a matrix [outputs, inputs]: a part of each row, where it lies. Copied, they would follow each other, but be in
@@ -122,7 +137,8 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
     public Weight Vector(string name, int width) => VectorPart(name, width, new Part(0, width));
 
     /// <summary>Some values of a vector, as one row.</summary>
-    public Weight VectorPart(string name, int width, Part part) => Hold(Get(name, width), width, new Part(0, 1), part);
+    public Weight VectorPart(string name, int width, Part part) =>
+        Touch(Hold(Get(name, width), width, new Part(0, 1), part));
 
     /// <summary>A matrix that must be stored like another one, because one kernel reads both.</summary>
     public Weight MatrixLike(Weight? other, string name, int outputs, int inputs)
@@ -133,22 +149,24 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
         return weight;
     }
 
-    /// <summary>A matrix in the type that matrices are kept in, made straight from where it is stored, slice by slice.</summary>
+    /// <summary>A matrix in the form that matrices are kept in, to be made straight from where it is stored.</summary>
     private Weight Keep(string name, long bytesBefore, Weight stored)
     {
         string[] parts = name.Split('.');
         string last = parts[^1] == "weight" ? parts[^2] : parts[^1];
         ElementType type = Form.TypeOf(stored.Type);
-        if (stored.Type == type || s_asStored.Contains(last)) return stored;
+        if (stored.Type == type || s_asStored.Contains(last)) return Touch(stored);
         long bytes = Panels.Bytes(type, stored.Rows, stored.Columns);
         Bytes = bytesBefore + bytes;
         if (!touch) return Panels.View(null, type, stored.Rows, stored.Columns);
         Weight kept = Panels.View(_memory.Take(bytes), type, stored.Rows, stored.Columns);
-        int slices = (stored.Rows + SliceRows - 1) / SliceRows;
-        Parallel.For(0, slices, new ParallelOptions { MaxDegreeOfParallelism = Threads }, slice =>
-            Panels.Fill(kept, stored, slice * SliceRows, Math.Min((slice + 1) * SliceRows, stored.Rows)));
+        _unfilled.Add((kept, stored));
         return kept;
     }
+
+    private List<(Weight To, Weight From, int First, int End)> Slices() => [.. _unfilled.SelectMany(pair =>
+        Enumerable.Range(0, (pair.To.Rows + SliceRows - 1) / SliceRows).Select(slice =>
+            (pair.To, pair.From, slice * SliceRows, Math.Min((slice + 1) * SliceRows, pair.To.Rows))))];
 
     private TensorView Get(string name, params ReadOnlySpan<int> shape) =>
         _asked.Remove(name, out TensorView? view) && view.Shape.SequenceEqual(shape) ? view : source(name, shape);
@@ -162,7 +180,6 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
         // A part of a matrix is some rows or some columns, never some of both.
         bool byRows = bytes == stride && view.Shape.Length > 1;
         Bytes += byRows ? New(view.Name, rows) * stride : New(view.Name, columns) * rows.Count * (long)type.Size();
-        Touch(data, rows.Count, stride, bytes);
         return new Weight(data, type, rows.Count, columns.Count, stride);
     }
 
@@ -183,7 +200,6 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
         Bytes += byRows ? New(view.Name, rows) * (long)width : New(view.Name, columns) * (long)rows.Count;
         Bytes += New(scales.Name, new Part(0, blockRows)) * (long)blockColumns * sizeof(float);
         byte* data = view.Data + (long)rows.First * width + columns.First;
-        Touch(data, rows.Count, width, columns.Count);
         return new Weight(view.Data, ElementType.Fp8, all, width, width, scales.Data, (long)blockColumns * sizeof(float))
             .TakeRows(rows.First, rows.Count).TakeColumns(columns.First, columns.Count);
     }
@@ -200,12 +216,15 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
         ? view
         : throw new ModelException($"tensor {view.Name} is {view.DType}, wanted U8");
 
-    private void Touch(byte* data, int rows, long stride, long bytes)
+    // What stays where it is stored is in memory before the first step asks for it.
+    private Weight Touch(Weight weight)
     {
+        long row = weight.Type == ElementType.MxFp4 ? weight.Columns / 2 : (long)weight.Columns * weight.Type.Size();
         // Rows that follow each other are one run.
-        (int runs, long run) = bytes == stride ? (1, rows * bytes) : (rows, bytes);
+        (int runs, long run) = row == weight.RowBytes ? (1, weight.Rows * row) : (weight.Rows, row);
         for (int i = 0; touch && i < runs; i++)
-            for (long at = 0; at < run; at += PageBytes) Volatile.Read(ref data[i * stride + at]);
+            for (long at = 0; at < run; at += PageBytes) Volatile.Read(ref weight.Data[i * weight.RowBytes + at]);
+        return weight;
     }
 
     /// <summary>How many rows or columns of a part nobody counted before; counts them.</summary>

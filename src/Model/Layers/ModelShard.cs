@@ -32,7 +32,12 @@ public sealed class ModelShard : IDisposable
         (Config, Spec, Options) = (config, spec, options);
         var weights = new WeightReader(source) { Form = options.Weights, Threads = device.Threads };
         int parts = spec.Layers + (spec.Embedding ? 1 : 0) + (spec.Head ? 1 : 0), part = 0;
-        void Report() => progress?.Invoke(new LoadProgress(++part, parts, weights.Bytes));
+        void Report()
+        {
+            weights.Fill();
+            progress?.Invoke(new LoadProgress(++part, parts, weights.Bytes));
+        }
+
 
         if (spec.Embedding)
         {
@@ -52,6 +57,7 @@ public sealed class ModelShard : IDisposable
                 spec.Split.Vocabulary);
             Report();
         }
+        weights.Seal();
         WeightBytes = weights.Bytes;
         // By now the tensors have vouched for the sizes that config.json says.
         _room = new Workspace(config, spec, options);
