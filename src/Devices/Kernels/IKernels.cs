@@ -21,6 +21,9 @@ public interface IKernels
     /// <summary>y[t, n] = sum over k of x[t, k] weight[n, k]. x: [T, K]; weight: [N, K]; y: [T, N].</summary>
     void Linear(ReadOnlySpan<float> x, Weight weight, Span<float> y);
 
+    /// <summary>The same with two or three weights at once. c may have none.</summary>
+    void Linear(ReadOnlySpan<float> x, Product a, Product b, Product c = default);
+
     /// <summary>
     /// Products of the heads of rows with matrices of their own: y[t, h] = M(h) x[t, h], or M(h) transposed. What x and y have of a head
     /// begins every <paramref name="xStride"/> and <paramref name="yStride"/> values; the rest of y stays as it is.

@@ -2,6 +2,18 @@ using Troupe.Devices.Tensors;
 
 namespace Troupe.Devices.Kernels;
 
+/// <summary>A weight [N, K] and where its products with rows go.</summary>
+/// <param name="weight">[N, K]</param>
+/// <param name="y">[T, N]</param>
+public readonly ref struct Product(Weight weight, Span<float> y)
+{
+    /// <summary>[N, K]</summary>
+    public Weight Weight { get; } = weight;
+
+    /// <summary>[T, N]</summary>
+    public Span<float> Y { get; } = y;
+}
+
 /// <summary>Which values of each head turn by its position: those from <paramref name="First"/> on.</summary>
 /// <param name="Size">D: width of a head.</param>
 /// <param name="First">The first value that turns.</param>

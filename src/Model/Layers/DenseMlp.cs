@@ -1,3 +1,4 @@
+using Troupe.Devices.Kernels;
 using Troupe.Devices.Tensors;
 using Troupe.Devices.Topology;
 
@@ -21,8 +22,9 @@ internal sealed class DenseMlp(Projection gate, Projection up, Projection down) 
     {
         Span<float> gated = context.Room.Gate.Floats(normed.Length / gate.Weight.Columns * gate.Weight.Rows); // [T, I]
         Span<float> upped = context.Room.Up.Floats(gated.Length);                                             // [T, I]
-        gate.Apply(context.Kernels, normed, gated);
-        up.Apply(context.Kernels, normed, upped);
+        context.Kernels.Linear(normed, new Product(gate.Weight, gated), new Product(up.Weight, upped));
+        gate.AddBias(context.Kernels, gated);
+        up.AddBias(context.Kernels, upped);
         context.Kernels.SiluMultiply(gated, upped);
         down.Apply(context.Kernels, gated, output);
     }

@@ -41,14 +41,17 @@ internal sealed class GroupedAttention(
     public void Forward(LayerContext context, LayerIndex layer, ReadOnlySpan<float> normed, Span<float> mixed)
     {
         (IKernels kernels, Workspace room, StepRows rows) = (context.Kernels, context.Room, context.Rows);
-        Span<float> q = Project(kernels, query, Norms?.Query, normed, room.AllQueries, room.Queries, OwnHeads?.Query, rows.Count);
-        Span<float> k = Project(kernels, key, Norms?.Key, normed, room.AllKeys, room.Keys, OwnHeads?.Key, rows.Count);
+        Span<float> q = (OwnHeads is null ? room.Queries : room.AllQueries).Floats(rows.Count * query.Weight.Rows); // [T, heads, D]
+        Span<float> k = (OwnHeads is null ? room.Keys : room.AllKeys).Floats(rows.Count * key.Weight.Rows);     // [T, KV heads, D]
         Span<float> v = room.Values.Floats(rows.Count * value.Weight.Rows);                                     // [T, KV heads, D]
+        kernels.Linear(normed, new Product(query.Weight, q), new Product(key.Weight, k), new Product(value.Weight, v));
+        q = Finish(kernels, query, Norms?.Query, q, room.Queries, OwnHeads?.Query, rows.Count);
+        k = Finish(kernels, key, Norms?.Key, k, room.Keys, OwnHeads?.Key, rows.Count);
+        value.AddBias(kernels, v);
         Span<float> attended = room.Attended.Floats(q.Length);                                                  // [T, heads, D]
         ReadOnlySpan<float> cos = room.Cos.Floats(rows.Count * turning.Width / 2), sin = room.Sin.Floats(cos.Length);
         KvBlocks kv = context.Cache.Layer(layer.Value - context.First.Value);
 
-        value.Apply(kernels, normed, v);
         if (Limit is { } limit)
         {
             kernels.Clamp(q, limit);
@@ -62,12 +65,10 @@ internal sealed class GroupedAttention(
         output.Apply(kernels, attended, mixed);
     }
 
-    /// <summary>Queries or keys of this rank's heads, [T, heads, D].</summary>
-    private Span<float> Project(IKernels kernels, Projection from, Weight? norm, ReadOnlySpan<float> normed, NativeBuffer all,
-        NativeBuffer own, Part? heads, int rows)
+    /// <summary>Products of all heads become queries or keys of this rank's, [T, heads, D].</summary>
+    private Span<float> Finish(IKernels kernels, Projection from, Weight? norm, Span<float> projected, NativeBuffer own, Part? heads, int rows)
     {
-        Span<float> projected = (heads is null ? own : all).Floats(rows * from.Weight.Rows);
-        from.Apply(kernels, normed, projected);
+        from.AddBias(kernels, projected);
         if (norm is { } scale) kernels.RmsNorm(projected, scale, Norms!.Epsilon, projected);
         if (heads is not { } part) return projected;
         Part values = part.Times(size);

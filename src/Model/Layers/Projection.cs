@@ -10,6 +10,12 @@ internal readonly record struct Projection(Weight Weight, Weight? Bias = null)
     public void Apply(IKernels kernels, ReadOnlySpan<float> x, Span<float> y)
     {
         kernels.Linear(x, Weight, y);
+        AddBias(kernels, y);
+    }
+
+    /// <summary>A product that was made together with others becomes y.</summary>
+    public void AddBias(IKernels kernels, Span<float> y)
+    {
         if (Bias is { } bias) kernels.AddBias(y, bias);
     }
 }

@@ -1,3 +1,4 @@
+using Troupe.Actors.Client;
 using Troupe.Actors.Protocols;
 using Troupe.Testing;
 using Xunit;
@@ -18,18 +19,21 @@ public sealed class RowTypeTests
         Random random = Seed.For(nameof(RowTypeTests));
         RequestSpec[] requests = [.. Enumerable.Range(0, Requests).Select(i => InProcessWorld.Greedy($"r{i}",
             [.. Enumerable.Range(0, 24).Select(_ => random.Next(1, 4096))], Tokens))];
-        async Task<int[][]> Run(string type)
+        RequestSpec scored = requests[0] with { Id = "scored", Mode = SequenceMode.Score };
+        async Task<(int[][] Ids, float[] LogProbs)> Run(string type)
         {
             await using InProcessWorld world = await InProcessWorld.StartAsync(InProcessWorld.SampleModel, 1, 2,
                 $"troupe.numbers {{ rows = {type}, math = exact }}");
-            return [.. (await world.RunAsync(requests)).Select(outcome => outcome.Ids.ToArray())];
+            IReadOnlyList<RequestOutcome> outcomes = await world.RunAsync([.. requests, scored]);
+            return ([.. outcomes.SkipLast(1).Select(outcome => outcome.Ids.ToArray())], [.. outcomes[^1].LogProbs]);
         }
 
-        int[][] want = await Run("fp32"), got = await Run(rows);
+        ((int[][] want, float[] exact), (int[][] got, float[] rounded)) = (await Run("fp32"), await Run(rows));
 
         Assert.All(got, ids => Assert.Equal(Tokens, ids.Length));
         int equal = want.Zip(got).Sum(pair => pair.First.Zip(pair.Second).TakeWhile(t => t.First == t.Second).Count());
         Assert.True(equal >= share * Requests * Tokens, $"{equal} of {Requests * Tokens} tokens before the first that differs");
-        Assert.NotEqual(want, got); // else the rows travelled as fp32
+        Assert.NotEmpty(exact);
+        Assert.NotEqual(exact, rounded); // else the rows travelled as fp32
     }
 }

@@ -36,6 +36,26 @@ public sealed class KernelTests : IDisposable
     });
 
     [Fact]
+    public void Products_made_together_are_those_made_one_by_one() => Rounds_(() =>
+    {
+        (int rows, int inputs) = (_values.Size(60), 32 * _values.Size(9));
+        ElementType type = _values.Type();
+        // Mostly of one type, as in a layer; sometimes not.
+        Weight[] weights = [.. Enumerable.Range(0, 2 + _values.Ints(1, 2)[0]).Select(_ =>
+            _values.Weight(_values.Size(150), inputs, _values.Ints(1, 5)[0] == 0 ? _values.Type() : type))];
+        float[] x = _values.Floats(rows * inputs);
+        foreach (IDevice device in _devices)
+        {
+            float[][] alone = [.. weights.Select(weight => _values.Garbage(rows * weight.Rows))];
+            float[][] together = [.. weights.Select(weight => _values.Garbage(rows * weight.Rows))];
+            for (int i = 0; i < weights.Length; i++) device.Kernels.Linear(x, weights[i], alone[i]);
+            device.Kernels.Linear(x, new Product(weights[0], together[0]), new Product(weights[1], together[1]),
+                weights.Length > 2 ? new Product(weights[2], together[2]) : default);
+            for (int i = 0; i < weights.Length; i++) Assert.Equal(alone[i], together[i]);
+        }
+    });
+
+    [Fact]
     public void Gather_agrees_with_the_reference() => Rounds_(() =>
     {
         (int rows, int width, int vocabulary) = (_values.Size(40), _values.Size(100), _values.Size(50));

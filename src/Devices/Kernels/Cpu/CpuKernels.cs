@@ -27,6 +27,25 @@ internal sealed unsafe class CpuKernels(WorkerPool pool) : IKernels
         fixed (float* from = x, to = y) LinearKernel.Run(pool, from, rows, weight, to);
     }
 
+    public void Linear(ReadOnlySpan<float> x, Product a, Product b, Product c = default)
+    {
+        int rows = Rows(x.Length, a.Weight.Columns, "x"), count = c.Weight.Rows > 0 ? 3 : 2;
+        if (b.Weight.Columns != a.Weight.Columns || (count > 2 && c.Weight.Columns != a.Weight.Columns))
+            throw new ArgumentException($"weights must all have {a.Weight.Columns} columns, got {b.Weight.Columns} and {c.Weight.Columns}");
+        Want(a.Y.Length, (long)rows * a.Weight.Rows, "a.Y");
+        Want(b.Y.Length, (long)rows * b.Weight.Rows, "b.Y");
+        Want(c.Y.Length, (long)rows * c.Weight.Rows, "c.Y");
+        if (rows == 0 || a.Weight.Rows == 0 || b.Weight.Rows == 0) return;
+        LinearKernel.Part* parts = stackalloc LinearKernel.Part[3];
+        fixed (float* from = x, ya = a.Y, yb = b.Y, yc = c.Y)
+        {
+            parts[0] = new LinearKernel.Part { Weight = a.Weight, Y = ya };
+            parts[1] = new LinearKernel.Part { Weight = b.Weight, Y = yb };
+            parts[2] = new LinearKernel.Part { Weight = c.Weight, Y = yc };
+            LinearKernel.Run(pool, from, rows, parts, count);
+        }
+    }
+
     public void HeadLinear(ReadOnlySpan<float> x, int xStride, HeadMatrices matrices, Span<float> y, int yStride)
     {
         int rows = Rows(x.Length, matrices.Heads * xStride, "x");

@@ -9,7 +9,7 @@ namespace Troupe.Devices.Kernels.Cpu;
 internal static unsafe class ExpertsKernel
 {
     // Outputs at a time: as long a piece of an expert as leaves enough pieces for all threads, since each piece is memory of its own.
-    private const int ShortTile = 32, LongTile = 128, PiecesPerThread = 4;
+    private const int LongTile = 128, PiecesPerThread = 8;
 
     private struct Job
     {
@@ -39,9 +39,7 @@ internal static unsafe class ExpertsKernel
                 HiddenStride = Operands.Stride(gate->Type, width), GatedStride = Operands.Stride(down->Type, inner),
                 Intermediate = inner, Width = width,
             };
-            int pieces = pool.Threads * PiecesPerThread;
-            job.UpTile = job.ActiveCount * (inner / LongTile) >= pieces ? LongTile : ShortTile;
-            job.DownTile = width / LongTile >= pieces ? LongTile : ShortTile;
+            (job.UpTile, job.DownTile) = (TileOf(inner, job.ActiveCount), TileOf(width, 1));
             job.Tiles = (inner + job.UpTile - 1) / job.UpTile;
             long hiddenRoom = Operands.Room(gate->Type, hiddenRows, width);
             long gatheredRoom = hiddenRows == 1 ? 0 : rows.Pairs * job.HiddenStride;
@@ -54,6 +52,13 @@ internal static unsafe class ExpertsKernel
             if (hiddenRows > 1) pool.For(&Gather, &job, rows.Pairs, width / 4);
             pool.For(&UpTiles, &job, items, 2 * pairWork * rows.Pairs / items);
             pool.For(&DownTiles, &job, columns, pairWork * rows.Pairs / columns);
+        }
+
+        int TileOf(int outputs, int times)
+        {
+            int tile = LongTile;
+            while (tile > Products.Outputs && times * (outputs / tile) < pool.Threads * PiecesPerThread) tile /= 2;
+            return tile;
         }
     }
 

@@ -17,7 +17,7 @@ internal sealed unsafe class WorkerPool : IDisposable
     // Multiply-adds that are worth handing to a thread (about 1 us), that are worth a chunk more (about 10 us), and that are worth waking a
     // parked thread for (about 5 us).
     private const long ThreadWork = 32 * 1024, ChunkWork = 256 * 1024, WakeWork = 192 * 1024;
-    private const int MostChunks = 4, Line = 8, Spins = 64;
+    private const int MostChunks = 8, Line = 8, Spins = 64;
 
     private readonly Thread[] _threads;
     private readonly SemaphoreSlim[] _wake;

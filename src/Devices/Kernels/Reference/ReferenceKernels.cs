@@ -29,6 +29,13 @@ internal sealed class ReferenceKernels : IKernels
             for (int n = 0; n < weight.Rows; n++) y[t * weight.Rows + n] = Dot(x.Slice(t * weight.Columns, weight.Columns), weight, n);
     }
 
+    public void Linear(ReadOnlySpan<float> x, Product a, Product b, Product c = default)
+    {
+        Linear(x, a.Weight, a.Y);
+        Linear(x, b.Weight, b.Y);
+        if (c.Weight.Rows > 0) Linear(x, c.Weight, c.Y);
+    }
+
     public void HeadLinear(ReadOnlySpan<float> x, int xStride, HeadMatrices matrices, Span<float> y, int yStride)
     {
         for (int at = 0; at < x.Length / xStride; at++)
