@@ -175,7 +175,7 @@ public sealed class ClusterPlan
     private WeightForm Form => _options.FormOf(Model.Config);
 
     // Matrices that are turned as they are loaded are each rank's own; what little stays as it is stored counts with them.
-    private bool IsMapped => Model.Mapped && Form == default;
+    private bool IsMapped => Model.Mapped && Form.Keeps(Model.Config);
 
     private ElementType KvType => _options.Numbers.Kv == NumberType.Bf16 ? ElementType.BF16 : ElementType.F32;
 

@@ -56,14 +56,17 @@ public static class ShardWeights
     /// </summary>
     public static unsafe WeightSource Outline(ModelConfig config)
     {
-        TensorDType type = config.DType switch
-        {
-            "float32" => TensorDType.F32,
-            "float16" => TensorDType.F16,
-            _ => TensorDType.BF16,
-        };
+        TensorDType type = TypeOf(config);
         return (name, shape) => new TensorView(name, SyntheticWeights.TypeOf(name, type, config.Quantized), shape.ToArray(), null);
     }
+
+    /// <summary>The type that config.json names; bf16 where it names none.</summary>
+    internal static TensorDType TypeOf(ModelConfig config) => config.DType switch
+    {
+        "float32" => TensorDType.F32,
+        "float16" => TensorDType.F16,
+        _ => TensorDType.BF16,
+    };
 
     private static ShardSpec One(ModelConfig config, LayerIndex layer, TensorSplit split, int experts) =>
         new(layer, 1, [.. ExpertPlacement.Blocks(config.Experts, 1).Of(0).Take(experts)], false, false, split);

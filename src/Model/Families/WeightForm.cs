@@ -16,6 +16,9 @@ public readonly record struct WeightForm(ElementType? Type, bool Packed = false)
     public static WeightForm Of(ElementType? type, bool fast, ModelConfig config) =>
         new(type, fast && CpuDevice.MultipliesBf16 && config.HiddenSize >= LeastPacked);
 
+    /// <summary>Whether matrices of a model stay as they are stored, if that is as its config.json says.</summary>
+    public bool Keeps(ModelConfig config) => Type is null && !(Packed && ShardWeights.TypeOf(config) == TensorDType.BF16);
+
     /// <summary>What becomes of a matrix that is stored in some type.</summary>
     public ElementType TypeOf(ElementType stored)
     {

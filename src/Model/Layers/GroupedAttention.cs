@@ -66,7 +66,8 @@ internal sealed class GroupedAttention(
     }
 
     /// <summary>Products of all heads become queries or keys of this rank's, [T, heads, D].</summary>
-    private Span<float> Finish(IKernels kernels, Projection from, Weight? norm, Span<float> projected, NativeBuffer own, Part? heads, int rows)
+    private Span<float> Finish(IKernels kernels, Projection from, Weight? norm, Span<float> projected, NativeBuffer own, Part? heads,
+        int rows)
     {
         from.AddBias(kernels, projected);
         if (norm is { } scale) kernels.RmsNorm(projected, scale, Norms!.Epsilon, projected);
