@@ -28,7 +28,7 @@ internal sealed unsafe class Inputs : IDisposable
         if (type.IsPanel())
         {
             Weight panels = Panels.View(Memory(Panels.Bytes(type, rows, columns)), type, rows, columns);
-            Panels.Fill(panels, Weight(rows, columns, ElementType.F32), 0, rows);
+            Panels.Fill(panels, Weight(rows, columns, ElementType.F32), 0, rows, Memory);
             return panels;
         }
         byte* data = Memory(type == ElementType.MxFp4 ? (long)rows * columns / 2 : (long)rows * columns * type.Size());

@@ -27,7 +27,8 @@ public enum ElementType
     MxFp4,
 
     /// <summary>
-    /// BF16 in panels of 32 rows with the two values of a pair of columns side by side, as instructions that multiply pairs read them.
+    /// BF16 in panels of 32 rows with the two values of a pair of columns side by side, as instructions that multiply pairs read them; in
+    /// 12 bits a value, without loss.
     /// </summary>
     PackedBf16,
 }
@@ -44,13 +45,13 @@ public static class Elements
     private static readonly float[] s_fp4 = [0, 0.5f, 1, 1.5f, 2, 3, 4, 6];
 
     /// <summary>Bytes of one value.</summary>
-    /// <exception cref="ArgumentException">It has no whole bytes: Int4 and MxFp4.</exception>
+    /// <exception cref="ArgumentException">It has no whole bytes: Int4, MxFp4 and PackedBf16.</exception>
     public static int Size(this ElementType type) => type switch
     {
         ElementType.F32 => 4,
-        ElementType.BF16 or ElementType.F16 or ElementType.PackedBf16 => 2,
+        ElementType.BF16 or ElementType.F16 => 2,
         ElementType.Int8 or ElementType.Fp8 => 1,
-        _ => throw new ArgumentException($"a value of {type} has half a byte"),
+        _ => throw new ArgumentException($"a value of {type} has no whole bytes"),
     };
 
     /// <summary>Whether values stand for themselves, without scales.</summary>

@@ -7,14 +7,17 @@ namespace Troupe.Devices.Tensors;
 /// <summary>
 /// Weights in panels: some rows (outputs) side by side, so that a product with a row of x has one output to a lane and no sum is across
 /// lanes, and one place in memory is read after the other. What fills up the last panel, and the last group or pair of columns, counts 0.
-/// <para><see cref="ElementType.PackedBf16"/>: 32 rows; [K / 2, 32, 2], K rounded up to 32. That is two tiles of AMX side by side,
-/// too.</para>
+/// <para><see cref="ElementType.PackedBf16"/>: 32 rows; [K / 2, 32, 2], K rounded up to 32, which is two tiles of AMX side by side, too;
+/// kept in 12 bits a value, see <see cref="CodedPanel"/>.</para>
 /// <para><see cref="ElementType.Int8"/> and <see cref="ElementType.Int4"/>: 16 rows; for each 64 columns the bf16 scales of two groups of
 /// 32, [2, 16], and then their values, see <see cref="Quantised"/>. K is rounded up to 64.</para>
 /// </summary>
 public static unsafe class Panels
 {
-    private const int PairRows = 32, GroupRows = 16;
+    private const int PairRows = CodedPanel.Rows, GroupRows = 16;
+
+    [ThreadStatic]
+    private static ushort[]? t_plain;
 
     /// <summary>Whether rows lie in panels.</summary>
     public static bool IsPanel(this ElementType type) => type is ElementType.PackedBf16 or ElementType.Int8 or ElementType.Int4;
@@ -42,12 +45,24 @@ public static unsafe class Panels
         return new Weight(data, type, rows, columns, stride, type == ElementType.PackedBf16 ? null : data, stride);
     }
 
-    /// <summary>Fills rows [first, end) of such a view with those of another weight, to nearest. First: the first row of a panel.</summary>
-    public static void Fill(Weight to, Weight from, int first, int end)
+    /// <summary>
+    /// Fills rows [first, end) of such a view with those of another weight, to nearest. First: the first row of a panel; end: that of
+    /// another one, or behind the last row.
+    /// </summary>
+    public static void Fill(Weight to, Weight from, int first, int end, SpareMemory spare)
     {
-        if (to.Type == ElementType.PackedBf16 && from.Type == ElementType.BF16)
+        if (to.Type == ElementType.PackedBf16)
         {
-            for (int row = first; row < end; row += PairRows) Pack(to, from, row, Math.Min(PairRows, end - row));
+            int columns = WholeColumns(to.Type, to.Columns);
+            ushort* plain = Plain(columns);
+            for (int row = first; row < end; row += PairRows)
+            {
+                int count = Math.Min(PairRows, end - row);
+                if (count < PairRows || columns > to.Columns) new Span<ushort>(plain, columns * PairRows).Clear();
+                if (from.Type == ElementType.BF16) Pack(plain, from, row, count);
+                else Round(plain, from, row, count);
+                CodedPanel.Fill(to.Row(row), plain, columns, spare);
+            }
             return;
         }
         float* values = stackalloc float[Elements.Group];
@@ -56,28 +71,35 @@ public static unsafe class Panels
             {
                 int count = Math.Min(Elements.Group, to.Columns - column);
                 Read(from, row, column, count, values);
-                if (to.Type is ElementType.Int8 or ElementType.Int4) Quantised.Fill(to, row, column, values);
-                else
-                    for (int i = 0; i < count; i++) *Bf16At(to, row, column + i) = Elements.ToBf16(values[i]);
+                Quantised.Fill(to, row, column, values);
             }
+    }
+
+    /// <summary>A plain panel of this thread: room for that of a coded one, until the next is asked for.</summary>
+    internal static ushort* Plain(int columns)
+    {
+        const int line = 64 / sizeof(ushort);
+        int count = columns * PairRows + line;
+        if (t_plain is null || t_plain.Length < count) t_plain = GC.AllocateUninitializedArray<ushort>(count, pinned: true);
+        var first = (ushort*)Unsafe.AsPointer(ref t_plain[0]);
+        return (ushort*)(((nuint)first + 63) / 64 * 64);
     }
 
     /// <summary>One value of a weight in panels.</summary>
     internal static float Value(Weight weight, int row, int column) => weight.Type == ElementType.PackedBf16
-        ? Elements.FromBf16(*Bf16At(weight, row, column))
+        ? Elements.FromBf16(CodedPanel.Bits(weight.Row(row), row % PairRows, column, WholeColumns(weight.Type, weight.Columns)))
         : Quantised.Integer(weight, row, column) * Quantised.Scale(weight, row, column);
 
     // Line by line: 16 pairs of a row are one line of memory, and those of a panel's rows fill 2 KB.
-    private static void Pack(Weight to, Weight from, int first, int count)
+    private static void Pack(ushort* panel, Weight from, int first, int count)
     {
-        byte* panel = to.Row(first);
-        int pairs = to.Columns / 2;
+        int pairs = from.Columns / 2;
         for (int block = 0; block < pairs; block += 16)
         {
             int end = Math.Min(pairs, block + 16);
             if (end - block == 16 && count == PairRows && Avx512F.IsSupported)
             {
-                byte* target = panel + block * PairRows * 4;
+                byte* target = (byte*)panel + block * PairRows * 4;
                 Turn(from.Row(first) + block * 4, from.RowBytes, target);
                 Turn(from.Row(first + 16) + block * 4, from.RowBytes, target + 64);
                 continue;
@@ -89,10 +111,18 @@ public static unsafe class Panels
                 for (int pair = block; pair < end; pair++) target[pair * PairRows] = source[pair];
             }
         }
-        if (to.Columns % 2 == 0) return;
+        if (from.Columns % 2 == 0) return;
         for (int row = 0; row < count; row++)
-            *Bf16At(to, first + row, to.Columns - 1) = ((ushort*)from.Row(first + row))[to.Columns - 1];
+            panel[PlainAt(row, from.Columns - 1)] = ((ushort*)from.Row(first + row))[from.Columns - 1];
     }
+
+    private static void Round(ushort* panel, Weight from, int first, int count)
+    {
+        for (int row = 0; row < count; row++)
+            for (int column = 0; column < from.Columns; column++) panel[PlainAt(row, column)] = Elements.ToBf16(from[first + row, column]);
+    }
+
+    private static int PlainAt(int row, int column) => (column / 2 * PairRows + row) * 2 + column % 2;
 
     // 16 x 16 values of 32 bits, transposed: twice unpacked within quarters, and then quarters exchanged.
     [SkipLocalsInit]
@@ -121,21 +151,10 @@ public static unsafe class Panels
             turned[8 + column] = Avx512F.Shuffle4x128(abHigh, cdHigh, 0x88);
             turned[12 + column] = Avx512F.Shuffle4x128(abHigh, cdHigh, 0xDD);
         }
-        // Past the caches: nobody reads it soon.
-        bool aligned = (nuint)to % 64 == 0;
-        for (int i = 0; i < 16; i++)
-        {
-            var line = (int*)(to + i * PairRows * 4);
-            if (aligned) turned[i].StoreAlignedNonTemporal(line);
-            else turned[i].Store(line);
-        }
+        for (int i = 0; i < 16; i++) turned[i].Store((int*)(to + i * PairRows * 4));
 
         Vector512<int> Line(int row) => Vector512.Load((int*)(from + row * stride));
     }
-
-    private static ushort* Bf16At(Weight weight, int row, int column) => weight.Type == ElementType.BF16
-        ? (ushort*)weight.Row(row) + column
-        : (ushort*)weight.Row(row) + (column / 2 * PairRows + row % PairRows) * 2 + column % 2;
 
     private static void Read(Weight from, int row, int column, int count, float* values)
     {
@@ -157,6 +176,6 @@ public static unsafe class Panels
     private static long PanelBytes(ElementType type, int columns)
     {
         long whole = WholeColumns(type, columns);
-        return type == ElementType.PackedBf16 ? whole * PairRows * sizeof(ushort) : whole / Elements.Group * Quantised.GroupBytes(type);
+        return type == ElementType.PackedBf16 ? CodedPanel.Bytes(whole) : whole / Elements.Group * Quantised.GroupBytes(type);
     }
 }

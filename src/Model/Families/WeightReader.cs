@@ -49,9 +49,18 @@ internal sealed unsafe class WeightReader(WeightSource source, bool touch = true
         {
             byte* first = slice.To.Row(slice.First);
             NativeBuffer.Expect(first, slice.To.Row(slice.End - 1) + slice.To.RowBytes - first);
-            Panels.Fill(slice.To, slice.From, slice.First, slice.End);
+            Panels.Fill(slice.To, slice.From, slice.First, slice.End, Spare);
         });
         _unfilled.Clear();
+
+        byte* Spare(long bytes)
+        {
+            lock (_unfilled)
+            {
+                Bytes += bytes;
+                return _memory.Take(bytes);
+            }
+        }
     }
 
     /// <summary>Says that all weights are there.</summary>

@@ -66,8 +66,8 @@ public sealed unsafe class QuantisedTests
             fixed (float* values = from)
             {
                 var source = new Weight((byte*)values, ElementType.F32, 3, columns);
-                Panels.Fill(to, source, 0, 1);
-                Panels.Fill(to, source, 1, 3);
+                Panels.Fill(to, source, 0, 1, NoSpare);
+                Panels.Fill(to, source, 1, 3, NoSpare);
                 for (int row = 0; row < 3; row++)
                     for (int column = 0; column < columns; column++)
                     {
@@ -91,7 +91,7 @@ public sealed unsafe class QuantisedTests
                 Weight stored = values.Weight(rows, columns, type);
                 using NativeBuffer memory = new(Panels.Bytes(ElementType.PackedBf16, rows, columns));
                 Weight packed = Panels.View(memory.Data, ElementType.PackedBf16, rows, columns);
-                for (int row = 0; row < rows; row += 64) Panels.Fill(packed, stored, row, Math.Min(rows, row + 64));
+                for (int row = 0; row < rows; row += 64) Panels.Fill(packed, stored, row, Math.Min(rows, row + 64), NoSpare);
                 for (int row = 0; row < rows; row++)
                     for (int column = 0; column < columns; column++)
                         Assert.Equal(Elements.FromBf16(Elements.ToBf16(stored[row, column])), packed[row, column]);
@@ -123,4 +123,6 @@ public sealed unsafe class QuantisedTests
         values.Dispose();
         Assert.Throws<ArgumentException>(() => new Weight(null, ElementType.MxFp4, 1, 48, 24, null, 1));
     }
+
+    private static byte* NoSpare(long bytes) => throw new InvalidOperationException($"asked for {bytes} bytes more");
 }

@@ -72,9 +72,10 @@ internal sealed unsafe class Values(Random random) : IDisposable
         if (type.IsPanel())
         {
             Weight from = Weight(rows, columns, ElementType.F32);
+            if (type == ElementType.PackedBf16) Spread((float*)from.Data, (long)rows * columns);
             byte* panels = Memory(Panels.Bytes(type, rows, columns));
             Weight to = Panels.View(panels, type, rows, columns);
-            Panels.Fill(to, from, 0, rows);
+            Panels.Fill(to, from, 0, rows, Memory);
             return to;
         }
         long bytes = (long)rows * columns / 2;
@@ -82,6 +83,16 @@ internal sealed unsafe class Values(Random random) : IDisposable
         random.NextBytes(new Span<byte>(data, (int)bytes));
         for (int i = 0; i < rows * groups; i++) scales[i] = (byte)(127 - random.Next(5));
         return new Weight(data, type, rows, columns, columns / 2, scales, groups);
+    }
+
+    /// <summary>
+    /// Gives values exponents as a coded panel finds them easy, or such that those which count are patches, or such that it stays plain.
+    /// </summary>
+    private void Spread(float* values, long count)
+    {
+        int kind = random.Next(3);
+        for (long i = 0; kind > 0 && i < count; i++)
+            values[i] = MathF.ScaleB(values[i], kind == 1 ? random.Next(1000) == 0 ? 0 : -20 : -random.Next(40));
     }
 
     /// <summary>Some rows and columns of a wider matrix of blocks.</summary>

@@ -67,25 +67,48 @@ internal static unsafe class Products
     // Panels of 32 outputs. All of a processor's products are of one kind: others would have other bits.
     private static void Multiply(Call call, byte* panels, int columns, int count)
     {
-        if (AmxTiles.IsSupported)
+        long bytes = CodedPanel.Bytes(columns);
+        for (int panel = 0; panel < count; panel++, panels += bytes, call.Y += Outputs)
         {
-            AmxTiles.Rows(call.Rows, (ushort*)call.X, call.XStride / sizeof(ushort), panels, columns, count, call.Y, call.YStride);
-            return;
+            var head = (CodedPanel.Head*)panels;
+            if (AmxTiles.IsSupported) Tiles(call, panels, head->Plain, columns);
+            else Pairs(call, panels, head->Plain, columns);
+            if (head->Patches > 0) AddPatches(call, CodedPanel.Patches(panels, columns), head->Patches);
         }
-        for (int panel = 0; panel < count; panel++, panels += columns * Outputs * sizeof(ushort))
+    }
+
+    // Tiles are loaded from memory: what is coded must be plain first.
+    private static void Tiles(Call call, byte* coded, ushort* plain, int columns)
+    {
+        if (plain == null) CodedPanel.Expand(coded, plain = Panels.Plain(columns), columns);
+        AmxTiles.Rows(call.Rows, (ushort*)call.X, call.XStride / sizeof(ushort), (byte*)plain, columns, 1, call.Y, call.YStride);
+    }
+
+    private static void Pairs(Call call, byte* coded, ushort* plain, int columns)
+    {
+        var loop = new PairLoops.Call
         {
-            var loop = new PairLoops.Call
-            {
-                X = call.X, XStride = call.XStride, Panel = panels, Turns = columns / 8, Y = call.Y + panel * Outputs,
-                YStride = call.YStride * sizeof(float),
-            };
-            for (int row = 0, some; row < call.Rows; row += some)
-            {
-                some = Turn(call.Rows - row, PairLoops.MostRows);
-                PairLoops.Of(some)(&loop);
-                loop.X += some * loop.XStride;
-                loop.Y += some * call.YStride;
-            }
+            X = call.X, XStride = call.XStride, Panel = plain == null ? coded + CodedPanel.HeadBytes : (byte*)plain, Turns = columns / 8,
+            Y = call.Y, YStride = call.YStride * sizeof(float), Table = (ushort*)coded, Mask = PairLoops.SignAndMantissa,
+        };
+        for (int row = 0, some; row < call.Rows; row += some)
+        {
+            some = Turn(call.Rows - row, PairLoops.MostRows);
+            PairLoops.Of(some, plain == null)(&loop);
+            loop.X += some * loop.XStride;
+            loop.Y += some * call.YStride;
+        }
+    }
+
+    // Behind the sum of all others, one after the other: their order is that of the panel.
+    private static void AddPatches(Call call, CodedPanel.Patch* patches, int count)
+    {
+        for (int row = 0; row < call.Rows; row++)
+        {
+            var x = (ushort*)(call.X + row * call.XStride);
+            float* y = call.Y + row * call.YStride;
+            for (int i = 0; i < count; i++)
+                y[patches[i].At % Outputs] += Elements.FromBf16(x[patches[i].At / Outputs]) * patches[i].Value;
         }
     }
 

@@ -95,6 +95,19 @@ internal sealed class Assembler
     /// <summary>vpmovzxwd to, [from]: 16 words.</summary>
     public void WidenWords(int to, Place from) => Memory(2, 1, 0x33, to, 0, from);
 
+    /// <summary>vpmovsxbw to, [from]: 32 signed bytes.</summary>
+    public void WidenBytes(int to, Place from) => Memory(2, 1, 0x20, to, 0, from);
+
+    /// <summary>vpermw to, indices, table: a word of the table for the lower five bits of each index.</summary>
+    public void LookUpWords(int to, int indices, int table) => Registers(2, 1, 0x8D, to, indices, table, wide: true);
+
+    /// <summary>vpternlogd to, other, mask, 0xE4: keeps the bits of to where the mask has ones, and takes the other's elsewhere.</summary>
+    public void KeepWhere(int to, int other, int mask)
+    {
+        Registers(3, 1, 0x25, to, other, mask);
+        Bytes(0xE4);
+    }
+
     /// <summary>vcvtdq2ps to, from</summary>
     public void ToSingle(int to, int from) => Registers(1, 0, 0x5B, to, 0, from);
 
@@ -127,10 +140,10 @@ internal sealed class Assembler
         Int(place.Offset);
     }
 
-    // map: 1 for 0F, 2 for 0F38; prefix: 0 none, 1 for 66, 2 for F3.
-    private void Registers(int map, int prefix, byte op, int register, int second, int operand)
+    // map: 1 for 0F, 2 for 0F38, 3 for 0F3A; prefix: 0 none, 1 for 66, 2 for F3.
+    private void Registers(int map, int prefix, byte op, int register, int second, int operand, bool wide = false)
     {
-        Evex(map, prefix, register, second, operand >> 4 & 1, operand >> 3 & 1, false);
+        Evex(map, prefix, register, second, operand >> 4 & 1, operand >> 3 & 1, false, wide);
         Bytes(op, (byte)(0xC0 | (register & 7) << 3 | operand & 7));
     }
 
@@ -142,8 +155,8 @@ internal sealed class Assembler
     }
 
     // All but map, prefix, width and broadcast are stored inverted.
-    private void Evex(int map, int prefix, int register, int second, int x, int b, bool broadcast) => Bytes(0x62,
+    private void Evex(int map, int prefix, int register, int second, int x, int b, bool broadcast, bool wide = false) => Bytes(0x62,
         (byte)((~(register >> 3) & 1) << 7 | (x ^ 1) << 6 | (b ^ 1) << 5 | (~(register >> 4) & 1) << 4 | map),
-        (byte)((~second & 15) << 3 | 4 | prefix),
+        (byte)((wide ? 1 << 7 : 0) | (~second & 15) << 3 | 4 | prefix),
         (byte)(2 << 5 | (broadcast ? 1 << 4 : 0) | (~(second >> 4) & 1) << 3));
 }

@@ -1,11 +1,14 @@
 using System.Runtime.InteropServices;
+using Troupe.Devices.Tensors;
 using static Troupe.Devices.Kernels.Cpu.Emitting.Assembler;
 
 namespace Troupe.Devices.Kernels.Cpu.Emitting;
 
 /// <summary>
-/// Products of bf16 rows with a panel of 32 outputs (see <see cref="Tensors.Panels"/>) by VDPBF16PS, which .NET 10 has no name for: a loop
-/// for each count of rows, with two sums a row in registers. A sum takes its pairs of columns in their order, whichever loop makes it.
+/// Products of bf16 rows with a panel of 32 outputs (see <see cref="Panels"/>) by VDPBF16PS, which .NET 10 has no name for: a loop for each
+/// count of rows, with two sums a row in registers. A sum takes its pairs of columns in their order, whichever loop makes it. Loops for
+/// coded panels (see <see cref="CodedPanel"/>) turn a line of weights into bf16 by four instructions on its way to the products, which all
+/// rows share; patches are not theirs.
 /// </summary>
 internal static unsafe class PairLoops
 {
@@ -19,7 +22,7 @@ internal static unsafe class PairLoops
         /// <summary>Bytes from a row of x to the next.</summary>
         public long XStride;
 
-        /// <summary>A panel.</summary>
+        /// <summary>A panel, or the first unit of a coded one.</summary>
         public byte* Panel;
 
         /// <summary>Columns / 8, which are a multiple of 32.</summary>
@@ -30,12 +33,23 @@ internal static unsafe class PairLoops
 
         /// <summary>Bytes from a row of y to the next.</summary>
         public long YStride;
+
+        /// <summary>Of a coded panel: the exponents that its codes name.</summary>
+        public ushort* Table;
+
+        /// <summary>Of a coded panel: <see cref="SignAndMantissa"/>.</summary>
+        public ulong Mask;
     }
 
     /// <summary>The most rows of a loop: 24 sums, and what is multiplied, are 32 registers.</summary>
     public const int MostRows = 12;
 
-    private const int LoopBytes = 2048, Unrolled = 4, LineBytes = 128, Pair = 4;
+    /// <summary>The bits of two bf16 that are no exponent.</summary>
+    public const uint SignAndMantissa = 0x807F807F;
+
+    private const int LoopBytes = 2560, Unrolled = 4, LineBytes = 128, Pair = 4;
+
+    private const int Table = 24, Mask = 25, Codes = 26, Low = 27, High = 28, Exponents = 29, X = 30; // vectors
 
     private static readonly nint s_code = Processor.MultipliesPairs ? CodeMemory.Place(WriteAll()) : 0;
 
@@ -43,22 +57,22 @@ internal static unsafe class PairLoops
     public static bool IsSupported => s_code != 0;
 
     /// <summary>The loop for 1 to <see cref="MostRows"/> rows.</summary>
-    public static delegate* unmanaged[SuppressGCTransition]<Call*, void> Of(int rows) =>
-        (delegate* unmanaged[SuppressGCTransition]<Call*, void>)(s_code + (rows - 1) * LoopBytes);
+    public static delegate* unmanaged[SuppressGCTransition]<Call*, void> Of(int rows, bool coded) =>
+        (delegate* unmanaged[SuppressGCTransition]<Call*, void>)(s_code + (rows - 1 + (coded ? MostRows : 0)) * LoopBytes);
 
     private static byte[] WriteAll()
     {
         var code = new Assembler();
-        for (int rows = 1; rows <= MostRows; rows++)
+        for (int loop = 0; loop < 2 * MostRows; loop++)
         {
-            Write(code, rows);
-            code.Fill(rows * LoopBytes);
+            Write(code, loop % MostRows + 1, loop >= MostRows);
+            code.Fill((loop + 1) * LoopBytes);
         }
         return code.ToArray();
     }
 
     // rsi: panel; rcx: turns; rax, rdx, r8: rows 0, 4, 8 of x; r9, r10: one and three strides.
-    private static void Write(Assembler code, int rows)
+    private static void Write(Assembler code, int rows, bool coded)
     {
         ReadOnlySpan<int> bases = [Rax, Rdx, R8];
         code.Load(Rax, new Place(Rdi, 0));
@@ -68,31 +82,37 @@ internal static unsafe class PairLoops
         code.Address(R10, new Place(R9, 0, R9, 2));
         code.Address(Rdx, new Place(Rax, 0, R9, 4));
         code.Address(R8, new Place(Rax, 0, R9, 8));
+        if (coded)
+        {
+            code.Load(R11, new Place(Rdi, 48));
+            code.LoadVector(Table, new Place(R11));
+            code.Broadcast(Mask, new Place(Rdi, 56));
+        }
         for (int sum = 0; sum < 2 * rows; sum++) code.Zero(sum);
         int top = code.Here;
         for (int pair = 0; pair < Unrolled; pair++)
         {
-            (int low, int high) = (24 + pair % 2 * 2, 25 + pair % 2 * 2);
-            if (rows > 1)
+            if (coded) Decode(code, pair);
+            else if (rows > 1)
             {
-                code.LoadVector(low, new Place(Rsi, pair * LineBytes));
-                code.LoadVector(high, new Place(Rsi, pair * LineBytes + 64));
+                code.LoadVector(Low, new Place(Rsi, pair * LineBytes));
+                code.LoadVector(High, new Place(Rsi, pair * LineBytes + 64));
             }
             for (int row = 0; row < rows; row++)
             {
-                int x = 28 + row % 4;
+                int x = X + row % 2;
                 code.Broadcast(x, Row(bases[row / 4], row % 4, pair * Pair));
-                if (rows == 1)
+                if (rows == 1 && !coded)
                 {
                     code.MultiplyPairs(0, x, new Place(Rsi, pair * LineBytes));
                     code.MultiplyPairs(1, x, new Place(Rsi, pair * LineBytes + 64));
                     continue;
                 }
-                code.MultiplyPairs(2 * row, x, low);
-                code.MultiplyPairs(2 * row + 1, x, high);
+                code.MultiplyPairs(2 * row, x, Low);
+                code.MultiplyPairs(2 * row + 1, x, High);
             }
         }
-        code.Add(Rsi, Unrolled * LineBytes);
+        code.Add(Rsi, coded ? Unrolled / 2 * CodedPanel.UnitBytes : Unrolled * LineBytes);
         for (int i = 0; i < (rows + 3) / 4; i++) code.Add(bases[i], Unrolled * Pair);
         code.Repeat(Rcx, top);
         code.Load(R11, new Place(Rdi, 32));
@@ -104,6 +124,21 @@ internal static unsafe class PairLoops
             code.AddRegister(R11, R9);
         }
         code.Return();
+    }
+
+    // A pair of columns of a coded panel: two lines of a unit's four.
+    private static void Decode(Assembler code, int pair)
+    {
+        int unit = pair / 2 * CodedPanel.UnitBytes, first = pair % 2 * 2;
+        if (first == 0) code.LoadVector(Codes, new Place(Rsi, unit + 4 * CodedPanel.Rows));
+        for (int line = first; line < first + 2; line++)
+        {
+            int to = line == first ? Low : High, indices = Codes;
+            code.WidenBytes(to, new Place(Rsi, unit + line * CodedPanel.Rows));
+            if (line > 0) code.ShiftWordsRight(indices = Exponents, Codes, (byte)(4 * line));
+            code.LookUpWords(Exponents, indices, Table);
+            code.KeepWhere(to, Exponents, Mask);
+        }
     }
 
     /// <summary>A place in one of four rows from a base on.</summary>
