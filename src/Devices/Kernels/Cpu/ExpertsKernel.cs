@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Troupe.Devices.Tensors;
 
 namespace Troupe.Devices.Kernels.Cpu;
@@ -72,6 +73,7 @@ internal static unsafe class ExpertsKernel
     }
 
     // activation[pair, tile] = silu(gate . h) * (up . h)
+    [SkipLocalsInit]
     private static void UpTiles(void* data, int first, int end)
     {
         ref Job job = ref *(Job*)data;
@@ -117,6 +119,7 @@ internal static unsafe class ExpertsKernel
     }
 
     // partial[row, tile] += weight * (down . activation), experts ascending.
+    [SkipLocalsInit]
     private static void DownTiles(void* data, int first, int end)
     {
         ref Job job = ref *(Job*)data;

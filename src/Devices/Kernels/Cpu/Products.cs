@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Troupe.Devices.Kernels.Cpu.Emitting;
 using Troupe.Devices.Tensors;
 
@@ -13,7 +14,7 @@ internal static unsafe class Products
     public const int Outputs = 32;
 
     /// <summary>Rows that stay near while weights pass by: whole turns of the loops, and of tiles.</summary>
-    public const int Rows = 48;
+    public const int Rows = 96;
 
     /// <summary>Rows, and where they are. XStride: bytes; YStride: values.</summary>
     public struct Call
@@ -45,6 +46,7 @@ internal static unsafe class Products
         }
     }
 
+    [SkipLocalsInit]
     private static void Packed(Weight* weight, int from, int outputs, Call call)
     {
         int columns = Panels.WholeColumns(weight->Type, weight->Columns), whole = outputs / Outputs, rest = outputs % Outputs;
@@ -112,6 +114,7 @@ internal static unsafe class Products
         }
     }
 
+    [SkipLocalsInit]
     private static void Grouped(Weight* weight, int from, int outputs, Call call)
     {
         const int panel = 16;
